@@ -1,0 +1,207 @@
+"""The database: its column types, and the only two ways to open a transaction."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, BigInteger, Integer, MetaData, create_engine, event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.events import Handlers, Sealer
+
+SQLITE_BUSY_MILLISECONDS = 10_000
+
+
+class Base(DeclarativeBase):
+    """The one set of tables, with names for every constraint so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970 so that both engines order and compare alike."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Turn a datetime into microseconds; a naive one is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        whole = int(value.replace(microsecond=0).timestamp())
+        return whole * 1_000_000 + value.microsecond
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Turn microseconds into an aware datetime in UTC."""
+        if value is None:
+            return None
+        return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
+
+
+Document = JSON
+# SQLite numbers rows itself only for INTEGER primary keys.
+BigKey = BigInteger().with_variant(Integer(), "sqlite")
+
+
+@dataclass
+class Parts:
+    """What `service.app` puts together once and every transaction can reach through `parts(db)`."""
+
+    settings: Settings
+    keys: Any = None
+    sealer: "Sealer | None" = None
+    handlers: "Handlers" = field(default_factory=dict)
+    sequencer: Any = None
+
+
+class _FairLock:
+    """A lock that serves waiting threads in the order they came, so that no writer starves."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def acquire(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def release(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
+
+
+class Database:
+    """One engine and two verbs: `reading()` and `writing()`."""
+
+    def __init__(self, parts: Parts, *, url: str | None = None) -> None:
+        self.parts = parts
+        self.url = url or parts.settings.store
+        self.engine = _engine(self.url, parts.settings.database_pool)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._write_lock = _FairLock() if self.is_sqlite else None
+        self._open = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a transaction that keeps nothing: whatever happens, it is rolled back at the end."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            session = self._session(connection)
+            try:
+                yield session
+            finally:
+                session.close()
+                connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction that commits when the block ends and is undone when it raises.
+
+        On SQLite writers of this process take turns in the order they came, then BEGIN IMMEDIATE
+        takes the file's lock against other processes. Opening one inside another raises RuntimeError.
+        """
+        if self.in_writing():
+            raise RuntimeError("a write transaction is already open in this thread")
+        self._open.writing = True
+        if self._write_lock:
+            self._write_lock.acquire()
+        try:
+            with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                session = self._session(connection)
+                try:
+                    yield session
+                    session.flush()
+                    connection.commit()
+                finally:
+                    session.close()
+                    connection.rollback()
+        finally:
+            if self._write_lock:
+                self._write_lock.release()
+            self._open.writing = False
+
+    def in_writing(self) -> bool:
+        """Tell whether this thread has a write transaction open."""
+        return bool(getattr(self._open, "writing", False))
+
+    def create_all(self) -> None:
+        """Create every table from the models; for tests. Real stores are migrated."""
+        with self.engine.connect() as connection:
+            Base.metadata.create_all(connection)
+            connection.commit()
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    def _session(self, connection: Connection) -> Session:
+        session = Session(bind=connection, autoflush=True, expire_on_commit=False)
+        session.info["parts"] = self.parts
+        return session
+
+
+def parts(db: Session) -> Parts:
+    """Return what the service was put together from; raises KeyError for a session nobody put together."""
+    found: Parts = db.info["parts"]
+    return found
+
+
+def _engine(url: str, pool: int) -> Engine:
+    if url.startswith("sqlite"):
+        engine = create_engine(
+            url,
+            pool_size=pool,
+            max_overflow=pool,
+            connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_MILLISECONDS / 1000},
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    # JIT compiles look-ups that take microseconds (DESIGN 7).
+    return create_engine(
+        url, pool_size=pool, max_overflow=pool, pool_pre_ping=False, connect_args={"options": "-c jit=off"}
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # With the driver's own BEGIN two threads that both read "unused" could both write (DESIGN 7).
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,87 @@
+"""Pages for people: templates of every package, rendered in the reader's language under a strict policy."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from core import forms, language
+from core.settings import Settings
+
+PACKAGES = ("core", "consent", "idp", "admin")
+STATIC_FOLDER = Path(__file__).parent / "static"
+
+
+def environment(settings: Settings) -> Environment:
+    """Build the template environment: `<package>/<file>.html` names a file in that package's templates."""
+    folders = {name: Path(str(import_module(name).__file__)).parent / "templates" for name in PACKAGES}
+    env = Environment(
+        loader=PrefixLoader({name: FileSystemLoader(folder) for name, folder in folders.items()}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    zone = ZoneInfo(settings.time_zone)
+
+    def when(moment: datetime) -> str:
+        return format_datetime(moment.astimezone(zone), "d MMM y, HH:mm", locale=language.current())
+
+    def day(moment: datetime | date) -> str:
+        local = moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
+        return format_date(local, "long", locale=language.current())
+
+    env.globals.update(_=language.gettext, when=when, day=day, settings=settings, country=settings.country)
+    return env
+
+
+def render(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    form_action: Sequence[str] = (),
+    **context: Any,
+) -> HTMLResponse:
+    """Render a page.
+
+    `form_action` names further origins that its forms may lead to: Chromium applies the policy to the
+    redirect that answers a form as well, so login and consent pages name the client's origin.
+    """
+    env: Environment = request.app.state.pages
+    lang = language.current()
+    html = env.get_template(template).render(
+        request=request,
+        path=request.url.path,
+        lang=lang,
+        dir=language.direction(lang),
+        languages=request.app.state.settings.languages,
+        me=getattr(request.state, "session", None),
+        csrf=lambda: Markup('<input type="hidden" name="{}" value="{}">').format(
+            forms.CSRF_FIELD, forms.token(request)
+        ),
+        csrf_token=lambda: forms.token(request),
+        **context,
+    )
+    response = HTMLResponse(html, status_code=status)
+    response.headers["Content-Security-Policy"] = policy(form_action)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Accept-Language, Cookie"
+    return response
+
+
+def policy(form_action: Sequence[str] = ()) -> str:
+    """Return the Content-Security-Policy of a page: nothing inline, nothing from elsewhere, never framed."""
+    targets = " ".join(["'self'", *form_action])
+    return (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+    )

@@ -1,0 +1,157 @@
+"""Who is signed in at this browser: sessions that can be listed, renewed and ended."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, String, Table, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import Base, Document, Moment, parts
+
+TOUCH_EVERY = timedelta(minutes=1)
+
+browser_session = Table(
+    "browser_session",
+    Base.metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("sid", String(32), nullable=False, unique=True),
+    Column("subject", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("acr", String(64), nullable=False),
+    Column("amr", Document, nullable=False),
+    Column("auth_time", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+    Column("user_agent", String(256), nullable=False),
+    Column("network", String(64), nullable=False),
+)
+_FIND = select(browser_session)
+
+
+@dataclass(frozen=True)
+class BrowserSession:
+    """One signed-in browser. `kind` is citizen or staff; `sid` is the public name used in tokens and pages."""
+
+    id_hash: str
+    sid: str
+    subject: str
+    kind: str
+    acr: str
+    amr: list[str]
+    auth_time: datetime
+    created_at: datetime
+    last_seen_at: datetime
+    ends_at: datetime
+    user_agent: str
+    network: str
+
+
+def digest(token: str) -> str:
+    """Return what is stored for a token: its SHA-256, so that a stolen table signs nobody in."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def begin(
+    db: Session, *, subject: str, kind: str, acr: str, amr: Sequence[str], user_agent: str, network: str
+) -> tuple[BrowserSession, str]:
+    """Start a session and return it with the token that goes into the cookie, and nowhere else."""
+    at, token = clock.now(), secrets.token_urlsafe(32)
+    session = BrowserSession(
+        id_hash=digest(token),
+        sid=secrets.token_urlsafe(16),
+        subject=subject,
+        kind=kind,
+        acr=acr,
+        amr=list(amr),
+        auth_time=at,
+        created_at=at,
+        last_seen_at=at,
+        ends_at=at + timedelta(seconds=parts(db).settings.session_seconds),
+        user_agent=user_agent[:256],
+        network=network[:64],
+    )
+    db.execute(insert(browser_session).values(**vars(session)))
+    return session, token
+
+
+def find(db: Session, token: str) -> BrowserSession | None:
+    """Return the live session of a cookie, or None when it is unknown, idle too long, or over."""
+    return _live(db, browser_session.c.id_hash == digest(token))
+
+
+def by_sid(db: Session, sid: str) -> BrowserSession | None:
+    """Return the live session of a public session name, or None."""
+    return _live(db, browser_session.c.sid == sid)
+
+
+def needs_touch(session: BrowserSession) -> bool:
+    """Tell whether the last use is old enough to be worth a write."""
+    return clock.now() - session.last_seen_at > TOUCH_EVERY
+
+
+def touch(db: Session, session: BrowserSession) -> None:
+    """Note that the session was used now."""
+    db.execute(
+        update(browser_session)
+        .where(browser_session.c.id_hash == session.id_hash)
+        .values(last_seen_at=clock.now())
+    )
+
+
+def renew(db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str]) -> str:
+    """Give a session a new ID after a new authentication and return its token; the old one ends here.
+
+    The `sid` stays, so agencies' sessions stay tied to it (OpenID Connect Core, section 2, `auth_time`).
+    """
+    token, at = secrets.token_urlsafe(32), clock.now()
+    db.execute(
+        update(browser_session)
+        .where(browser_session.c.id_hash == session.id_hash)
+        .values(id_hash=digest(token), acr=acr, amr=list(amr), auth_time=at, last_seen_at=at)
+    )
+    return token
+
+
+def end(db: Session, session: BrowserSession) -> None:
+    """End one session."""
+    db.execute(delete(browser_session).where(browser_session.c.id_hash == session.id_hash))
+
+
+def end_all(db: Session, subject: str, *, keep: BrowserSession | None = None) -> int:
+    """End every session of a person, save one that is kept; return how many ended."""
+    query = delete(browser_session).where(browser_session.c.subject == subject)
+    if keep:
+        query = query.where(browser_session.c.id_hash != keep.id_hash)
+    return int(db.execute(query).rowcount)  # type: ignore[attr-defined]
+
+
+def of(db: Session, subject: str) -> list[BrowserSession]:
+    """Return a person's live sessions, the last used first."""
+    rows = db.execute(
+        _FIND.where(browser_session.c.subject == subject, *_alive(db)).order_by(
+            browser_session.c.last_seen_at.desc()
+        )
+    )
+    return [BrowserSession(**row._mapping) for row in rows]
+
+
+def purge(db: Session) -> int:
+    """Delete sessions that are over; return how many."""
+    gone = db.execute(delete(browser_session).where(browser_session.c.ends_at < clock.now()))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def _alive(db: Session) -> tuple[object, ...]:
+    at = clock.now()
+    idle = timedelta(seconds=parts(db).settings.session_idle_seconds)
+    return (browser_session.c.ends_at > at, browser_session.c.last_seen_at > at - idle)
+
+
+def _live(db: Session, which: object) -> BrowserSession | None:
+    row = db.execute(_FIND.where(which, *_alive(db))).first()  # type: ignore[arg-type]
+    return BrowserSession(**row._mapping) if row else None

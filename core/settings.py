@@ -1,0 +1,105 @@
+"""Every setting of the service: typed, frozen, complete at start."""
+
+import os
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Read from `ERTI_…` variables, then from the TOML file that `ERTI_CONFIG` names, then these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="ERTI_", frozen=True, extra="forbid")
+
+    mode: Literal["development", "production"] = Field(
+        "development", description="`production` refuses unsafe settings and test conveniences."
+    )
+    issuer: str = Field("http://localhost:8000", description="The public address of the service; OpenID `iss`.")
+    data_dir: Path = Field(Path("var"), description="Folder for keys, ledger files and the SQLite database.")
+    database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in `data_dir`.")
+    database_pool: int = Field(20, description="Connections a process may hold open.")
+    country: str = Field("Ertia", description="Name of the country, shown on pages and letters.")
+    languages: tuple[str, ...] = Field(("en", "ka"), description="Official languages, the default first.")
+    time_zone: str = Field("Asia/Tbilisi", description="IANA zone in which pages show times.")
+
+    session_idle_seconds: int = Field(1800, description="A browser session ends after this long without use.")
+    session_seconds: int = Field(43_200, description="A browser session ends after this long in any case.")
+    interaction_seconds: int = Field(1800, description="How long a person may take over one sign-in.")
+    activation_days: int = Field(30, description="How long an activation code from the counter works.")
+    code_seconds: int = Field(60, le=60, description="Life of an authorization code (FAPI 2.0, 5.3.2.1).")
+    access_token_seconds: int = Field(600, description="Life of an opaque access token.")
+    jwt_access_token_seconds: int = Field(300, le=300, description="Life of an RFC 9068 access token.")
+    id_token_seconds: int = Field(600, description="Life of an ID token.")
+    refresh_token_seconds: int = Field(7_776_000, description="Life of a refresh token, from its last use.")
+
+    ledger_origin: str = Field("ledger.erti.example/2026", description="Origin line of the checkpoint (C2SP).")
+    release_deadline_seconds: float = Field(1.0, description="A read not durable by then is answered with 503.")
+    checkpoint_stale_seconds: int = Field(600, description="No checkpoint for this long stops all releases.")
+    ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
+
+    argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")
+    argon2_passes: int = Field(2, description="argon2id passes for passwords.")
+    argon2_lanes: int = Field(1, description="argon2id lanes for passwords.")
+    hashing_slots: int = Field(0, description="Password hashes at once; 0 means one for each core.")
+    hashing_queue: int = Field(32, description="Password hashes that may wait; more are answered with 503.")
+
+    signing_key_days: int = Field(90, description="How long a signing key is active.")
+    signing_key_announce_days: int = Field(14, description="How long a key is published before it signs.")
+    signing_key_retain_days: int = Field(14, description="How long a key stays published after it signed.")
+
+    smtp_url: str = Field("", description="`smtp://user:password@host:port`; empty writes no mail.")
+    mail_from: str = Field("Erti <no-reply@erti.example>", description="Sender of the service's mail.")
+
+    trusted_proxies: tuple[str, ...] = Field((), description="Networks whose `X-Forwarded-For` is believed.")
+    outbound_private_hosts: tuple[str, ...] = Field((), description="Private hosts that may be called out to.")
+    outbound_ca_file: Path | None = Field(None, description="Extra CA certificates for outbound calls.")
+    registry_keys: Path | None = Field(None, description="JWKS file of the registries that may send events.")
+    metrics_networks: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="Networks that may read `/metrics`."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="How log lines are written.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, the TOML file."""
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("ERTI_CONFIG"))
+        return init_settings, env_settings, toml
+
+    @model_validator(mode="after")
+    def _issuer_is_an_origin(self) -> "Settings":
+        parts = urlsplit(self.issuer)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("",):
+            raise ValueError("issuer must be an address such as https://id.example.gov, without a path or final slash")
+        if self.mode == "production" and parts.scheme != "https":
+            raise ValueError("in production the issuer must begin with https://")
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """True when people reach the service over TLS, so cookies get the `__Host-` prefix and `Secure`."""
+        return self.issuer.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """The issuer's host name, which is also the WebAuthn RP ID."""
+        return urlsplit(self.issuer).hostname or "localhost"
+
+    @property
+    def store(self) -> str:
+        """The SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'erti.db'}"

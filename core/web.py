@@ -1,0 +1,219 @@
+"""How a request becomes arguments, and what every answer wears."""
+
+import ipaddress
+import secrets
+import time
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import structlog
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core import forms, language, sessions
+from core.database import Database as Store
+from core.errors import Problem
+from core.forms import Posted
+from core.sessions import BrowserSession
+from core.settings import Settings
+
+SESSION_COOKIE = "erti_session"
+LANGUAGE_COOKIE = "erti_language"
+Observer = Callable[[str, str, int, float], None]
+
+
+class SignInNeeded(Problem):
+    """Nobody is signed in at this browser; `core.web` answers with the way to the sign-in page."""
+
+    code = "sign-in-needed"
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+
+
+def _database(request: Request) -> Store:
+    store: Store = request.app.state.database
+    return store
+
+
+Db = Annotated[Store, Depends(_database)]
+Form = Annotated[Posted, Depends(forms.checked)]
+RawForm = Annotated[Posted, Depends(forms.parsed)]
+
+
+def _here(request: Request, database: Db) -> BrowserSession | None:
+    token = request.cookies.get(forms.cookie_name(request, SESSION_COOKIE), "")
+    if not token:
+        return None
+    with database.reading() as db:
+        session = sessions.find(db, token)
+    if session and sessions.needs_touch(session):
+        with database.writing() as db:
+            sessions.touch(db, session)
+    request.state.session = session
+    return session
+
+
+Here = Annotated[BrowserSession | None, Depends(_here)]
+
+
+def _citizen(request: Request, here: Here) -> BrowserSession:
+    if here is None or here.kind != "citizen":
+        raise SignInNeeded("/login")
+    return here
+
+
+def _staff(request: Request, here: Here) -> BrowserSession:
+    if here is None or here.kind != "staff":
+        raise SignInNeeded("/staff/login")
+    return here
+
+
+Citizen = Annotated[BrowserSession, Depends(_citizen)]
+StaffMember = Annotated[BrowserSession, Depends(_staff)]
+
+
+def sign_in_needed(request: Request, error: Exception) -> Response:
+    """Send a person without a session to the sign-in page, and back here afterwards."""
+    page = error.page if isinstance(error, SignInNeeded) else "/login"
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return see_other(f"{page}?return_to={quote(back, safe='')}" if request.method == "GET" else page)
+
+
+def see_other(url: str) -> RedirectResponse:
+    """Answer 303: the browser goes on with a GET, never posting credentials again (RFC 9700, 4.12)."""
+    response = RedirectResponse(url, status_code=303)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def own_path(return_to: str, otherwise: str = "/my") -> str:
+    """Return a path of this site to go back to, or `otherwise`: nothing that could lead elsewhere."""
+    parts = urlsplit(return_to)
+    safe = return_to.startswith("/") and not return_to.startswith(("//", "/\\")) and not parts.netloc
+    plain = all(" " < character < "\x7f" and character != "\\" for character in return_to)
+    return return_to if safe and plain and not parts.scheme else otherwise
+
+
+def set_session(request: Request, response: Response, token: str) -> None:
+    """Put a session's token into the browser's cookie."""
+    settings: Settings = request.app.state.settings
+    response.set_cookie(
+        forms.cookie_name(request, SESSION_COOKIE),
+        token,
+        max_age=settings.session_seconds,
+        path="/",
+        secure=settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_session(request: Request, response: Response) -> None:
+    """Take the session's cookie out of the browser."""
+    response.delete_cookie(
+        forms.cookie_name(request, SESSION_COOKIE),
+        path="/",
+        secure=request.app.state.settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def network(request: Request) -> str:
+    """Return the asker's network: an IPv4 address, or the /64 of an IPv6 one.
+
+    `X-Forwarded-For` counts only from a proxy that the settings trust, and only its last hop.
+    """
+    settings: Settings = request.app.state.settings
+    peer = request.client.host if request.client else "127.0.0.1"
+    if settings.trusted_proxies and _within(peer, settings.trusted_proxies):
+        peer = request.headers.get("x-forwarded-for", peer).rpartition(",")[2].strip() or peer
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return "unknown"
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def within(request: Request, networks: tuple[str, ...]) -> bool:
+    """Tell whether the direct peer stands in one of the networks."""
+    return _within(request.client.host if request.client else "", networks)
+
+
+def _within(peer: str, networks: tuple[str, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(item, strict=False) for item in networks)
+
+
+HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=()",
+    b"cross-origin-opener-policy": b"same-origin",
+}
+HSTS = b"max-age=63072000; includeSubDomains"
+
+
+class Edge:
+    """The outermost layer: language, request ID, security headers, and one line in the log for each answer.
+
+    Plain ASGI, because the framework's own middleware class costs half as much as a whole empty request.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, observe: Observer) -> None:
+        self.app = app
+        self.settings = settings
+        self.observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and dress its answer."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        started, status = time.perf_counter(), 500
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=secrets.token_hex(6))
+        language.speak(self._language(request))
+
+        async def dress(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._dress(request, message)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, dress)
+        finally:
+            self.observe(request.method, _pattern(scope), status, time.perf_counter() - started)
+
+    def _language(self, request: Request) -> str:
+        chosen = request.query_params.get("ui_locales", "").partition(" ")[0] or request.cookies.get(LANGUAGE_COOKIE)
+        return language.choose(request.headers.get("accept-language", ""), self.settings.languages, chosen)
+
+    def _dress(self, request: Request, message: Message) -> None:
+        headers = message.setdefault("headers", [])
+        present = {name.lower() for name, _value in headers}
+        headers += [(name, value) for name, value in HEADERS.items() if name not in present]
+        if self.settings.secure:
+            headers.append((b"strict-transport-security", HSTS))
+        if b"content-security-policy" not in present:
+            headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+        if cookie := forms.browser_cookie(request):
+            headers.append((b"set-cookie", cookie.encode("latin-1")))
+
+
+def _pattern(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "?"))
