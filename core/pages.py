@@ -61,6 +61,7 @@ def render(
     html = env.get_template(template).render(
         request=request,
         path=request.url.path,
+        status=status,
         lang=lang,
         dir=language.direction(lang),
         languages=request.app.state.settings.languages,
