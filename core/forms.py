@@ -36,7 +36,9 @@ class ForgedForm(Refused):
     """The form did not come from a page that we gave to this browser."""
 
     code = "forged-form"
-    text = _("This form is out of date or came from another site. Go back, reload the page and send it again.")
+    text = _(
+        "This form is out of date or came from another site. Go back, reload the page and send it again."
+    )
 
 
 @dataclass(frozen=True)

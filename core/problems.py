@@ -25,11 +25,22 @@ def status(problem: Problem) -> int:
 def answer(request: Request, problem: Problem) -> Response:
     """Answer with a problem: `application/problem+json` unless a browser asked for a page."""
     code, reference = status(problem), secrets.token_hex(4)
-    log.info("refused", code=problem.code, status=code, detail=problem.detail, path=route(request), reference=reference)
+    log.info(
+        "refused",
+        code=problem.code,
+        status=code,
+        detail=problem.detail,
+        path=route(request),
+        reference=reference,
+    )
     headers = {"Cache-Control": "no-store"}
     if isinstance(problem, TooMany):
         headers["Retry-After"] = str(problem.retry_after)
-    response = _page(request, problem, code, reference) if wants_page(request) else _details(problem, code, reference)
+    response = (
+        _page(request, problem, code, reference)
+        if wants_page(request)
+        else _details(problem, code, reference)
+    )
     response.headers.update(headers)
     return response
 
@@ -37,7 +48,10 @@ def answer(request: Request, problem: Problem) -> Response:
 def unexpected(request: Request, error: Exception) -> Response:
     """Answer an error nobody foresaw, without saying more than its reference."""
     log.error("unexpected", error=type(error).__name__, path=route(request), exc_info=error)
-    return answer(request, Problem(_("Something went wrong on our side. Try again in a minute."), detail=type(error).__name__))
+    return answer(
+        request,
+        Problem(_("Something went wrong on our side. Try again in a minute."), detail=type(error).__name__),
+    )
 
 
 def http(request: Request, error: Exception) -> Response:

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     mode: Literal["development", "production"] = Field(
         "development", description="`production` refuses unsafe settings and test conveniences."
     )
-    issuer: str = Field("http://localhost:8000", description="The public address of the service; OpenID `iss`.")
+    issuer: str = Field(
+        "http://localhost:8000", description="The public address of the service; OpenID `iss`."
+    )
     data_dir: Path = Field(Path("var"), description="Folder for keys, ledger files and the SQLite database.")
     database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in `data_dir`.")
     database_pool: int = Field(20, description="Connections a process may hold open.")
@@ -40,8 +42,12 @@ class Settings(BaseSettings):
     id_token_seconds: int = Field(600, description="Life of an ID token.")
     refresh_token_seconds: int = Field(7_776_000, description="Life of a refresh token, from its last use.")
 
-    ledger_origin: str = Field("ledger.erti.example/2026", description="Origin line of the checkpoint (C2SP).")
-    release_deadline_seconds: float = Field(1.0, description="A read not durable by then is answered with 503.")
+    ledger_origin: str = Field(
+        "ledger.erti.example/2026", description="Origin line of the checkpoint (C2SP)."
+    )
+    release_deadline_seconds: float = Field(
+        1.0, description="A read not durable by then is answered with 503."
+    )
     checkpoint_stale_seconds: int = Field(600, description="No checkpoint for this long stops all releases.")
     ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
 
@@ -59,7 +65,9 @@ class Settings(BaseSettings):
     mail_from: str = Field("Erti <no-reply@erti.example>", description="Sender of the service's mail.")
 
     trusted_proxies: tuple[str, ...] = Field((), description="Networks whose `X-Forwarded-For` is believed.")
-    outbound_private_hosts: tuple[str, ...] = Field((), description="Private hosts that may be called out to.")
+    outbound_private_hosts: tuple[str, ...] = Field(
+        (), description="Private hosts that may be called out to."
+    )
     outbound_ca_file: Path | None = Field(None, description="Extra CA certificates for outbound calls.")
     registry_keys: Path | None = Field(None, description="JWKS file of the registries that may send events.")
     metrics_networks: tuple[str, ...] = Field(
@@ -84,7 +92,9 @@ class Settings(BaseSettings):
     def _issuer_is_an_origin(self) -> "Settings":
         parts = urlsplit(self.issuer)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("",):
-            raise ValueError("issuer must be an address such as https://id.example.gov, without a path or final slash")
+            raise ValueError(
+                "issuer must be an address such as https://id.example.gov, without a path or final slash"
+            )
         if self.mode == "production" and parts.scheme != "https":
             raise ValueError("in production the issuer must begin with https://")
         return self

@@ -200,7 +200,9 @@ class Edge:
             self.observe(request.method, _pattern(scope), status, time.perf_counter() - started)
 
     def _language(self, request: Request) -> str:
-        chosen = request.query_params.get("ui_locales", "").partition(" ")[0] or request.cookies.get(LANGUAGE_COOKIE)
+        chosen = request.query_params.get("ui_locales", "").partition(" ")[0] or request.cookies.get(
+            LANGUAGE_COOKIE
+        )
         return language.choose(request.headers.get("accept-language", ""), self.settings.languages, chosen)
 
     def _dress(self, request: Request, message: Message) -> None:

@@ -1,0 +1,1 @@
+"""Keys: what signs, what seals, and who holds them."""

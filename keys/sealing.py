@@ -1,0 +1,144 @@
+"""Encryption at rest: every owner has data keys of their own, so erasing a key erases what it sealed."""
+
+import secrets
+from collections.abc import Iterable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import parts
+from keys.errors import BadSeal, Shredded
+from keys.ring import Keyring
+from keys.tables import data_key
+
+VERSION = b"\x01"
+NONCE_BYTES = 12
+KEY_BYTES = 32
+_FIND = select(data_key.c.epoch, data_key.c.wrapped).where(
+    data_key.c.owner == bindparam("owner"), data_key.c.scope == bindparam("scope")
+)
+_INSERT = {
+    "sqlite": sqlite.insert(data_key).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(data_key).on_conflict_do_nothing(),
+}
+
+
+def seal(db: Session, owner: str, scope: str, plaintext: bytes, *, aad: bytes = b"") -> bytes:
+    """Seal bytes under the owner's data key for a scope, making the key on first use (AES-256-GCM).
+
+    `aad` is bound but not stored: give what says where the value belongs. Needs a write transaction
+    if the key does not exist yet.
+    """
+    cipher = _key(db, owner, scope, make=True)
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return VERSION + nonce + cipher.encrypt(nonce, plaintext, _context(owner, scope, aad))
+
+
+def unseal(db: Session, owner: str, scope: str, sealed: bytes, *, aad: bytes = b"") -> bytes:
+    """Undo `seal`. Raises Shredded if the key was destroyed, BadSeal if the value is not what was sealed."""
+    if sealed[:1] != VERSION:
+        raise BadSeal(detail="version")
+    cipher = _key(db, owner, scope, make=False)
+    try:
+        return cipher.decrypt(sealed[1:13], sealed[13:], _context(owner, scope, aad))
+    except InvalidTag as error:
+        raise BadSeal(detail=scope) from error
+
+
+def ready(db: Session, owners: Iterable[str], scope: str) -> None:
+    """Load or make many owners' data keys at once, for bulk work in one transaction."""
+    ring: Keyring = parts(db).keys
+    local = _local(db)
+    missing = {
+        owner for owner in owners if (owner, scope) not in local and ring.data_key(owner, scope) is None
+    }
+    for batch in _batches(sorted(missing)):
+        rows = db.execute(
+            select(data_key).where(
+                tuple_(data_key.c.owner, data_key.c.scope).in_([(o, scope) for o in batch])
+            )
+        ).all()
+        for row in rows:
+            local[row.owner, scope] = _open(ring, row.owner, scope, row.epoch, row.wrapped)
+            missing.discard(row.owner)
+    epoch = ring.custody.epoch()
+    fresh = {owner: secrets.token_bytes(KEY_BYTES) for owner in sorted(missing)}
+    if not fresh:
+        return
+    at = clock.now()
+    db.execute(
+        _INSERT[db.get_bind().dialect.name],
+        [
+            {
+                "owner": owner,
+                "scope": scope,
+                "epoch": epoch,
+                "wrapped": ring.custody.wrap(epoch, key, _context(owner, scope, b"key")),
+                "created_at": at,
+            }
+            for owner, key in fresh.items()
+        ],
+    )
+    # Read back: another transaction may have made the same key first, and then its key counts.
+    for owner in fresh:
+        local[owner, scope] = _load(db, ring, owner, scope)
+
+
+def shred(db: Session, owner: str, scope: str | None = None) -> int:
+    """Destroy an owner's data keys, all or one scope's; what they sealed cannot be opened afterwards.
+
+    Returns how many keys were destroyed. Other processes forget within `keys.ring.DATA_KEY_SECONDS`.
+    """
+    query = delete(data_key).where(data_key.c.owner == owner)
+    if scope is not None:
+        query = query.where(data_key.c.scope == scope)
+    gone = int(db.execute(query).rowcount)  # type: ignore[attr-defined]
+    parts(db).keys.forget_data_keys(owner)
+    local = _local(db)
+    for name in [name for name in local if name[0] == owner]:
+        del local[name]
+    return gone
+
+
+def _key(db: Session, owner: str, scope: str, *, make: bool) -> AESGCM:
+    ring: Keyring = parts(db).keys
+    local = _local(db)
+    cipher = local.get((owner, scope)) or ring.data_key(owner, scope)
+    if cipher is not None:
+        return cipher
+    row = db.execute(_FIND, {"owner": owner, "scope": scope}).first()
+    if row is not None:
+        cipher = _open(ring, owner, scope, row.epoch, row.wrapped)
+        ring.keep_data_key(owner, scope, cipher)
+        return cipher
+    if not make:
+        raise Shredded(detail=scope)
+    ready(db, [owner], scope)
+    return local[owner, scope]
+
+
+def _load(db: Session, ring: Keyring, owner: str, scope: str) -> AESGCM:
+    row = db.execute(_FIND, {"owner": owner, "scope": scope}).one()
+    return _open(ring, owner, scope, row.epoch, row.wrapped)
+
+
+def _open(ring: Keyring, owner: str, scope: str, epoch: int, wrapped: bytes) -> AESGCM:
+    return AESGCM(ring.custody.unwrap(epoch, wrapped, _context(owner, scope, b"key")))
+
+
+def _local(db: Session) -> dict[tuple[str, str], AESGCM]:
+    # A key made here may yet be rolled back, so it must not reach the cache that other transactions use.
+    held: dict[tuple[str, str], AESGCM] = db.info.setdefault("new_data_keys", {})
+    return held
+
+
+def _context(owner: str, scope: str, aad: bytes) -> bytes:
+    return b"\x00".join((owner.encode(), scope.encode(), aad))
+
+
+def _batches(names: list[str], size: int = 400) -> Iterable[list[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))
