@@ -1,5 +1,6 @@
 """What every test may ask for: settings, a database on each engine, and the house put together."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 from core.database import Database, Parts
 from core.settings import Settings
 from tests.engines import Postgres, Sqlite
+from tests.machine import NotRun
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a record of what could not run; ERTI_TEST_STRICT=1 makes that a failure."""
+    config.pluginmanager.register(NotRun(config, strict=os.environ.get("ERTI_TEST_STRICT") == "1"))
 
 
 @pytest.fixture(scope="session")

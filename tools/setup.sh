@@ -12,12 +12,28 @@ esac
 say() { printf '%s\n' "$*" >&2; }
 stop() { say "erti: $*"; exit 1; }
 
+# Some tests drive clients that others wrote for Node. Without npm they are listed as not run.
+clients_for_node() {
+  npm_folder=tests/interop/npm
+  [ -f "$npm_folder/package-lock.json" ] && command -v npm >/dev/null 2>&1 || return 0
+  npm_wanted=$(cksum <"$npm_folder/package-lock.json")
+  [ "$npm_wanted" = "$(cat "$npm_folder/node_modules/.erti-ready" 2>/dev/null)" ] && return 0
+  say "Installing the clients for Node that some tests drive ..."
+  if (cd "$npm_folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >/dev/null; then
+    printf '%s\n' "$npm_wanted" >"$npm_folder/node_modules/.erti-ready"
+  else
+    rm -rf "$npm_folder/node_modules"
+    say "They could not be installed; the tests that need them will be listed as not run."
+  fi
+}
+
 # The larger set holds the smaller one, so `make run` after `make test` has nothing to do.
 fingerprint() { cat "$1" pyproject.toml | cksum | tr ' ' '-'; }
 wanted=$(fingerprint "$lock")
 stamp=.venv/.erti-ready
 if [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null; then
   if grep -qsxF -e "$lock $wanted" -e "requirements-test.lock $(fingerprint requirements-test.lock)" "$stamp"; then
+    [ "$lock" = requirements.lock ] || clients_for_node
     exit 0
   fi
   # A smaller set must not be laid over a larger one with other versions: take the larger again.
@@ -78,3 +94,4 @@ if ! .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-de
   stop "Erti itself could not be installed; the whole story is in $log."
 fi
 printf '%s %s\n' "$lock" "$wanted" >"$stamp"
+[ "$lock" = requirements.lock ] || clients_for_node
