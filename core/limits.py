@@ -14,7 +14,7 @@ limit_counter = Table(
     "limit_counter",
     Base.metadata,
     Column("key_hash", String(64), primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("hits", Integer, nullable=False),
     Column("until", Moment, nullable=False, index=True),
 )
 
@@ -27,28 +27,28 @@ def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int) -> i
     name, at = _name(bucket, key), clock.now()
     ends = at + timedelta(seconds=per_seconds)
     dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
-    fresh = dialect.insert(limit_counter).values(key_hash=name, count=0, until=ends)
+    fresh = dialect.insert(limit_counter).values(key_hash=name, hits=0, until=ends)
     db.execute(
         fresh.on_conflict_do_update(
             index_elements=["key_hash"],
-            set_={"count": 0, "until": ends},
+            set_={"hits": 0, "until": ends},
             where=limit_counter.c.until <= at,
         )
     )
     row = db.execute(
         update(limit_counter)
         .where(limit_counter.c.key_hash == name)
-        .values(count=limit_counter.c.count + 1)
-        .returning(limit_counter.c.count, limit_counter.c.until)
+        .values(hits=limit_counter.c.hits + 1)
+        .returning(limit_counter.c.hits, limit_counter.c.until)
     ).one()
-    return _left(row.until, at) if row.count > most else 0
+    return _left(row.until, at) if row.hits > most else 0
 
 
 def check(db: Session, bucket: str, key: str, *, most: int) -> int:
     """Like `hit` without counting: return the seconds to wait, or 0."""
     at = clock.now()
     row = db.execute(select(limit_counter).where(limit_counter.c.key_hash == _name(bucket, key))).first()
-    if row is None or row.until <= at or row.count < most:
+    if row is None or row.until <= at or row.hits < most:
         return 0
     return _left(row.until, at)
 

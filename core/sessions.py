@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, String, Table, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, String, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -137,7 +137,7 @@ def of(db: Session, subject: str) -> list[BrowserSession]:
             browser_session.c.last_seen_at.desc()
         )
     )
-    return [BrowserSession(**row._mapping) for row in rows]
+    return [BrowserSession(**row._asdict()) for row in rows]
 
 
 def purge(db: Session) -> int:
@@ -146,12 +146,12 @@ def purge(db: Session) -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
-def _alive(db: Session) -> tuple[object, ...]:
+def _alive(db: Session) -> tuple[ColumnElement[bool], ...]:
     at = clock.now()
     idle = timedelta(seconds=parts(db).settings.session_idle_seconds)
     return (browser_session.c.ends_at > at, browser_session.c.last_seen_at > at - idle)
 
 
-def _live(db: Session, which: object) -> BrowserSession | None:
-    row = db.execute(_FIND.where(which, *_alive(db))).first()  # type: ignore[arg-type]
-    return BrowserSession(**row._mapping) if row else None
+def _live(db: Session, which: ColumnElement[bool]) -> BrowserSession | None:
+    row = db.execute(_FIND.where(which, *_alive(db))).first()
+    return BrowserSession(**row._asdict()) if row else None

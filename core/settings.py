@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, the TOML file."""
         toml = TomlConfigSettingsSource(settings_cls, os.environ.get("ERTI_CONFIG"))
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _issuer_is_an_origin(self) -> "Settings":
         parts = urlsplit(self.issuer)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("",):
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path != "":
             raise ValueError(
                 "issuer must be an address such as https://id.example.gov, without a path or final slash"
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, KeyParameters, RSAKey
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -105,7 +105,7 @@ def revoke(db: Session, kid: str, *, actor: Actor) -> None:
 def _make(db: Session, alg: str) -> str:
     ring: Keyring = parts(db).keys
     kid, at = secrets.token_urlsafe(12), clock.now()
-    extra = {"kid": kid, "alg": alg, "use": "sig"}
+    extra: KeyParameters = {"kid": kid, "alg": alg, "use": "sig"}
     key = ECKey.generate_key("P-256", extra) if alg == "ES256" else RSAKey.generate_key(RSA_BITS, extra)
     epoch = ring.custody.epoch()
     db.execute(
