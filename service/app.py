@@ -1,0 +1,123 @@
+"""Puts the house together: settings, database, keys, handlers, routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+import admin.pages
+import consent.ledger.api
+import consent.pages
+import idp.login.pages
+import idp.oidc.api
+import idp.oidc.pages
+import idp.oidc.resources.api
+import idp.staff.pages
+import registry_sync.api
+from consent import grants
+from consent.ledger import subjects
+from consent.ledger.sequencer import Sequencer
+from core import clock, pages, problems
+from core.database import Database, Parts
+from core.errors import Invalid, Problem
+from core.settings import Settings
+from core.web import Edge, SignInNeeded, sign_in_needed
+from keys import rotation, sealing
+from keys.custody import FolderCustody
+from keys.ring import Keyring
+from service import site
+from service.handlers import HANDLERS
+from service.metrics import Metrics
+
+ROUTERS = (
+    site.router,
+    idp.login.pages.router,
+    idp.staff.pages.router,
+    idp.oidc.api.router,
+    idp.oidc.pages.router,
+    idp.oidc.resources.api.router,
+    registry_sync.api.router,
+    consent.pages.router,
+    consent.ledger.api.router,
+    admin.pages.router,
+)
+
+
+class EventSealer:
+    """Seals waiting events under the key of the chain they belong to, one key for each year."""
+
+    def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
+        """Seal an event's content; the year whose key it is stands in front."""
+        year = str(clock.now().year)
+        return year.encode() + sealing.seal(db, chain, f"ledger:{year}", plaintext)
+
+    def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
+        """Open an event's content."""
+        return sealing.unseal(db, chain, f"ledger:{sealed[:4].decode()}", sealed[4:])
+
+
+def open_house(settings: Settings) -> Database:
+    """Return the database with everything a transaction may need: keys, sealer, handlers, sequencer.
+
+    The sequencer is not started, and the tables must be there.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    custody = FolderCustody(settings.data_dir / "keys")
+    house = Parts(settings=settings, keys=Keyring(custody), sealer=EventSealer(), handlers=HANDLERS)
+    database = Database(house)
+    house.sequencer = Sequencer(database, check_grants=grants.relied_on)
+    return database
+
+
+def begin(database: Database) -> None:
+    """Make what the first start needs and later starts find: leaf 0 and the first signing keys."""
+    with database.writing() as db:
+        subjects.opened(db)
+        rotation.ensure(db)
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """Build the web application; nothing runs until its lifespan begins."""
+    store = database or open_house(settings)
+    figures = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        begin(store)
+        store.parts.sequencer.start()
+        yield
+        store.parts.sequencer.stop()
+        store.close()
+
+    app = FastAPI(title="Erti", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.database = store
+    app.state.metrics = figures
+    app.state.pages = pages.environment(settings)
+    app.state.form_key = store.parts.keys.secret("forms")
+    app.add_middleware(Edge, settings=settings, observe=figures.observe)
+    app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, problems.http)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(Exception, problems.unexpected)
+    app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    return (
+        problems.answer(request, error) if isinstance(error, Problem) else problems.unexpected(request, error)
+    )
+
+
+def _not_valid(request: Request, error: Exception) -> Response:
+    return problems.answer(request, Invalid(detail=type(error).__name__))

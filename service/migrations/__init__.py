@@ -1,0 +1,38 @@
+"""How a store's tables come to be what this version needs."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from core.database import Database
+
+FOLDER = Path(__file__).parent
+
+
+def config(database: Database) -> Config:
+    """Return Alembic's configuration for a store."""
+    made = Config()
+    made.set_main_option("script_location", str(FOLDER))
+    made.attributes["database"] = database
+    return made
+
+
+def upgrade(database: Database) -> None:
+    """Bring a store to the newest revision; does nothing to one that is there already."""
+    command.upgrade(config(database), "head")
+
+
+def current(database: Database) -> str | None:
+    """Return a store's revision, or None for one without tables."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """Return the newest revision that this version knows."""
+    found = Config()
+    found.set_main_option("script_location", str(FOLDER))
+    return ScriptDirectory.from_config(found).get_current_head()

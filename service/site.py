@@ -1,0 +1,81 @@
+"""The front page, the language switch, and what operators ask: health, readiness, figures."""
+
+from fastapi import APIRouter
+from sqlalchemy import func, select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from consent.ledger import signer
+from consent.ledger.tables import head
+from core import clock, pages
+from core.errors import Missing
+from core.events import waiting
+from core.web import LANGUAGE_COOKIE, Db, Here, own_path, see_other, within
+from service.metrics import Metrics
+
+router = APIRouter()
+YEAR_SECONDS = 31_536_000
+
+
+@router.get("/")
+def home(request: Request, _here: Here) -> Response:
+    """The front page."""
+    return pages.render(request, "core/home.html")
+
+
+@router.get("/about")
+def about(request: Request, _here: Here) -> Response:
+    """What Erti does, and its limits."""
+    return pages.render(request, "core/about.html")
+
+
+@router.get("/language/{language}")
+def switch_language(request: Request, language: str, return_to: str = "/") -> Response:
+    """Remember a language for this browser and go back to the page."""
+    if language not in request.app.state.settings.languages:
+        raise Missing
+    response = see_other(own_path(return_to, "/"))
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        language,
+        max_age=YEAR_SECONDS,
+        samesite="lax",
+        secure=request.app.state.settings.secure,
+    )
+    return response
+
+
+@router.get("/healthz")
+def healthz() -> Response:
+    """Say that the process lives."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz")
+def readyz(request: Request, database: Db) -> Response:
+    """Say whether this process can serve: the database answers, the sequencer runs, checkpoints are fresh."""
+    with database.reading() as db:
+        size = db.scalar(select(head.c.size)) or 0
+        signed = signer.newest(db)
+    stale_after = request.app.state.settings.checkpoint_stale_seconds
+    checks = {
+        "database": True,
+        "sequencer": bool(database.parts.sequencer and database.parts.sequencer.running),
+        "checkpoint": signed is not None
+        and (clock.now() - signed.at).total_seconds() < stale_after
+        or size <= 1,
+    }
+    ready = all(checks.values())
+    return JSONResponse({"ready": ready, **checks}, status_code=200 if ready else 503)
+
+
+@router.get("/metrics")
+def metrics(request: Request, database: Db) -> Response:
+    """Give the figures to the networks that the settings name."""
+    if not within(request, request.app.state.settings.metrics_networks):
+        raise Missing
+    figures: Metrics = request.app.state.metrics
+    with database.reading() as db:
+        figures.ledger_size.set(db.scalar(select(head.c.size)) or 0)
+        figures.ledger_waiting.set(db.scalar(select(func.count()).select_from(waiting)) or 0)
+    return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,77 @@
+"""The work nobody waits for: checkpoints and tiles, mail, key rotation, and clearing what is over."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent.ledger import signer
+from core import limits, sessions
+from core.database import Database
+from core.errors import Problem
+from idp import notify
+from idp.oidc import tokens
+from keys import rotation
+
+log = structlog.get_logger("erti.worker")
+TICK_SECONDS = 0.25
+
+
+@dataclass
+class Duty:
+    """One thing to do every so many seconds."""
+
+    name: str
+    every_seconds: float
+    do: Callable[[Database], object]
+    due: float = 0.0
+
+
+def _purge(database: Database) -> None:
+    with database.writing() as db:
+        sessions.purge(db)
+        limits.purge(db)
+        tokens.purge(db)
+
+
+def _tend_keys(database: Database) -> None:
+    with database.writing() as db:
+        rotation.tend(db)
+
+
+def duties() -> list[Duty]:
+    """Return everything a worker does, with its rhythm."""
+    return [
+        Duty("checkpoint", 0.5, signer.sign_if_due),
+        Duty("mail", 2, notify.deliver),
+        Duty("purge", 300, _purge),
+        Duty("keys", 3600, _tend_keys),
+    ]
+
+
+def run(database: Database, stop: threading.Event) -> None:
+    """Work until `stop` is set. Any number of workers may run: what only one may do holds a lease.
+
+    A duty that fails is logged and done again at its next turn; the worker goes on.
+    """
+    plan = duties()
+    database.parts.sequencer.start()
+    try:
+        while not stop.is_set():
+            for duty in plan:
+                if time.monotonic() >= duty.due:
+                    _do(duty, database)
+            stop.wait(TICK_SECONDS)
+    finally:
+        database.parts.sequencer.stop()
+
+
+def _do(duty: Duty, database: Database) -> None:
+    try:
+        duty.do(database)
+    except (SQLAlchemyError, OSError, Problem) as error:
+        log.warning("duty failed", duty=duty.name, error=type(error).__name__, detail=str(error)[:200])
+    duty.due = time.monotonic() + duty.every_seconds
