@@ -1,0 +1,598 @@
+"""Checks a citizen's history, offline: `erti-verify BUNDLE --policy FILE`.
+
+What acceptance establishes:
+
+1.  The trust policy used is the one whose fingerprint is printed. Compare it with your activation letter.
+2.  The bundle is in its one canonical form; no byte of it can be changed without being noticed.
+3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root.
+4.  Entry 0 of that tree names the same log, the same keys and the same label key as the policy.
+5.  The label belongs to this citizen ID, and to no other: one ID has one label (RFC 9381).
+6.  Each entry shown stands at its place in the tree (RFC 9162), with the words shown and no others.
+7.  The entries are numbered 1 to n without a gap, each names the one before it, and they end in the head given.
+8.  With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
+
+What it does not establish yet: that there is no entry after the last one shown (the verdict then reads
+INCOMPLETE-TAIL); that everybody is shown the same tree (no witnesses signed); that the server has not
+kept a second label for you; or anything about a read that went around the ledger.
+
+This file shares no code with the server. It needs Python 3.11 and the `cryptography` package (50 or later).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+FORMAT = "erti-history-bundle/1"
+SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"
+ENTRY_KEY = hashlib.sha256(b"erti/entry/v1").digest()
+MOST_BYTES = 512 * 1024 * 1024
+ED25519, MLDSA44 = 1, 6
+
+
+class Rejected(Exception):
+    """The bundle is not what it claims to be: a verdict word, and what is wrong where."""
+
+    def __init__(self, verdict: str, reason: str) -> None:
+        super().__init__(f"{verdict}: {reason}")
+        self.verdict, self.reason = verdict, reason
+
+
+class Unusable(Exception):
+    """The check could not be made: a file is missing, or is not of the kind asked for."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A log's public key, from a vkey line of C2SP signed-note."""
+
+    name: str
+    key_id: bytes
+    kind: int
+    public: bytes
+    line: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whom the reader trusts. Comes from a second channel, never from the bundle."""
+
+    fingerprint: str
+    logs: tuple[Key, ...]
+    vrf: bytes
+
+
+@dataclass
+class Entry:
+    """One entry of the history, as proved."""
+
+    number: int
+    index: int
+    commitment: bytes
+    record: dict[str, Any] | None
+
+
+@dataclass
+class History:
+    """What an accepted bundle proves."""
+
+    citizen: str
+    origin: str
+    size: int
+    root: bytes
+    signed_at: int | None
+    entries: list[Entry] = field(default_factory=list)
+
+
+# ------------------------------------------------------------------------------------ plain encodings
+
+
+def b64(text: object, where: str, length: int | None = None) -> bytes:
+    """Bytes from canonical standard base64."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        data = b""
+    if not data or base64.b64encode(data).decode() != text or length not in (None, len(data)):
+        raise Rejected("ALTERED", f"{where} is not {length or 'some'} bytes of canonical base64")
+    return data
+
+
+def _no_floats(text: str) -> NoReturn:
+    raise ValueError(f"a number that is not whole: {text[:20]}")
+
+
+def _sorted(value: Any) -> Any:
+    """The same value, members in the order of RFC 8785 section 3.2.3 (UTF-16 code units)."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+        return {name: _sorted(value[name]) for name in names}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def canonical(data: bytes, where: str) -> Any:
+    """The JSON value of `data`, if `data` is its one canonical form (RFC 8785, whole numbers only)."""
+    try:
+        value = json.loads(data.decode(), parse_float=_no_floats, parse_constant=_no_floats)
+        again = json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError) as error:
+        raise Rejected("ALTERED", f"{where} is not JSON: {error}") from None
+    if again != data:
+        place = next((i for i, (a, b) in enumerate(zip(data, again, strict=False)) if a != b), len(again))
+        raise Rejected("ALTERED", f"{where} is not in canonical form, from byte {place} on")
+    return value
+
+
+def fields(value: object, names: str, where: str) -> dict[str, Any]:
+    """`value` as an object with exactly these members."""
+    if not isinstance(value, dict) or sorted(value) != sorted(names.split()):
+        raise Rejected("ALTERED", f"{where} does not have exactly the members {names}")
+    return value
+
+
+def number(value: object, where: str) -> int:
+    """A whole number from 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise Rejected("ALTERED", f"{where} is not a whole number")
+    return value
+
+
+def text_of(value: object, where: str) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise Rejected("ALTERED", f"{where} is not text")
+    return value
+
+
+# ------------------------------------------------------------------------------------ the trust policy
+
+
+def read_policy(data: bytes) -> Policy:
+    """Read a policy file. Raises Unusable."""
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Unusable("the trust policy is not plain text") from None
+    if lines[0] != "# Erti trust policy 1" or lines[-1] != "":
+        raise Unusable("this is not an Erti trust policy (first line: # Erti trust policy 1)")
+    logs, vrf, quorum = [], b"", ""
+    for line in lines[1:-1]:
+        word, _, rest = line.partition(" ")
+        if word == "log":
+            logs.append(_key(rest))
+        elif word == "vrf" and not vrf and rest.startswith(SUITE + " "):
+            vrf = _policy_b64(rest.removeprefix(SUITE + " "))
+        elif word == "quorum" and not quorum and rest == "none":
+            quorum = rest
+        else:
+            raise Unusable(f"the trust policy has a line this verifier does not understand: {line[:60]}")
+    if not logs or len(vrf) != 32 or not quorum or len({key.name for key in logs}) != 1:
+        raise Unusable("the trust policy needs the keys of one log, a vrf line and a quorum line")
+    digits = base64.b32encode(hashlib.sha256(data).digest()[:20]).decode()
+    return Policy("-".join(digits[i : i + 4] for i in range(0, 32, 4)), tuple(logs), vrf)
+
+
+def _policy_b64(text: str) -> bytes:
+    try:
+        return b64(text, "a key of the trust policy")
+    except Rejected as error:
+        raise Unusable(error.reason) from None
+
+
+def _key(line: str) -> Key:
+    name, _, rest = line.partition("+")
+    key_id, _, material = rest.partition("+")
+    data = _policy_b64(material)
+    proper = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
+    if (data[0], len(data)) not in ((ED25519, 33), (MLDSA44, 1313)) or proper.hex() != key_id or not name:
+        raise Unusable(f"the trust policy's log key {name} is not well formed")
+    return Key(name, proper, data[0], data[1:], line)
+
+
+# ------------------------------------------------------------------------------------ the checkpoint
+
+
+def open_checkpoint(note: str, policy: Policy) -> tuple[int, bytes, int | None]:
+    """Size, root and signing time of a checkpoint that every log key of the policy signed."""
+    text, gap, rest = note.rpartition("\n\n")
+    head = (text + "\n").split("\n")
+    if not gap or not rest.endswith("\n") or any(c < " " and c != "\n" for c in note) or len(head) != 4:
+        raise Rejected("ALTERED", "the checkpoint is not a signed note of three lines")
+    if not re.fullmatch(r"0|[1-9][0-9]{0,15}", head[1]):
+        raise Rejected("ALTERED", "the checkpoint's tree size is not a number")
+    size, root = int(head[1]), b64(head[2], "the checkpoint's root hash", 32)
+    signatures = {}
+    for line in rest[:-1].split("\n"):
+        dash, _, signed = line.partition(" ")
+        name, _, blob = signed.partition(" ")
+        data = b64(blob, "a signature of the checkpoint")
+        if dash != "\N{EM DASH}" or (name, data[:4]) in signatures:
+            raise Rejected("ALTERED", "the checkpoint has a malformed or repeated signature line")
+        signatures[name, data[:4]] = data[4:]
+    times = []
+    for key in policy.logs:
+        signature = signatures.get((key.name, key.key_id))
+        if signature is None:
+            kind = "Ed25519" if key.kind == ED25519 else "ML-DSA-44"
+            raise Rejected("UNKNOWN-KEY", f"the checkpoint has no signature of the policy's {kind} log key")
+        times += _check_signature(key, signature, text + "\n", (head[0], size, root))
+    if head[0] != policy.logs[0].name:
+        raise Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's")
+    return size, root, min(times, default=None)
+
+
+def _check_signature(key: Key, signature: bytes, text: str, head: tuple[str, int, bytes]) -> list[int]:
+    """Check one signature; its time, if it has one (C2SP signed-note 0x01, tlog-cosignature 0x06)."""
+    origin, size, root = head
+    try:
+        if key.kind == ED25519:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
+            return []
+        name, place = key.name.encode(), origin.encode()
+        message = b"subtree/v1\n\0" + bytes([len(name)]) + name + signature[:8] + bytes([len(place)]) + place
+        message += bytes(8) + size.to_bytes(8, "big") + root
+        MLDSA44PublicKey.from_public_bytes(key.public).verify(signature[8:], message)
+    except (InvalidSignature, ValueError):
+        kind = "Ed25519" if key.kind == ED25519 else "ML-DSA-44"
+        raise Rejected("ALTERED", f"the log's {kind} signature does not fit the checkpoint") from None
+    return [int.from_bytes(signature[:8], "big")]
+
+
+def check_place(index: int, leaf: bytes, proof: object, tree: tuple[int, bytes], where: str) -> None:
+    """Inclusion of leaf data in the tree (size, root): RFC 9162 section 2.1.3.2."""
+    size, root = tree
+    if not isinstance(proof, list) or index >= size:
+        raise Rejected("ALTERED", f"{where}: place {index} is not in the tree of {size} entries")
+    at, last = index, size - 1
+    node = hashlib.sha256(b"\x00" + leaf).digest()
+    for step in proof:
+        sibling = b64(step, f"{where}: a step of its proof", 32)
+        if at & 1 or (at == last and last):
+            node = hashlib.sha256(b"\x01" + sibling + node).digest()
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        elif last:
+            node = hashlib.sha256(b"\x01" + node + sibling).digest()
+        else:
+            raise Rejected("ALTERED", f"{where}: its proof is too long")
+        at, last = at >> 1, last >> 1
+    if last or node != root:
+        raise Rejected("ALTERED", f"{where}: it does not stand at place {index} of the signed tree")
+
+
+# ------------------------------------------------------------------------------------ the label (RFC 9381)
+
+P = 2**255 - 19
+Q = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+Affine = tuple[int, int]
+Extended = tuple[int, int, int, int]
+
+
+def _point(data: bytes) -> Affine | None:
+    """RFC 8032 section 5.1.3, canonical encodings only."""
+    sign, y = data[31] >> 7, int.from_bytes(data, "little") % 2**255
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if x * x % P != square or (x == 0 and sign):
+        return None
+    return (x if x & 1 == sign else P - x), y
+
+
+def _sum(a: Extended, b: Extended) -> Extended:
+    """Unified addition on -x^2 + y^2 = 1 + d x^2 y^2; T = XY/Z."""
+    x1, y1, z1, t1 = a
+    x2, y2, z2, t2 = b
+    xx, yy, zz, tt = x1 * x2 % P, y1 * y2 % P, z1 * z2 % P, D * t1 * t2 % P
+    e, f, g, h = ((x1 + y1) * (x2 + y2) - xx - yy) % P, zz - tt, zz + tt, yy + xx
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(scalar: int, point: Affine) -> Extended:
+    total: Extended = (0, 1, 1, 0)
+    step: Extended = (point[0], point[1], 1, point[0] * point[1] % P)
+    while scalar:
+        if scalar & 1:
+            total = _sum(total, step)
+        step = _sum(step, step)
+        scalar >>= 1
+    return total
+
+
+def _flat(point: Extended) -> Affine:
+    inverse = pow(point[2], P - 2, P)
+    return point[0] * inverse % P, point[1] * inverse % P
+
+
+def _bytes(point: Affine) -> bytes:
+    return (point[1] + ((point[0] & 1) << 255)).to_bytes(32, "little")
+
+
+def _combine(a: int, first: Affine, b: int, second: Affine) -> bytes:
+    """a * first - b * second, encoded."""
+    return _bytes(_flat(_sum(_times(a, first), _times(b, (P - second[0], second[1])))))
+
+
+def vrf_output(public: bytes, proof: bytes, alpha: bytes) -> bytes | None:
+    """ECVRF_verify for the suite 0x03 (RFC 9381 section 5.3); None if the proof does not hold."""
+    key, gamma = _point(public), _point(proof[:32])
+    c, s = int.from_bytes(proof[32:48], "little"), int.from_bytes(proof[48:], "little")
+    base = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    if key is None or gamma is None or base is None or s >= Q or _flat(_times(8, key)) == (0, 1):
+        return None
+    for counter in range(256):
+        digest = hashlib.sha512(b"\x03\x01" + public + alpha + bytes([counter, 0])).digest()
+        candidate = _point(digest[:32])
+        if candidate is None or _flat(_times(8, candidate)) == (0, 1):
+            continue
+        point = _flat(_times(8, candidate))
+        u, v = _combine(s, base, c, key), _combine(s, point, c, gamma)
+        text = b"\x03\x02" + public + _bytes(point) + proof[:32] + u + v + b"\x00"
+        if hashlib.sha512(text).digest()[:16] != proof[32:48]:
+            return None
+        return hashlib.sha512(b"\x03\x03" + _bytes(_flat(_times(8, gamma))) + b"\x00").digest()
+    return None
+
+
+# ------------------------------------------------------------------------------------ the bundle
+
+
+def read_bundle(data: bytes, policy: Policy) -> History:
+    """Everything a bundle proves. Raises Rejected with the first thing that is wrong."""
+    bundle = canonical(data, "the bundle")
+    names = "format citizen label vrf_proof n head entries leaf0 checkpoint"
+    fields(bundle, names, "the bundle")
+    if bundle["format"] != FORMAT:
+        raise Rejected("ALTERED", f"the bundle's format is not {FORMAT}")
+    citizen = text_of(bundle["citizen"], "citizen")
+    size, root, signed_at = open_checkpoint(text_of(bundle["checkpoint"], "checkpoint"), policy)
+    _check_leaf0(bundle["leaf0"], policy, size, root)
+    label = text_of(bundle["label"], "label")
+    if not re.fullmatch(r"[0-9a-f]{64}", label):
+        raise Rejected("ALTERED", "the label is not 32 bytes in hex")
+    history = History(citizen, policy.logs[0].name, size, root, signed_at)
+    _read_entries(bundle, bytes.fromhex(label), history)
+    output = vrf_output(policy.vrf, b64(bundle["vrf_proof"], "vrf_proof", 80), citizen.encode())
+    if output is None or hashlib.sha256(output).hexdigest() != label:
+        raise Rejected("ALTERED", f"the label is not proved to be the one of citizen {citizen}")
+    return history
+
+
+def _check_leaf0(value: object, policy: Policy, size: int, root: bytes) -> None:
+    leaf = fields(value, "record proof", "leaf0")
+    record = text_of(leaf["record"], "leaf0's record").encode()
+    check_place(0, b"\x03" + record, leaf["proof"], (size, root), "entry 0 of the log")
+    said = canonical(record, "entry 0 of the log")
+    vrf = {"suite": SUITE, "public": base64.b64encode(policy.vrf).decode()}
+    if not isinstance(said, dict) or said.get("kind") != "ledger-opened" or said.get("v") != 1:
+        raise Rejected("ALTERED", "entry 0 does not open a ledger")
+    if said.get("origin") != policy.logs[0].name or said.get("log_keys") != [k.line for k in policy.logs]:
+        raise Rejected("UNKNOWN-KEY", "entry 0 names another log or other log keys than the trust policy")
+    if said.get("vrf") != vrf:
+        raise Rejected("UNKNOWN-KEY", "entry 0 names another label key than the trust policy")
+
+
+def _read_entries(bundle: dict[str, Any], label: bytes, history: History) -> None:
+    listed, count = bundle["entries"], number(bundle["n"], "n")
+    if not isinstance(listed, list):
+        raise Rejected("ALTERED", "entries is not a list")
+    head = hashlib.sha256(b"erti/chain/v1" + label).digest()
+    for place, value in enumerate(listed, 1):
+        entry = _read_entry(value, place, label, history)
+        previous = history.entries[-1] if history.entries else None
+        _check_order(entry, previous, head)
+        head = hashlib.sha256(b"erti/chain/v1" + head + entry.commitment).digest()
+        history.entries.append(entry)
+    if len(listed) != count:
+        raise Rejected("MISSING", f"the bundle says {count} entries and holds {len(listed)}")
+    if head != b64(bundle["head"], "head", 32):
+        raise Rejected("ALTERED", f"the {count} entries lead to another head than the one given")
+
+
+def _read_entry(value: object, place: int, label: bytes, history: History) -> Entry:
+    where = f"entry {place}"
+    if isinstance(value, dict) and "erased" in value:
+        fields(value, "index commitment erased proof", where)
+        if value["erased"] is not True:
+            raise Rejected("ALTERED", f"{where}: erased is not true")
+        commitment, record = b64(value["commitment"], f"{where}: its commitment", 32), None
+    else:
+        opened = fields(value, "index record nonce proof", where)
+        words = text_of(opened["record"], f"{where}: its record").encode(errors="replace")
+        nonce = b64(opened["nonce"], f"{where}: its nonce", 32)
+        commitment = hmac.digest(ENTRY_KEY, nonce + len(words).to_bytes(4, "big") + words, "sha256")
+        value, record = opened, canonical(words, where)
+        if not isinstance(record, dict) or record.get("v") != 1:
+            raise Rejected("ALTERED", f"{where}: its record is not one this verifier knows")
+        if record.get("chain") != label.hex():
+            raise Rejected("ALTERED", f"{where} belongs to somebody else's history")
+    index = number(value["index"], f"{where}: its index")
+    check_place(index, b"\x01" + commitment, value["proof"], (history.size, history.root), where)
+    return Entry(place, index, commitment, record)
+
+
+def _check_order(entry: Entry, previous: Entry | None, head: bytes) -> None:
+    place, record = entry.number, entry.record
+    said = place if record is None else number(record.get("seq"), f"entry {place}: its number")
+    if said > place and (previous is None or entry.index > previous.index):
+        raise Rejected("MISSING", f"number {place} is left out: number {said} stands in its place")
+    if said != place or (previous is not None and entry.index <= previous.index):
+        raise Rejected("ALTERED", f"entries have changed places: number {said} stands where {place} belongs")
+    if record is not None and record.get("prev") != base64.b64encode(head).decode():
+        raise Rejected("ALTERED", f"entry {place} does not follow the one before it")
+
+
+def check_earlier(now: History, before: History) -> None:
+    """Everything an earlier bundle showed must still be there."""
+    if before.citizen != now.citizen:
+        raise Unusable("the earlier bundle is about another citizen")
+    if before.size == now.size and before.root != now.root:
+        raise Rejected("FORK", "the earlier bundle's tree is another one of the same size")
+    if before.size > now.size:
+        raise Rejected("STALE", f"the earlier bundle's tree is newer: {before.size} entries")
+    for old in before.entries:
+        if len(now.entries) < old.number:
+            raise Rejected("MISSING", f"entry {old.number} was in the earlier bundle and is gone")
+        new = now.entries[old.number - 1]
+        if (new.index, new.commitment) != (old.index, old.commitment):
+            raise Rejected("FORK", f"entry {old.number} is not the one the earlier bundle showed")
+
+
+# ------------------------------------------------------------------------------------ the report
+
+
+def plain(value: object) -> str:
+    """A value from a record in words, with nothing in it that could move a cursor or turn a line around."""
+    if isinstance(value, dict):
+        return ", ".join(f"{plain(key)}: {plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(plain(item) for item in value)
+    text = "" if value is None else str(value)
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in text)
+
+
+def sentence(entry: Entry) -> str:
+    """One entry in plain words."""
+    record = entry.record
+    if record is None:
+        return f"{entry.number:>5}.  erased; that there was an entry here is proved, what it said is gone"
+    actor = record.get("actor")
+    who = f" by {plain(actor.get('kind'))} {plain(actor.get('id'))}" if isinstance(actor, dict) else ""
+    when = plain(record.get("at")).replace("T", " ").replace("Z", " UTC")
+    facts = record.get("data")
+    members = facts.items() if isinstance(facts, dict) else ()
+    shown = [f"{plain(name).replace('_', ' ')}: {plain(value)}" for name, value in members if value]
+    told = f"\n        {'; '.join(shown)}" if shown else ""
+    return f"{entry.number:>5}.  {when}  {plain(record.get('kind')).replace('-', ' ')}{who}{told}"
+
+
+def day(seconds: int | None) -> str:
+    """A time in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(seconds or 0, 2**36)))
+
+
+def verdict_of(history: History) -> list[str]:
+    """The verdict words of an accepted bundle."""
+    erased = sum(entry.record is None for entry in history.entries)
+    return ["INCOMPLETE-TAIL", *([f"ERASED {erased}"] if erased else [])]
+
+
+def report(history: History, policy: Policy) -> str:
+    """The text printed for an accepted bundle."""
+    lines = [
+        f"Trust policy  {policy.fingerprint}",
+        "              Compare these characters with your activation letter.",
+        f"Verdict       {', '.join(verdict_of(history))}",
+        "              Nothing shown was altered, and nothing is missing before the last entry shown.",
+        "              Whether newer entries exist is not proved.",
+        f"Citizen       {plain(history.citizen)}",
+        f"Log           {plain(history.origin)}, {history.size} entries, signed {day(history.signed_at)}",
+        f"History       {len(history.entries)} entries",
+        "",
+    ]
+    return "\n".join(lines + [sentence(entry) for entry in history.entries])
+
+
+def as_json(policy: Policy | None, verdicts: list[str], history: History | None, reason: str) -> str:
+    """The report for programs."""
+    known: dict[str, Any] = {"accepted": history is not None, "verdict": verdicts, "reason": reason}
+    if policy:
+        known["policy"] = policy.fingerprint
+    if history:
+        known |= {
+            "citizen": history.citizen,
+            "log": history.origin,
+            "size": history.size,
+            "signed_at": history.signed_at,
+            "entries": [{"number": e.number, "index": e.index, "record": e.record} for e in history.entries],
+        }
+    return json.dumps(known, ensure_ascii=True, indent=1)
+
+
+def _load(path: str) -> bytes:
+    try:
+        if Path(path).stat().st_size > MOST_BYTES:
+            raise Unusable(f"{path} is too large to be what it should be")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from None
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="erti-verify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Exit code: 0 accepted, 1 rejected, 2 the check could not be made.",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="the history you downloaded")
+    parser.add_argument(
+        "--policy", metavar="FILE", required=True, help="the trust policy; not from the bundle"
+    )
+    parser.add_argument("--earlier", metavar="BUNDLE", help="a history you kept from before")
+    parser.add_argument("--max-age", metavar="DAYS", type=int, help="reject (STALE) if signed longer ago")
+    parser.add_argument("--json", action="store_true", help="print the result for programs")
+    return parser
+
+
+def check(options: argparse.Namespace, policy: Policy) -> History:
+    """Make every check asked for. Raises Rejected or Unusable."""
+    history = read_bundle(_load(options.bundle), policy)
+    if options.earlier:
+        try:
+            before = read_bundle(_load(options.earlier), policy)
+        except Rejected as error:
+            raise Unusable(f"the earlier bundle does not hold by itself: {error}") from None
+        check_earlier(history, before)
+    age = time.time() - (history.signed_at or 0)
+    if options.max_age is not None and age > options.max_age * 86_400:
+        raise Rejected("STALE", f"the checkpoint was signed {day(history.signed_at)}, too long ago")
+    return history
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = arguments().parse_args(argv)
+    policy = history = None
+    try:
+        policy = read_policy(_load(options.policy))
+        history = check(options, policy)
+        code, verdicts, reason = 0, verdict_of(history), ""
+        text = report(history, policy)
+    except Rejected as error:
+        code, verdicts, reason = 1, [error.verdict], plain(error.reason)
+        shown = policy.fingerprint if policy else ""
+        text = f"Trust policy  {shown}\nVerdict       REJECTED, {error.verdict}\n              {reason}"
+    except Unusable as error:
+        code, verdicts, reason = 2, [], plain(error)
+        text = f"The check could not be made: {reason}"
+    print(
+        as_json(policy, verdicts, history, reason) if options.json else text,
+        file=sys.stderr if code == 2 and not options.json else sys.stdout,
+    )
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
