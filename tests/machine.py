@@ -52,7 +52,9 @@ class Need:
 
 NEEDS = {
     "chromium": Need(chromium, "chromium (Debian: apt install chromium)"),
-    "apache": Need(apache, "Apache and mod_auth_openidc (Debian: apt install apache2 libapache2-mod-auth-openidc)"),
+    "apache": Need(
+        apache, "Apache and mod_auth_openidc (Debian: apt install apache2 libapache2-mod-auth-openidc)"
+    ),
     "node": Need(node, "Node 20 or newer with npm (Debian: apt install nodejs npm), then make test again"),
     "softhsm": Need(softhsm, "SoftHSM (Debian: apt install softhsm2)"),
 }

@@ -20,8 +20,22 @@ def main(arguments: list[str]) -> None:
         python = Path(folder) / "bin" / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
         for name, extras in LOCKS.items():
-            command: list[str | Path] = [python, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal"]
-            command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-annotate"]
+            command: list[str | Path] = [
+                python,
+                "-m",
+                "uv",
+                "pip",
+                "compile",
+                "pyproject.toml",
+                "--universal",
+            ]
+            command += [
+                "--python-version",
+                "3.11",
+                "--generate-hashes",
+                "--no-emit-index-url",
+                "--no-annotate",
+            ]
             command += ["--quiet", "--custom-compile-command", "make lock", "--output-file", name, *arguments]
             for extra in extras:
                 command += ["--extra", extra]
