@@ -1,0 +1,1 @@
+"""The command line's words, one module for each noun."""

@@ -1,0 +1,93 @@
+"""`erti citizens`: load people from registers, make activation codes and test citizens."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from consent.ledger import signer
+from idp import enrol
+from idp.login import activation
+from registry_sync import people
+from registry_sync.sources import importing
+from service.commands.store import OPERATOR, USAGE, err, fail, opened, settings, show
+
+app = typer.Typer(no_args_is_help=True, help="People: load them from registers, let them in.")
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="civil.jsonl (DCI person records) or tax.csv", exists=True)],
+    source: Annotated[str, typer.Option(help="Name of the register: civil or tax.")],
+    as_json: Json = False,
+) -> None:
+    """Load a register's file. Run it again at any time: what is there already is left alone.
+
+    Records that cannot be used go to quarantine, whole, with the reason; `/admin` shows them.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )
+    with opened() as database, bar:
+        task = bar.add_task(f"Loading {source}", total=None)
+        counts = importing.import_file(
+            database,
+            file,
+            source=source,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    figures = asdict(counts)
+    words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
+    show(figures, as_json=as_json, text=f"{source}: {words}")
+
+
+@app.command("enrol")
+def enrol_(
+    username: Annotated[str, typer.Option(help="Name to sign in with.")],
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+    claims: Annotated[Path | None, typer.Option(help="JSON file of standard OpenID claims.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a test citizen at the lowest assurance. Refused in production."""
+    if not password_stdin:
+        raise fail("give the password on standard input, with --password-stdin", USAGE)
+    password = sys.stdin.readline().rstrip("\n")
+    try:
+        given = json.loads(claims.read_text("utf-8")) if claims else {}
+    except ValueError as error:
+        raise fail(f"{claims} is not JSON: {error}", USAGE) from error
+    with opened() as database, database.writing() as db:
+        citizen = enrol.enrol(db, username, password, given, actor=OPERATOR)
+    show({"citizen_id": citizen}, as_json=as_json, text=f"{username} is citizen {people.grouped(citizen)}")
+
+
+@app.command("activate")
+def activate(
+    citizen_id: Annotated[str, typer.Argument(help="The citizen ID, with or without hyphens.")],
+    letter: Annotated[Path | None, typer.Option(help="Write the printable letter to this HTML file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an activation code as a counter would print it; an older one stops working."""
+    compact = people.compact(citizen_id)
+    if compact is None:
+        raise fail("that is not a citizen ID: its check character does not fit.", USAGE)
+    found = settings()
+    with opened(found) as database, database.writing() as db:
+        code = activation.make_code(db, compact, actor=OPERATOR)
+        if letter:
+            page = activation.letter(db, compact, code, fingerprint=signer.policy_fingerprint(db))
+            letter.write_text(page, "utf-8")
+    show(
+        {"citizen_id": compact, "code": code},
+        as_json=as_json,
+        text=f"Citizen ID {people.grouped(compact)}, activation code {code}: open {found.issuer}/activate",
+    )

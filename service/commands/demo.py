@@ -1,0 +1,211 @@
+"""`erti demo`: a whole small country on this machine, with the service and two agencies' portals running."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.panel import Panel
+
+from core.settings import Settings
+from service.commands.run import free_or_fail
+from service.commands.store import USAGE, err, fail, opened, out
+from service.demo import country, founding
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PORTAL = REPOSITORY / "examples" / "portal"
+MARKER = "made-by-erti-demo"
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+app = typer.Typer(
+    help="A small country on this machine: the service, two agencies' portals, sample citizens."
+)
+
+
+@dataclass(frozen=True)
+class Child:
+    """One process of the demo."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+
+
+@app.callback(invoke_without_command=True)
+def demo(
+    context: typer.Context,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw the demo's data away and start over.")
+    ] = False,
+    people: Annotated[int, typer.Option(help="How many people the first start makes.", min=10)] = 500,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Port of the service; the portals take the next two.")] = 8000,
+) -> None:
+    """Start everything, print what to open, and run until Ctrl-C. A second start keeps the data."""
+    if context.invoked_subcommand:
+        return
+    if not PORTAL.is_dir():
+        raise fail("the example portals are not here. Run the demo from a checkout of the repository.", USAGE)
+    for number in (port, port + 1, port + 2):
+        free_or_fail("127.0.0.1", number)
+    _prepare_folder(folder, fresh=fresh)
+    settings = Settings(data_dir=folder.resolve(), issuer=f"http://localhost:{port}", database_url="")
+    founding.found(settings, people=people, port=port, console=err)
+    environment = {
+        **os.environ,
+        "ERTI_DATA_DIR": str(settings.data_dir),
+        "ERTI_ISSUER": settings.issuer,
+        "ERTI_DATABASE_URL": "",
+        "ERTI_REGISTRY_KEYS": str(settings.data_dir / founding.REGISTRY_KEYS),
+    }
+    with _running(settings, environment, port) as children:
+        _introduce(settings, port)
+        _until_stopped(children)
+
+
+@app.command("country")
+def make_country(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    people: Annotated[int, typer.Option(help="How many people.", min=10)] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same country.")] = 1,
+) -> None:
+    """Write an invented country: civil.jsonl, tax.csv, and truth.json with what an import must find."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = country.write(folder, people=people, seed=seed)
+    out.print(f"{folder}: {truth.civil_lines:,} civil records, {truth.tax_rows:,} tax rows")
+
+
+def _prepare_folder(folder: Path, *, fresh: bool) -> None:
+    try:
+        if fresh and folder.exists():
+            if any(folder.iterdir()) and not (folder / MARKER).exists():
+                raise fail(f"{folder} was not made by the demo, so it will not be deleted.", USAGE)
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).touch()
+    except OSError as error:
+        raise fail(
+            f"{folder} cannot be written ({error.strerror}). Give another folder with --folder, for example "
+            "in your home."
+        ) from error
+
+
+@contextlib.contextmanager
+def _running(settings: Settings, environment: dict[str, str], port: int) -> Iterator[list[Child]]:
+    erti = [sys.executable, "-m", "service"]
+    secrets = json.loads((settings.data_dir / founding.SECRETS).read_text("utf-8"))
+    plan = [
+        ("service", [*erti, "serve", "--port", str(port)], {}),
+        ("worker", [*erti, "worker"], {}),
+    ]
+    for offset, name in enumerate(("revenue", "health"), start=1):
+        plan.append(
+            (
+                f"{name} portal",
+                [sys.executable, str(PORTAL / "portal.py"), str(PORTAL / f"{name}.toml")],
+                {
+                    "PORTAL_CLIENT_SECRET": secrets[f"{name}-portal"],
+                    "PORTAL_ISSUER": settings.issuer,
+                    "PORTAL_URL": f"http://localhost:{port + offset}",
+                },
+            )
+        )
+    children: list[Child] = []
+    try:
+        for name, command, extra in plan:
+            # A session of its own, so that Ctrl-C reaches only us and we end the others in order.
+            process = subprocess.Popen(command, env={**environment, **extra}, start_new_session=True)
+            children.append(Child(name, process))
+        _wait_until_ready(
+            children, [f"{settings.issuer}/readyz", *(f"http://localhost:{port + n}/" for n in (1, 2))]
+        )
+        yield children
+    finally:
+        _stop(children)
+
+
+def _wait_until_ready(children: list[Child], addresses: list[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    waiting = list(addresses)
+    while waiting:
+        _fail_if_ended(children)
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(waiting[0], timeout=2, trust_env=False).status_code == httpx.codes.OK:
+                waiting.pop(0)
+                continue
+        if time.monotonic() > deadline:
+            raise fail(
+                f"{waiting[0]} does not answer after {START_SECONDS} seconds; the lines above may say why."
+            )
+        time.sleep(0.1)
+
+
+def _until_stopped(children: list[Child]) -> None:
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda given, _frame: stopping.append(given))
+    while not stopping:
+        _fail_if_ended(children)
+        time.sleep(0.2)
+    err.print("\nStopping…")
+
+
+def _fail_if_ended(children: list[Child]) -> None:
+    for child in children:
+        if (code := child.process.poll()) is not None:
+            raise fail(f"the {child.name} ended by itself (exit code {code}); the lines above may say why.")
+
+
+def _stop(children: list[Child]) -> None:
+    for child in reversed(children):
+        child.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children:
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+
+
+def _introduce(settings: Settings, port: int) -> None:
+    with opened(settings) as database, database.writing() as db:
+        people = founding.introductions(db)
+    lines = [
+        "[bold]Erti is running.[/bold] Open these in a browser:",
+        "",
+        f"  http://localhost:{port + 1}   Revenue Service, an agency's portal",
+        f"  http://localhost:{port + 2}   Health Insurance Fund, another one",
+        f"  http://localhost:{port}   Erti itself: data, sharing, history",
+        "",
+        "[bold]Try this[/bold]",
+        f"  1. Open the Revenue Service and choose “Sign in with Erti”, then “Activate”.",
+        "  2. Use one of these citizens, as if a counter had printed their letter:",
+        *(f"       {person.line}" for person in people),
+        "     Choose a passkey, or a password and an authenticator app.",
+        "  3. See what is asked, with the values; allow it. You are signed in.",
+        "  4. Open the Health Insurance Fund: no second sign-in, but its own consent.",
+        f"  5. Look at http://localhost:{port}/my/history, then stop the sharing at /my/sharing.",
+        "  6. In the portal, choose “Read again now”: it is refused.",
+        f"  7. Download your history and check it:  .venv/bin/erti-verify FILE --policy {_short(settings.data_dir / founding.POLICY)}",
+        "",
+        f"Staff console: http://localhost:{port}/admin, for two people invited by",
+        f"  ERTI_DATA_DIR={_short(settings.data_dir)} .venv/bin/erti staff bootstrap 'First Person' 'Second Person'",
+        "",
+        "Ctrl-C stops all of it; `make run` goes on with the same data, `make run FRESH=1` starts over.",
+    ]
+    out.print(Panel("\n".join(lines), border_style="cyan", expand=False), soft_wrap=True)
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,127 @@
+"""How the demo's country comes to be: tables, people, agencies, and letters for its sample citizens."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from joserfc.jwk import ECKey
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from sqlalchemy.orm import Session
+
+from consent import importing as agencies
+from consent.ledger import signer
+from core.database import Database, parts
+from core.events import SYSTEM
+from core.settings import Settings
+from idp import accounts
+from idp.login import activation
+from idp.oidc import clients
+from registry_sync import people as persons
+from registry_sync.sources import importing
+from service import migrations
+from service.app import begin, open_house
+from service.demo import country
+
+AGENCIES = Path(__file__).parent / "agencies.yaml"
+SECRETS = "client-secrets.json"
+REGISTRY_KEYS = "registry-keys.json"
+REGISTRY_PRIVATE = "registry-private.json"
+POLICY = "trust-policy.txt"
+FOUNDED = "founded"
+SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """A sample citizen as the demo presents them."""
+
+    citizen_id: str
+    code: str | None
+
+    @property
+    def line(self) -> str:
+        """What to type for this citizen."""
+        name = persons.grouped(self.citizen_id)
+        return f"citizen ID {name}   " + (
+            f"activation code {self.code}" if self.code else "(activated already)"
+        )
+
+
+def found(settings: Settings, *, people: int, port: int, console: Console) -> None:
+    """Make the country on the first start; on later ones only bring the tables up to date.
+
+    A first start that was cut off goes on where it stopped: every step can be done twice.
+    """
+    database = open_house(settings)
+    migrations.upgrade(database)
+    begin(database)
+    if not (settings.data_dir / FOUNDED).exists():
+        folder = settings.data_dir / "country"
+        folder.mkdir(exist_ok=True)
+        country.write(folder, people=people, seed=1)
+        _import(database, folder, console)
+        _admit_agencies(database, settings.data_dir, port)
+        _registry_keys(settings.data_dir)
+        with database.reading() as db:
+            (settings.data_dir / POLICY).write_text(signer.policy_text(db), "utf-8")
+        (settings.data_dir / FOUNDED).touch()
+    database.close()
+
+
+def introductions(db: Session) -> list[Introduction]:
+    """Return the sample citizens, with a new activation code for each who has no account yet."""
+    truth = country.read_truth(parts(db).settings.data_dir / "country")
+    made = []
+    for identifier in truth.showcase[:SAMPLES]:
+        citizen = persons.by_identifier(db, "UIN", identifier)
+        if citizen is None:
+            continue
+        active = accounts.find(db, citizen) is not None
+        made.append(
+            Introduction(citizen, None if active else activation.make_code(db, citizen, actor=SYSTEM))
+        )
+    return made
+
+
+def _import(database: Database, folder: Path, console: Console) -> None:
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+        for source, name in (("civil", country.CIVIL_FILE), ("tax", country.TAX_FILE)):
+            task = bar.add_task(f"Founding the country: {source} register", total=None)
+            importing.import_file(
+                database,
+                folder / name,
+                source=source,
+                progress=lambda done, total, task=task: bar.update(task, completed=done, total=total),
+            )
+
+
+def _admit_agencies(database: Database, folder: Path, port: int) -> None:
+    file = folder / SECRETS
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(
+            json.dumps({f"{name}-portal": secrets.token_urlsafe(32) for name in ("revenue", "health")})
+        )
+    known = json.loads(file.read_text("utf-8"))
+    text = AGENCIES.read_text("utf-8")
+    for offset in (1, 2):
+        text = text.replace(f"http://localhost:{8000 + offset}", f"http://localhost:{port + offset}")
+    document = yaml.safe_load(text)
+    for client in document["clients"]:
+        client["client_secret"] = known[client["client_id"]]
+    with database.writing() as db:
+        agencies.load(db, document, actor=SYSTEM)
+        clients.load(db, document, actor=SYSTEM)
+
+
+def _registry_keys(folder: Path) -> None:
+    # The demo's civil register signs its events with this; a real one sends only its public key.
+    key = ECKey.generate_key("P-256", {"kid": "civil-demo", "alg": "ES256", "use": "sig"})
+    private = folder / REGISTRY_PRIVATE
+    private.touch(mode=0o600)
+    private.write_text(json.dumps(key.as_dict(private=True)))
+    public = {**key.as_dict(private=False), "iss": "civil"}
+    (folder / REGISTRY_KEYS).write_text(json.dumps({"keys": [public]}))
