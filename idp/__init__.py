@@ -1,0 +1,1 @@
+"""Signing people in, and telling agencies who they are: accounts, sign-in, the OpenID provider, staff."""
