@@ -1,0 +1,44 @@
+"""What the documents say is there is there: links, make targets, settings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings
+from tests.architecture import house
+
+DOCUMENTS = [path for path in house.tracked() if path.suffix == ".md"]
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=house.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every link inside the repository names a file that is there."""
+    targets = LINK.findall(document.read_text(encoding="utf-8"))
+    assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=house.name)
+def test_commands_of_make_exist(document: Path) -> None:
+    """Every `make` command that a document gives is a target of the Makefile."""
+    targets = set(
+        re.findall(r"^([a-z-]+):", (house.ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    named = re.findall(r"(?:^|`)make ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=house.name)
+def test_settings_exist(document: Path) -> None:
+    """Every variable of ours that a document names is a setting, or the name of the settings file."""
+    known = {f"ERTI_{name.upper()}" for name in Settings.model_fields} | {"ERTI_CONFIG", "ERTI_TEST_STRICT"}
+    assert set(re.findall(r"\bERTI_[A-Z_]+[A-Z]\b", document.read_text(encoding="utf-8"))) <= known
+
+
+def test_help_lists_every_command() -> None:
+    """Every target of the Makefile that people may call has a line in its help."""
+    text = (house.ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()
+    silent = [name for name in phony if not re.search(rf"^{name}:.*## ", text, re.MULTILINE)]
+    assert set(silent) == {"setup-run", "setup-test"}
