@@ -1,0 +1,102 @@
+"""The example portal on its own: it greets, helps when Erti is away, and starts only with a secret."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.demo import joining
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The revenue portal, running, with an identity service that is not there."""
+    home, nobody = f"http://localhost:{free_port()}", f"http://localhost:{free_port()}"
+    _, (revenue, _) = joining.write(
+        tmp_path_factory.mktemp("demo"), issuer=nobody, homes={"revenue-portal": home}
+    )
+    process = subprocess.Popen(revenue.command, env=os.environ | revenue.environment)
+    for _ in range(200):
+        try:
+            httpx.get(home)
+            break
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    yield home
+    process.terminate()
+    process.wait(10)
+
+
+def test_the_welcome_page_needs_nothing_but_itself(portal: str) -> None:
+    """The first page works while the identity service is away, loads nothing from elsewhere and holds no script."""
+    page = httpx.get(portal)
+    assert page.status_code == 200
+    assert 'id="sign-in"' in page.text
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for asset in ("/static/portal.css", "/theme.css", "/static/hall.svg"):
+        assert asset in page.text
+        assert httpx.get(portal + asset).status_code == 200
+
+
+def test_no_cookie_for_somebody_who_only_looks(portal: str) -> None:
+    """A visitor who has not begun to sign in gets no cookie."""
+    assert "set-cookie" not in httpx.get(portal).headers
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/allow"])
+def test_a_missing_identity_service_is_said_in_words(portal: str, path: str) -> None:
+    """When Erti does not answer, the portal says so with what to do, and answers 503."""
+    page = httpx.get(portal + path)
+    assert page.status_code == 503
+    assert "does not answer" in page.text
+    assert "make run" in page.text
+
+
+def test_the_officers_form_comes_back_as_typed(portal: str) -> None:
+    """A form with a missing case keeps the number that was typed, and says what is missing."""
+    page = httpx.post(portal + "/office", data={"number": "123 <b>", "case": ""})
+    assert 'value="123 &lt;b&gt;"' in page.text
+    assert "give both" in page.text
+
+
+def test_signed_out_buttons_lead_home(portal: str) -> None:
+    """The buttons of the signed-in page do nothing for somebody who is not signed in."""
+    for path in ("/read-again", "/read-standing", "/sign-out"):
+        answer = httpx.post(portal + path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_no_secret_no_start() -> None:
+    """Without its secret the portal ends at once with a sentence naming the variable."""
+    bare = {key: value for key, value in os.environ.items() if not key.startswith("PORTAL_")}
+    command = [sys.executable, str(joining.PORTALS / "portal.py"), str(joining.PORTALS / "health.toml")]
+    ended = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "PORTAL_CLIENT_SECRET" in ended.stderr
+
+
+def test_secrets_are_random_private_and_kept(tmp_path: Path) -> None:
+    """Two folders get different secrets, one folder keeps its own, and only its owner can read the file."""
+    file, first = joining.write(tmp_path / "a", issuer="http://localhost:8000")
+    _, again = joining.write(tmp_path / "a", issuer="http://localhost:8000")
+    _, other = joining.write(tmp_path / "b", issuer="http://localhost:8000")
+    assert first == again
+    assert not {p.environment["PORTAL_CLIENT_SECRET"] for p in first} & {
+        p.environment["PORTAL_CLIENT_SECRET"] for p in other
+    }
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
