@@ -1,0 +1,147 @@
+"""Bundles made in memory, honest ones and forged ones, for the verifier to judge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import rfc8785
+
+from consent.ledger import entries, note, tree
+from keys import vrf
+
+ORIGIN = "ledger.test.example/1"
+VRF_SECRET = b"v" * 32
+NOW = 1_790_000_000
+CITIZEN = "K7QD2M9XWT4BC"
+Bundle = dict[str, Any]
+
+
+def label_of(name: str) -> bytes:
+    """The label of a chain's name."""
+    return hashlib.sha256(vrf.evaluate(VRF_SECRET, name.encode())).digest()
+
+
+def signers(seed: bytes = b"s") -> list[note.Signer]:
+    """The log's two keys, from a one-byte seed."""
+    return [note.Ed25519Signer(ORIGIN, seed * 32), note.Mldsa44Signer(ORIGIN, seed * 32)]
+
+
+def policy(seed: bytes = b"s") -> bytes:
+    """The trust policy that fits `signers(seed)`."""
+    logs = "".join(f"log {signer.key.text()}\n" for signer in signers(seed))
+    public = note.encode(vrf.public(VRF_SECRET))
+    return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {public}\nquorum none\n".encode()
+
+
+@dataclass
+class Log:
+    """A log with chains, kept in lists; `operator` says who signs it."""
+
+    seed: bytes = b"s"
+    leaves: list[bytes] = field(default_factory=list)
+    chains: dict[str, list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    heads: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        opened = {
+            "v": 1,
+            "kind": "ledger-opened",
+            "origin": ORIGIN,
+            "log_keys": [signer.key.text() for signer in signers(self.seed)],
+            "vrf": {"suite": vrf.SUITE, "public": note.encode(vrf.public(VRF_SECRET))},
+            "at": "2026-11-23T18:00:00.000Z",
+        }
+        self.opened = rfc8785.dumps(opened)
+        self.leaves.append(entries.leaf(entries.PUBLIC, self.opened))
+
+    def add(self, name: str = CITIZEN, kind: str = "attributes-released", **data: object) -> None:
+        """Append one entry to a chain."""
+        label, chain = label_of(name), self.chains.setdefault(name, [])
+        head = self.heads.get(name, entries.first_head(label))
+        number = len(chain) + 1
+        body = {
+            "v": 1,
+            "event": f"event-{len(self.leaves)}",
+            "kind": kind,
+            "at": "2026-11-23T18:00:01.000Z",
+            "actor": {"kind": "client", "id": "revenue-portal"},
+            "data": data or {"agency": "revenue", "attributes": ["name", "income_bracket"]},
+        }
+        record = entries.record(body, label=label, seq=number, previous=head)
+        nonce = hashlib.sha256(b"nonce" + record).digest()
+        self.put(name, nonce, record)
+
+    def put(self, name: str, nonce: bytes, record: bytes) -> None:
+        """Append a record as it is, honest or not."""
+        commitment = entries.commitment(nonce, record)
+        self.chains.setdefault(name, []).append((len(self.leaves), nonce, record))
+        head = self.heads.get(name, entries.first_head(label_of(name)))
+        self.heads[name] = entries.next_head(head, commitment)
+        self.leaves.append(entries.leaf(entries.COMMITMENT, commitment))
+
+    def reader(self) -> tree.Reader:
+        """Tile hashes of this log; only small logs are made here, so level 0 is enough."""
+        hashes = [tree.leaf_hash(leaf) for leaf in self.leaves]
+
+        def read(level: int, start: int, stop: int) -> list[bytes]:
+            if level:
+                raise AssertionError("a forged log has less than 256 leaves")
+            return hashes[start:stop]
+
+        return read
+
+    def proof(self, index: int) -> list[str]:
+        """Inclusion proof of a leaf, as a bundle writes it."""
+        return [note.encode(step) for step in tree.inclusion_proof(self.reader(), index, len(self.leaves))]
+
+    def checkpoint(self, at: int = NOW, seed: bytes | None = None) -> str:
+        """The signed checkpoint of the whole log."""
+        frontier = tree.Frontier()
+        frontier.extend(tree.leaf_hash(leaf) for leaf in self.leaves)
+        head = note.Checkpoint(ORIGIN, frontier.size, frontier.root())
+        return note.sign(head, signers(seed or self.seed), at=at)
+
+    def bundle(self, name: str = CITIZEN, erased: tuple[int, ...] = (), at: int = NOW) -> Bundle:
+        """The bundle of a chain; `erased` are the numbers of entries whose opening is gone."""
+        listed: list[Bundle] = []
+        for number, (index, nonce, record) in enumerate(self.chains.get(name, []), 1):
+            if number in erased:
+                shown: Bundle = {
+                    "commitment": note.encode(entries.commitment(nonce, record)),
+                    "erased": True,
+                }
+            else:
+                shown = {"record": record.decode(), "nonce": note.encode(nonce)}
+            listed.append({"index": index, "proof": self.proof(index)} | shown)
+        label = label_of(name)
+        return {
+            "format": "erti-history-bundle/1",
+            "citizen": name,
+            "label": label.hex(),
+            "vrf_proof": note.encode(vrf.prove(VRF_SECRET, name.encode())),
+            "n": len(listed),
+            "head": note.encode(self.heads.get(name, entries.first_head(label))),
+            "entries": listed,
+            "leaf0": {"record": self.opened.decode(), "proof": self.proof(0)},
+            "checkpoint": self.checkpoint(at),
+        }
+
+
+def encode(bundle: Bundle) -> bytes:
+    """A bundle's bytes."""
+    return rfc8785.dumps(bundle)
+
+
+def twenty() -> Log:
+    """A log where one citizen has 20 entries, between those of others."""
+    log = Log()
+    for number in range(20):
+        log.add("NEIGHBOUR" if number % 3 else "agency:revenue")
+        log.add(purpose=f"purpose-{number}", note="Zürich, თბილისი")
+    return log
+
+
+Forge = Callable[[Log, Bundle], None]

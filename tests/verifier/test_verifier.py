@@ -1,0 +1,457 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consent.ledger import entries, note
+from tests.verifier import forging
+from verifier import erti_verify
+
+ROOT = Path(__file__).parents[2]
+POLICY = erti_verify.read_policy(forging.policy())
+
+
+@pytest.fixture(scope="module")
+def log() -> forging.Log:
+    return forging.twenty()
+
+
+def verdict(bundle: forging.Bundle, policy: erti_verify.Policy = POLICY) -> tuple[str, str]:
+    """Verdict and reason the verifier gives."""
+    try:
+        history = erti_verify.read_bundle(forging.encode(bundle), policy)
+    except erti_verify.Rejected as error:
+        return error.verdict, error.reason
+    return " ".join(erti_verify.verdict_of(history)), ""
+
+
+def test_an_honest_bundle_is_accepted(log: forging.Log) -> None:
+    """An unaltered history is accepted, as INCOMPLETE-TAIL and never more, with every entry in it."""
+    history = erti_verify.read_bundle(forging.encode(log.bundle()), POLICY)
+    assert erti_verify.verdict_of(history) == ["INCOMPLETE-TAIL"]
+    assert [entry.number for entry in history.entries] == list(range(1, 21))
+    assert history.signed_at == forging.NOW
+    said = erti_verify.report(history, POLICY)
+    assert POLICY.fingerprint in said
+    assert "attributes released by client revenue-portal" in said
+    assert "purpose: purpose-19" in said
+
+
+def test_a_history_without_entries_is_accepted(log: forging.Log) -> None:
+    """Somebody about whom nothing is recorded gets a bundle that holds."""
+    assert verdict(log.bundle("NOBODY")) == ("INCOMPLETE-TAIL", "")
+
+
+def test_erased_entries_are_counted(log: forging.Log) -> None:
+    """Entries whose opening is destroyed keep their place; the verdict counts them."""
+    assert verdict(log.bundle(erased=(3, 4, 20))) == ("INCOMPLETE-TAIL ERASED 3", "")
+
+
+@pytest.mark.slow
+def test_every_changed_byte_is_rejected(log: forging.Log) -> None:
+    """Each byte of a 20-entry bundle, changed, leads to a rejection that says what is wrong."""
+    data = forging.encode(log.bundle(erased=(7,)))
+    assert len(data) > 20_000
+    for place in range(len(data)):
+        changed = data[:place] + bytes([data[place] ^ (1, 0x20)[place % 2]]) + data[place + 1 :]
+        with pytest.raises(erti_verify.Rejected) as caught:
+            erti_verify.read_bundle(changed, POLICY)
+        assert len(caught.value.reason) > 15
+
+
+def test_every_cut_and_every_addition_is_rejected(log: forging.Log) -> None:
+    """A bundle cut short, or with anything before or after it, is rejected."""
+    data = forging.encode(log.bundle())
+    for length in range(0, len(data), 97):
+        with pytest.raises(erti_verify.Rejected):
+            erti_verify.read_bundle(data[:length], POLICY)
+    for changed in (data + b"\n", b" " + data, b"\xef\xbb\xbf" + data, data + data):
+        with pytest.raises(erti_verify.Rejected):
+            erti_verify.read_bundle(changed, POLICY)
+
+
+@pytest.mark.parametrize("number", range(1, 21))
+def test_every_dropped_entry_is_named(log: forging.Log, number: int) -> None:
+    """An entry taken out is missed by its number, even when count and head are adjusted."""
+    bundle = log.bundle()
+    del bundle["entries"][number - 1]
+    said, reason = verdict(bundle)
+    assert said == "MISSING"
+    assert (
+        (f"number {number} is left out" in reason)
+        if number < 20
+        else "says 20 entries and holds 19" in reason
+    )
+    bundle["n"] = 19
+    rewrite_head(bundle)
+    if number < 20:
+        assert verdict(bundle) == ("MISSING", reason)
+    else:
+        # The tail is what a bundle without the map cannot prove, and the verdict says so.
+        assert verdict(bundle)[0] == "INCOMPLETE-TAIL"
+
+
+def rewrite_head(bundle: forging.Bundle) -> None:
+    """Make `head` fit the entries listed, as a forger would."""
+    head = entries.first_head(bytes.fromhex(bundle["label"]))
+    for entry in bundle["entries"]:
+        if "erased" in entry:
+            commitment = note.decode(entry["commitment"])
+        else:
+            commitment = entries.commitment(note.decode(entry["nonce"]), entry["record"].encode())
+        head = entries.next_head(head, commitment)
+    bundle["head"] = note.encode(head)
+
+
+@pytest.mark.parametrize("number", range(1, 20))
+def test_every_swapped_pair_is_named(log: forging.Log, number: int) -> None:
+    """Two neighbouring entries that changed places are noticed, even with a head that fits."""
+    bundle = log.bundle(erased=(5, 6))
+    listed = bundle["entries"]
+    listed[number - 1], listed[number] = listed[number], listed[number - 1]
+    said, reason = verdict(bundle)
+    assert said in ("ALTERED", "MISSING")
+    assert "changed places" in reason or "left out" in reason
+    rewrite_head(bundle)
+    assert verdict(bundle) == (said, reason)
+
+
+def drop_erased(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle.update(log.bundle(erased=(7,)))
+    del bundle["entries"][6]
+    bundle["n"] = 19
+    rewrite_head(bundle)
+
+
+def somebody_elses(log: forging.Log, bundle: forging.Bundle) -> None:
+    other = log.bundle("NEIGHBOUR")
+    bundle |= {name: other[name] for name in ("entries", "n", "head")}
+
+
+def other_label(log: forging.Log, bundle: forging.Bundle) -> None:
+    other = log.bundle("NEIGHBOUR")
+    bundle |= {name: other[name] for name in ("entries", "n", "head", "label")}
+
+
+def other_proof(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["vrf_proof"] = log.bundle("NEIGHBOUR")["vrf_proof"]
+
+
+def reworded(log: forging.Log, bundle: forging.Bundle) -> None:
+    entry = bundle["entries"][4]
+    entry["record"] = entry["record"].replace("purpose-4", "purpose-5")
+
+
+def shown_twice(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["entries"].insert(4, bundle["entries"][4])
+    bundle["n"] = 21
+    rewrite_head(bundle)
+
+
+def replaced_erased(log: forging.Log, bundle: forging.Bundle) -> None:
+    index, nonce, record = log.chains["NEIGHBOUR"][1]
+    bundle["entries"][2] = {
+        "index": index,
+        "commitment": note.encode(entries.commitment(nonce, record)),
+        "erased": True,
+        "proof": log.proof(index),
+    }
+    rewrite_head(bundle)
+
+
+def erased_false(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle.update(log.bundle(erased=(7,)))
+    bundle["entries"][6]["erased"] = False
+
+
+def other_tree(log: forging.Log, bundle: forging.Bundle) -> None:
+    fork = forging.twenty()
+    fork.add()
+    bundle["checkpoint"] = fork.checkpoint()
+
+
+def other_signer(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["checkpoint"] = log.checkpoint(seed=b"x")
+
+
+def one_signature(log: forging.Log, bundle: forging.Bundle) -> None:
+    text = bundle["checkpoint"]
+    bundle["checkpoint"] = text[: text.index("\N{EM DASH}", text.index("\N{EM DASH}") + 1)]
+
+
+def moved_index(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["entries"][0]["index"] += 1
+
+
+def padded_base64(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["entries"][0]["nonce"] += "="
+
+
+def extra_member(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["comment"] = "trust me"
+
+
+def wrong_leaf0(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["leaf0"] = {
+        "record": bundle["leaf0"]["record"].replace("test.example", "fake.example"),
+        "proof": bundle["leaf0"]["proof"],
+    }
+
+
+def boolean_count(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle |= {"n": True, "entries": bundle["entries"][:1]}
+    rewrite_head(bundle)
+
+
+def long_proof(log: forging.Log, bundle: forging.Bundle) -> None:
+    bundle["entries"][0]["proof"].append(bundle["head"])
+
+
+@pytest.mark.parametrize(
+    ("forge", "said", "reason"),
+    [
+        (drop_erased, "MISSING", "number 7 is left out"),
+        (somebody_elses, "ALTERED", "entry 1 belongs to somebody else's history"),
+        (other_label, "ALTERED", "label is not proved"),
+        (other_proof, "ALTERED", "label is not proved"),
+        (reworded, "ALTERED", "entry 5: it does not stand at place"),
+        (shown_twice, "ALTERED", "changed places"),
+        (replaced_erased, "ALTERED", ""),
+        (erased_false, "ALTERED", "entry 7: erased is not true"),
+        (other_tree, "ALTERED", "entry 0 of the log: it does not stand"),
+        (other_signer, "UNKNOWN-KEY", "Ed25519 log key"),
+        (one_signature, "UNKNOWN-KEY", "ML-DSA-44 log key"),
+        (moved_index, "ALTERED", "entry 1: it does not stand"),
+        (padded_base64, "ALTERED", "entry 1: its nonce"),
+        (extra_member, "ALTERED", "does not have exactly the members"),
+        (wrong_leaf0, "ALTERED", "entry 0 of the log"),
+        (boolean_count, "ALTERED", "n is not a whole number"),
+        (long_proof, "ALTERED", "entry 1"),
+    ],
+)
+def test_forgeries_are_rejected_by_name(
+    log: forging.Log, forge: forging.Forge, said: str, reason: str
+) -> None:
+    """Each way of forging a bundle is rejected with its verdict and with the place that is wrong."""
+    bundle = log.bundle()
+    forge(log, bundle)
+    found = verdict(bundle)
+    assert found[0] == said
+    assert reason in found[1]
+
+
+def test_an_operator_who_renumbers_is_caught() -> None:
+    """Leaving an entry out of the log and writing the rest around it breaks the numbers or the chain."""
+    log = forging.Log()
+    log.add()
+    log.add()
+    index, nonce, record = log.chains[forging.CITIZEN].pop()
+    honest = json.loads(record)
+    forged = honest | {"seq": 3}
+    log.heads.pop(forging.CITIZEN)
+    log.put(forging.CITIZEN, nonce, json.dumps(forged, sort_keys=True, separators=(",", ":")).encode())
+    log.heads[forging.CITIZEN] = entries.first_head(forging.label_of(forging.CITIZEN))
+    bundle = log.bundle()
+    rewrite_head(bundle)
+    assert verdict(bundle) == ("MISSING", "number 2 is left out: number 3 stands in its place")
+    assert index == 2
+
+
+def test_another_log_key_is_unknown() -> None:
+    """A bundle of a log with other keys is not accepted under this policy, however well made."""
+    log = forging.Log(seed=b"x")
+    log.add()
+    assert verdict(log.bundle())[0] == "UNKNOWN-KEY"
+    mixed = log.bundle()
+    mixed["checkpoint"] = log.checkpoint(seed=b"s")
+    assert verdict(mixed) == (
+        "UNKNOWN-KEY",
+        "entry 0 names another log or other log keys than the trust policy",
+    )
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the verifier as a person would: its one file, no package of ours within reach."""
+    return subprocess.run(
+        [sys.executable, "-I", str(folder / "erti_verify.py"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def desk(tmp_path: Path, log: forging.Log) -> Path:
+    """A folder with the verifier's one file, a policy and a bundle, and nothing else."""
+    (tmp_path / "erti_verify.py").write_bytes((ROOT / "verifier" / "erti_verify.py").read_bytes())
+    (tmp_path / "policy").write_bytes(forging.policy())
+    (tmp_path / "bundle").write_bytes(forging.encode(log.bundle()))
+    return tmp_path
+
+
+def test_the_command_accepts_rejects_and_refuses(desk: Path, log: forging.Log) -> None:
+    """Exit code 0 is accepted, 1 rejected, 2 unusable; fingerprint and verdict are printed."""
+    accepted = run(desk, "bundle", "--policy", "policy")
+    assert accepted.returncode == 0, accepted.stderr
+    assert POLICY.fingerprint in accepted.stdout
+    assert "INCOMPLETE-TAIL" in accepted.stdout
+    assert accepted.stdout.count("attributes released") == 20
+
+    broken = log.bundle()
+    del broken["entries"][3]
+    (desk / "broken").write_bytes(forging.encode(broken))
+    rejected = run(desk, "broken", "--policy", "policy", "--json")
+    assert rejected.returncode == 1
+    said = json.loads(rejected.stdout)
+    assert (said["accepted"], said["verdict"]) == (False, ["MISSING"])
+    assert "number 4" in said["reason"]
+
+    assert run(desk, "nothing", "--policy", "policy").returncode == 2
+    assert run(desk, "bundle", "--policy", "bundle").returncode == 2
+    assert run(desk, "bundle").returncode == 2
+    assert run(desk, "--help").stdout.index("What acceptance establishes") > 0
+
+
+def test_the_command_sees_no_package_of_ours(desk: Path) -> None:
+    """The verifier's file runs where none of our packages and none of the server's libraries exist."""
+    packages = ["core", "keys", "consent", "registry_sync", "idp", "service", "fastapi", "sqlalchemy"]
+    probe = desk / "probe.py"
+    probe.write_text(
+        "import importlib.abc, runpy, sys\n"
+        "class Only(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        top = name.partition('.')[0]\n"
+        "        if top in sys.stdlib_module_names or top in ('cryptography', '_cffi_backend', 'erti_verify'):\n"
+        "            return None\n"
+        "        raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Only())\n"
+        f"for name in {packages!r}:\n"
+        "    try:\n"
+        "        __import__(name)\n"
+        "    except ModuleNotFoundError:\n"
+        "        continue\n"
+        "    raise SystemExit(name + ' can be imported')\n"
+        "sys.argv = ['erti-verify', 'bundle', '--policy', 'policy']\n"
+        "runpy.run_path('erti_verify.py', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", str(probe)], capture_output=True, text=True, cwd=desk, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "INCOMPLETE-TAIL" in done.stdout
+
+
+def test_an_earlier_bundle_must_still_be_there(desk: Path) -> None:
+    """With --earlier, a vanished tail is MISSING, a rewritten past is FORK, an older tree is STALE."""
+    log = forging.Log()
+    for _ in range(3):
+        log.add()
+    (desk / "old").write_bytes(forging.encode(log.bundle()))
+    log.add()
+    (desk / "new").write_bytes(forging.encode(log.bundle()))
+    assert run(desk, "new", "--policy", "policy", "--earlier", "old").returncode == 0
+    assert "REJECTED, STALE" in run(desk, "old", "--policy", "policy", "--earlier", "new").stdout
+
+    shorter = log.bundle()
+    shorter["entries"], shorter["n"] = shorter["entries"][:2], 2
+    rewrite_head(shorter)
+    (desk / "shorter").write_bytes(forging.encode(shorter))
+    assert run(desk, "shorter", "--policy", "policy").returncode == 0
+    assert "REJECTED, MISSING" in run(desk, "shorter", "--policy", "policy", "--earlier", "old").stdout
+
+    other = forging.Log()
+    for number in range(4):
+        other.add(agency=f"other-{number}")
+    (desk / "other").write_bytes(forging.encode(other.bundle()))
+    assert "REJECTED, FORK" in run(desk, "other", "--policy", "policy", "--earlier", "old").stdout
+    assert "REJECTED, FORK" in run(desk, "other", "--policy", "policy", "--earlier", "new").stdout
+
+
+def test_an_old_checkpoint_is_stale_when_asked(desk: Path) -> None:
+    """With --max-age, a checkpoint signed longer ago is rejected as STALE."""
+    log = forging.Log()
+    (desk / "old").write_bytes(forging.encode(log.bundle(at=1_000_000_000)))
+    assert run(desk, "old", "--policy", "policy").returncode == 0
+    assert "REJECTED, STALE" in run(desk, "old", "--policy", "policy", "--max-age", "30").stdout
+
+
+def test_records_cannot_write_over_the_verdict() -> None:
+    """Control and direction characters in a record are shown as replacement characters."""
+    log = forging.Log()
+    log.add(agency="\x1b[2JVALID-COMPLETE\r\u202e")
+    history = erti_verify.read_bundle(forging.encode(log.bundle()), POLICY)
+    said = erti_verify.report(history, POLICY)
+    assert not {"\x1b", "\r", "\u202e"} & set(said)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"# Erti trust policy 2\n",
+        forging.policy()[:-1],
+        forging.policy().replace(b"quorum none\n", b""),
+        forging.policy() + b"quorum none\n",
+        forging.policy() + b"witness x\n",
+        forging.policy().replace(b"+A", b"+B"),
+        forging.policy().replace(b"vrf ECVRF", b"vrf OTHER"),
+        "# Erti trust policy 1\nlog é\n".encode(),
+    ],
+)
+def test_a_policy_not_understood_is_unusable(broken: bytes) -> None:
+    """A policy with anything this verifier does not understand is not used at all."""
+    with pytest.raises(erti_verify.Unusable):
+        erti_verify.read_policy(broken)
+
+
+def test_the_fingerprint_is_of_the_whole_policy() -> None:
+    """Two policies that differ in one byte have different fingerprints of 32 letters and digits."""
+    other = erti_verify.read_policy(forging.policy(b"x"))
+    assert other.fingerprint != POLICY.fingerprint
+    assert len(POLICY.fingerprint.replace("-", "")) == 32
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_bundle_the_verifier_answers(log: forging.Log, data: st.DataObject) -> None:
+    """With any JSON value in any place, the verifier rejects and says why; it never stumbles."""
+    bundle = json.loads(forging.encode(log.bundle(erased=(2,))))
+    member = data.draw(st.sampled_from(sorted(bundle)))
+    place, key = bundle, member
+    if member == "entries" and data.draw(st.booleans()):
+        place = bundle["entries"][data.draw(st.integers(0, 19))]
+        key = data.draw(st.sampled_from(sorted(place)))
+    elif member == "leaf0" and data.draw(st.booleans()):
+        place, key = bundle["leaf0"], data.draw(st.sampled_from(["record", "proof"]))
+    before = place[key]
+    place[key] = data.draw(JSON)
+    written = json.dumps(bundle, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    if place[key] == before and type(place[key]) is type(before):
+        return
+    with pytest.raises(erti_verify.Rejected):
+        erti_verify.read_bundle(written.encode(errors="surrogatepass"), POLICY)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_file_is_answered(data: bytes) -> None:
+    """Whatever file is given as a bundle or a policy, the answer is a rejection in words."""
+    with pytest.raises(erti_verify.Rejected):
+        erti_verify.read_bundle(data, POLICY)
+    with pytest.raises(erti_verify.Unusable):
+        erti_verify.read_policy(data)
