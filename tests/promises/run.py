@@ -1,0 +1,147 @@
+"""Break each promise in a scratch copy of the house, and fail if its test does not notice."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+TESTS_FAILED = 1  # pytest's exit code for that; any other means that something else went wrong
+TEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Break:
+    """One patch: which promise it breaks, how, and the tests that must then fail."""
+
+    path: Path
+    promise: str
+    breaks: str
+    tests: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "Break":
+        """Read the lines `Promise:`, `Breaks:` and `Test:` that stand before the patch itself."""
+        head = path.read_text(encoding="utf-8").partition("\ndiff --git")[0]
+        said = {
+            key: re.findall(rf"^{key}: (.+)$", head, re.MULTILINE) for key in ("Promise", "Breaks", "Test")
+        }
+        if not all(said.values()):
+            raise SystemExit(f"{path.name}: says no Promise, Breaks or Test")
+        return cls(path, said["Promise"][0], said["Breaks"][0], tuple(said["Test"]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run every break, or those whose file names contain one of the arguments; returns the exit code."""
+    every = [Break.read(path) for path in sorted(HERE.glob("*.patch"))]
+    chosen = [each for each in every if not arguments or any(word in each.path.name for word in arguments)]
+    unkept = {f"{number}" for number in range(1, 6)} - {each.promise[0] for each in every}
+    if unkept or not chosen:
+        print(f"no patch breaks promise {', '.join(sorted(unkept)) or arguments}")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="erti-promises-") as folder:
+        # PostgreSQL runs as another user when we are root, and must be able to come this far.
+        Path(folder).chmod(0o755)
+        copy = Path(folder) / "erti"
+        copy_house(copy)
+        if not holds_unbroken(copy, chosen):
+            return 1
+        unnoticed = [each.path.name for each in chosen if not noticed(copy, each)]
+    print(f"\n{len(chosen) - len(unnoticed)} of {len(chosen)} broken promises were noticed")
+    return 1 if unnoticed else 0
+
+
+def copy_house(target: Path) -> None:
+    """Copy every file of ours, committed or not, into a folder with a history of its own."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listing.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+
+
+def holds_unbroken(copy: Path, chosen: list[Break]) -> bool:
+    """Tell whether all the tests pass as long as nothing is broken; otherwise a failure would prove nothing."""
+    tests = sorted({test for each in chosen for test in each.tests})
+    result = pytest(copy, tests)
+    if result.returncode:
+        print(result.stdout[-4000:])
+        print("these tests must pass before anything is broken")
+    return result.returncode == 0
+
+
+def noticed(copy: Path, broken: Break) -> bool:
+    """Apply a patch, run its tests, take the patch back; tell whether each of the tests failed."""
+    begun = time.monotonic()
+    applied = git_apply(copy, broken.path)
+    if applied.returncode:
+        print(f"STALE     {broken.path.name}: does not apply any more\n{applied.stderr}")
+        return False
+    try:
+        results = [(test, pytest(copy, [test])) for test in broken.tests]
+    finally:
+        git_apply(copy, broken.path, "--reverse")
+    took = time.monotonic() - begun
+    for test, result in results:
+        if result.returncode != TESTS_FAILED or re.search(
+            r"^\d+ .*\berrors?\b.* in ", result.stdout, re.MULTILINE
+        ):
+            print(f"UNNOTICED {broken.path.name}: {test}\n{result.stdout[-3000:]}")
+            return False
+    print(f"noticed   {broken.path.stem} ({took:.0f} s): {broken.breaks}")
+    return True
+
+
+def git_apply(copy: Path, patch: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Apply a patch wherever its lines are found, with one line around them."""
+    command = ["git", "apply", "-C1", "--recount", "--whitespace=nowarn", *options, str(patch)]
+    return subprocess.run(command, cwd=copy, check=False, capture_output=True, text=True)
+
+
+def pytest(copy: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run tests of the copy, against the code of the copy; a test that does not end has failed."""
+    environment = os.environ | {
+        "PYTHONPATH": str(copy),
+        "ERTI_TEST_STRICT": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "--tb=line",
+        *tests,
+    ]
+    try:
+        return subprocess.run(
+            command,
+            cwd=copy,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=TEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, TESTS_FAILED, stdout="1 failed: did not end\n", stderr="")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
