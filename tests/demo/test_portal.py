@@ -2,7 +2,6 @@
 
 import os
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.demo import joining
+PORTALS = Path(__file__).parents[2] / "examples" / "portal"
 
 
 def free_port() -> int:
@@ -23,13 +22,16 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def portal() -> Iterator[str]:
     """The revenue portal, running, with an identity service that is not there."""
-    home, nobody = f"http://localhost:{free_port()}", f"http://localhost:{free_port()}"
-    _, (revenue, _) = joining.write(
-        tmp_path_factory.mktemp("demo"), issuer=nobody, homes={"revenue-portal": home}
-    )
-    process = subprocess.Popen(revenue.command, env=os.environ | revenue.environment)
+    home = f"http://localhost:{free_port()}"
+    settings = {
+        "PORTAL_URL": home,
+        "PORTAL_ISSUER": f"http://localhost:{free_port()}",
+        "PORTAL_CLIENT_SECRET": "a secret that is never used",
+    }
+    command = [sys.executable, str(PORTALS / "portal.py"), str(PORTALS / "revenue.toml")]
+    process = subprocess.Popen(command, env=os.environ | settings)
     for _ in range(200):
         try:
             httpx.get(home)
@@ -84,19 +86,7 @@ def test_signed_out_buttons_lead_home(portal: str) -> None:
 def test_no_secret_no_start() -> None:
     """Without its secret the portal ends at once with a sentence naming the variable."""
     bare = {key: value for key, value in os.environ.items() if not key.startswith("PORTAL_")}
-    command = [sys.executable, str(joining.PORTALS / "portal.py"), str(joining.PORTALS / "health.toml")]
+    command = [sys.executable, str(PORTALS / "portal.py"), str(PORTALS / "health.toml")]
     ended = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert "PORTAL_CLIENT_SECRET" in ended.stderr
-
-
-def test_secrets_are_random_private_and_kept(tmp_path: Path) -> None:
-    """Two folders get different secrets, one folder keeps its own, and only its owner can read the file."""
-    file, first = joining.write(tmp_path / "a", issuer="http://localhost:8000")
-    _, again = joining.write(tmp_path / "a", issuer="http://localhost:8000")
-    _, other = joining.write(tmp_path / "b", issuer="http://localhost:8000")
-    assert first == again
-    assert not {p.environment["PORTAL_CLIENT_SECRET"] for p in first} & {
-        p.environment["PORTAL_CLIENT_SECRET"] for p in other
-    }
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
