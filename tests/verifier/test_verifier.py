@@ -20,6 +20,7 @@ POLICY = erti_verify.read_policy(forging.policy())
 
 @pytest.fixture(scope="module")
 def log() -> forging.Log:
+    """Twenty entries of one citizen, between those of others."""
     return forging.twenty()
 
 
@@ -123,39 +124,39 @@ def test_every_swapped_pair_is_named(log: forging.Log, number: int) -> None:
     assert verdict(bundle) == (said, reason)
 
 
-def drop_erased(log: forging.Log, bundle: forging.Bundle) -> None:
+def _drop_erased(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle.update(log.bundle(erased=(7,)))
     del bundle["entries"][6]
     bundle["n"] = 19
     rewrite_head(bundle)
 
 
-def somebody_elses(log: forging.Log, bundle: forging.Bundle) -> None:
+def _somebody_elses(log: forging.Log, bundle: forging.Bundle) -> None:
     other = log.bundle("NEIGHBOUR")
     bundle |= {name: other[name] for name in ("entries", "n", "head")}
 
 
-def other_label(log: forging.Log, bundle: forging.Bundle) -> None:
+def _other_label(log: forging.Log, bundle: forging.Bundle) -> None:
     other = log.bundle("NEIGHBOUR")
     bundle |= {name: other[name] for name in ("entries", "n", "head", "label")}
 
 
-def other_proof(log: forging.Log, bundle: forging.Bundle) -> None:
+def _other_proof(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["vrf_proof"] = log.bundle("NEIGHBOUR")["vrf_proof"]
 
 
-def reworded(log: forging.Log, bundle: forging.Bundle) -> None:
+def _reworded(log: forging.Log, bundle: forging.Bundle) -> None:
     entry = bundle["entries"][4]
     entry["record"] = entry["record"].replace("purpose-4", "purpose-5")
 
 
-def shown_twice(log: forging.Log, bundle: forging.Bundle) -> None:
+def _shown_twice(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["entries"].insert(4, bundle["entries"][4])
     bundle["n"] = 21
     rewrite_head(bundle)
 
 
-def replaced_erased(log: forging.Log, bundle: forging.Bundle) -> None:
+def _replaced_erased(log: forging.Log, bundle: forging.Bundle) -> None:
     index, nonce, record = log.chains["NEIGHBOUR"][1]
     bundle["entries"][2] = {
         "index": index,
@@ -166,74 +167,74 @@ def replaced_erased(log: forging.Log, bundle: forging.Bundle) -> None:
     rewrite_head(bundle)
 
 
-def erased_false(log: forging.Log, bundle: forging.Bundle) -> None:
+def _erased_false(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle.update(log.bundle(erased=(7,)))
     bundle["entries"][6]["erased"] = False
 
 
-def other_tree(log: forging.Log, bundle: forging.Bundle) -> None:
+def _other_tree(log: forging.Log, bundle: forging.Bundle) -> None:
     fork = forging.twenty()
     fork.add()
     bundle["checkpoint"] = fork.checkpoint()
 
 
-def other_signer(log: forging.Log, bundle: forging.Bundle) -> None:
+def _other_signer(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["checkpoint"] = log.checkpoint(seed=b"x")
 
 
-def one_signature(log: forging.Log, bundle: forging.Bundle) -> None:
+def _one_signature(log: forging.Log, bundle: forging.Bundle) -> None:
     text = bundle["checkpoint"]
     bundle["checkpoint"] = text[: text.index("\N{EM DASH}", text.index("\N{EM DASH}") + 1)]
 
 
-def moved_index(log: forging.Log, bundle: forging.Bundle) -> None:
+def _moved_index(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["entries"][0]["index"] += 1
 
 
-def padded_base64(log: forging.Log, bundle: forging.Bundle) -> None:
+def _padded_base64(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["entries"][0]["nonce"] += "="
 
 
-def extra_member(log: forging.Log, bundle: forging.Bundle) -> None:
+def _extra_member(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["comment"] = "trust me"
 
 
-def wrong_leaf0(log: forging.Log, bundle: forging.Bundle) -> None:
+def _wrong_leaf0(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["leaf0"] = {
         "record": bundle["leaf0"]["record"].replace("test.example", "fake.example"),
         "proof": bundle["leaf0"]["proof"],
     }
 
 
-def boolean_count(log: forging.Log, bundle: forging.Bundle) -> None:
+def _boolean_count(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle |= {"n": True, "entries": bundle["entries"][:1]}
     rewrite_head(bundle)
 
 
-def long_proof(log: forging.Log, bundle: forging.Bundle) -> None:
+def _long_proof(log: forging.Log, bundle: forging.Bundle) -> None:
     bundle["entries"][0]["proof"].append(bundle["head"])
 
 
 @pytest.mark.parametrize(
     ("forge", "said", "reason"),
     [
-        (drop_erased, "MISSING", "number 7 is left out"),
-        (somebody_elses, "ALTERED", "entry 1 belongs to somebody else's history"),
-        (other_label, "ALTERED", "label is not proved"),
-        (other_proof, "ALTERED", "label is not proved"),
-        (reworded, "ALTERED", "entry 5: it does not stand at place"),
-        (shown_twice, "ALTERED", "changed places"),
-        (replaced_erased, "ALTERED", ""),
-        (erased_false, "ALTERED", "entry 7: erased is not true"),
-        (other_tree, "ALTERED", "entry 0 of the log: it does not stand"),
-        (other_signer, "UNKNOWN-KEY", "Ed25519 log key"),
-        (one_signature, "UNKNOWN-KEY", "ML-DSA-44 log key"),
-        (moved_index, "ALTERED", "entry 1: it does not stand"),
-        (padded_base64, "ALTERED", "entry 1: its nonce"),
-        (extra_member, "ALTERED", "does not have exactly the members"),
-        (wrong_leaf0, "ALTERED", "entry 0 of the log"),
-        (boolean_count, "ALTERED", "n is not a whole number"),
-        (long_proof, "ALTERED", "entry 1"),
+        (_drop_erased, "MISSING", "number 7 is left out"),
+        (_somebody_elses, "ALTERED", "entry 1 belongs to somebody else's history"),
+        (_other_label, "ALTERED", "label is not proved"),
+        (_other_proof, "ALTERED", "label is not proved"),
+        (_reworded, "ALTERED", "entry 5: it does not stand at place"),
+        (_shown_twice, "ALTERED", "changed places"),
+        (_replaced_erased, "ALTERED", ""),
+        (_erased_false, "ALTERED", "entry 7: erased is not true"),
+        (_other_tree, "ALTERED", "entry 0 of the log: it does not stand"),
+        (_other_signer, "UNKNOWN-KEY", "Ed25519 log key"),
+        (_one_signature, "UNKNOWN-KEY", "ML-DSA-44 log key"),
+        (_moved_index, "ALTERED", "entry 1: it does not stand"),
+        (_padded_base64, "ALTERED", "entry 1: its nonce"),
+        (_extra_member, "ALTERED", "does not have exactly the members"),
+        (_wrong_leaf0, "ALTERED", "entry 0 of the log"),
+        (_boolean_count, "ALTERED", "n is not a whole number"),
+        (_long_proof, "ALTERED", "entry 1"),
     ],
 )
 def test_forgeries_are_rejected_by_name(
