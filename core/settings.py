@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     country: str = Field("Ertia", description="Name of the country, shown on pages and letters.")
     languages: tuple[str, ...] = Field(("en", "ka"), description="Official languages, the default first.")
     time_zone: str = Field("Asia/Tbilisi", description="IANA zone in which pages show times.")
+
+    pkcs11_module: Path | None = Field(
+        None, description="PKCS#11 library; set, the root of all keys is on a token."
+    )
+    pkcs11_token: str = Field("erti", description="Label of the PKCS#11 token.")
+    pkcs11_pin: SecretStr = Field(SecretStr(""), description="User PIN of the PKCS#11 token.")
 
     session_idle_seconds: int = Field(1800, description="A browser session ends after this long without use.")
     session_seconds: int = Field(43_200, description="A browser session ends after this long in any case.")

@@ -29,8 +29,9 @@ from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, SignInNeeded, sign_in_needed
 from keys import rotation, sealing
-from keys.custody import FolderCustody
+from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
+from keys.token import TokenCustody
 from service import site
 from service.handlers import HANDLERS
 from service.metrics import Metrics
@@ -62,14 +63,21 @@ class EventSealer:
         return sealing.unseal(db, chain, f"ledger:{sealed[:4].decode()}", sealed[4:])
 
 
+def custody(settings: Settings) -> Custody:
+    """Return where the settings say the root of all keys is: on a token, or in the data folder."""
+    if settings.pkcs11_module:
+        pin = settings.pkcs11_pin.get_secret_value()
+        return TokenCustody(settings.pkcs11_module, settings.pkcs11_token, pin)
+    return FolderCustody(settings.data_dir / "keys")
+
+
 def open_house(settings: Settings) -> Database:
     """Return the database with everything a transaction may need: keys, sealer, handlers, sequencer.
 
     The sequencer is not started, and the tables must be there.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    custody = FolderCustody(settings.data_dir / "keys")
-    house = Parts(settings=settings, keys=Keyring(custody), sealer=EventSealer(), handlers=HANDLERS)
+    house = Parts(settings=settings, keys=Keyring(custody(settings)), sealer=EventSealer(), handlers=HANDLERS)
     database = Database(house)
     house.sequencer = Sequencer(database, check_grants=grants.relied_on)
     return database

@@ -61,8 +61,7 @@ def readyz(request: Request, database: Db) -> Response:
     checks = {
         "database": True,
         "sequencer": bool(database.parts.sequencer and database.parts.sequencer.running),
-        "checkpoint": signed is not None
-        and (clock.now() - signed.at).total_seconds() < stale_after
+        "checkpoint": (signed is not None and (clock.now() - signed.at).total_seconds() < stale_after)
         or size <= 1,
     }
     ready = all(checks.values())

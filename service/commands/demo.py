@@ -189,7 +189,7 @@ def _introduce(settings: Settings, port: int) -> None:
         f"  http://localhost:{port}   Erti itself: data, sharing, history",
         "",
         "[bold]Try this[/bold]",
-        f"  1. Open the Revenue Service and choose “Sign in with Erti”, then “Activate”.",
+        "  1. Open the Revenue Service and choose “Sign in with Erti”, then “Activate”.",
         "  2. Use one of these citizens, as if a counter had printed their letter:",
         *(f"       {person.line}" for person in people),
         "     Choose a passkey, or a password and an authenticator app.",

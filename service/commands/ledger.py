@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import func, select
 
 from consent.ledger import fsck as checking
 from consent.ledger import signer
 from consent.ledger.tables import head
 from core.events import waiting
 from service.commands.store import FAILED, opened, out, show
-from sqlalchemy import func, select
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]

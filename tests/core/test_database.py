@@ -41,9 +41,9 @@ def test_writing_commits_at_the_end(base: Database) -> None:
 
 def test_raising_undoes(base: Database) -> None:
     """An exception inside a write transaction leaves nothing behind."""
-    with pytest.raises(RuntimeError, match="no"), base.writing() as db:
+    with pytest.raises(IntegrityError), base.writing() as db:
         db.execute(insert(number).values(id=1, n=5))
-        raise RuntimeError("no")
+        db.execute(insert(number).values(id=1, n=6))
 
     with base.reading() as db:
         assert db.scalar(select(number.c.n)) is None
@@ -74,7 +74,9 @@ def test_threads_that_read_then_write_do_not_lose_counts(base: Database) -> None
     def count() -> None:
         for _ in range(10):
             with base.writing() as db:
-                seen = db.scalar(select(number.c.n).where(number.c.id == 1).with_for_update())
+                seen: int = db.execute(
+                    select(number.c.n).where(number.c.id == 1).with_for_update()
+                ).scalar_one()
                 db.execute(update(number).where(number.c.id == 1).values(n=seen + 1))
 
     threads = [threading.Thread(target=count) for _ in range(8)]
@@ -100,10 +102,12 @@ def test_a_broken_constraint_undoes_the_whole_transaction(base: Database) -> Non
         assert db.scalars(select(number.c.n)).all() == [1]
 
 
-@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)), st.integers(-12, 12))
-def test_moments_survive_the_column_type(naive: datetime, hours: int) -> None:
+ZONES = st.integers(-12, 12).map(lambda hours: timezone(timedelta(hours=hours)))
+
+
+@given(st.datetimes(timezones=ZONES))
+def test_moments_survive_the_column_type(moment: datetime) -> None:
     """Any moment in any zone comes back as the same instant, in UTC."""
-    moment = naive.replace(tzinfo=timezone(timedelta(hours=hours)))
     column = Moment()
 
     stored = column.process_bind_param(moment, None)  # type: ignore[arg-type]
@@ -117,7 +121,7 @@ def test_moments_survive_the_column_type(naive: datetime, hours: int) -> None:
 def test_a_naive_moment_is_refused() -> None:
     """A datetime without a zone never reaches the database."""
     with pytest.raises(ValueError, match="time zone"):
-        Moment().process_bind_param(datetime(2026, 1, 1), None)  # type: ignore[arg-type]
+        Moment().process_bind_param(datetime(2026, 1, 1), None)  # type: ignore[arg-type]  # noqa: DTZ001
 
 
 def test_a_session_is_found_renewed_and_ended(database: Database) -> None:

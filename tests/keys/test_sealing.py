@@ -5,8 +5,8 @@ from sqlalchemy import delete
 
 from core.database import Database
 from keys import blind, sealing
-from keys.errors import BadSeal, CustodyBroken, Shredded
 from keys.custody import FolderCustody
+from keys.errors import BadSeal, CustodyBroken, Shredded
 from keys.ring import Keyring
 from keys.tables import data_key
 

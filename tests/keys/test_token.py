@@ -1,0 +1,83 @@
+"""Custody on a real PKCS#11 token (SoftHSM) does what the folder does, and its keys cannot be read out."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pkcs11
+import pytest
+from pkcs11 import Attribute, ObjectClass
+
+from keys.errors import BadSeal, CustodyBroken
+from keys.token import TokenCustody
+from tests import machine
+
+MODULE = machine.softhsm()
+PIN = "1234"
+pytestmark = [pytest.mark.needs("softhsm"), pytest.mark.xdist_group("token")]
+
+
+@pytest.fixture(scope="module")
+def label(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Make a token in a folder of its own."""
+    folder = tmp_path_factory.mktemp("token")
+    config = folder / "softhsm2.conf"
+    config.write_text(f"directories.tokendir = {folder}\nobjectstore.backend = file\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(config)
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", "erti", "--pin", PIN, "--so-pin", "4321"],
+        check=True,
+        capture_output=True,
+    )
+    yield "erti"
+    del os.environ["SOFTHSM2_CONF"]
+
+
+@pytest.fixture(scope="module")
+def custody(label: str) -> TokenCustody:
+    """Open custody on the token."""
+    assert MODULE is not None
+    return TokenCustody(Path(MODULE), label, PIN)
+
+
+def test_the_token_wraps_and_unwraps(custody: TokenCustody) -> None:
+    """A key wrapped on the token comes back for the same context, and for no other."""
+    wrapped = custody.wrap(custody.epoch(), b"k" * 32, b"here")
+
+    assert custody.unwrap(custody.epoch(), wrapped, b"here") == b"k" * 32
+    with pytest.raises(BadSeal):
+        custody.unwrap(custody.epoch(), wrapped, b"there")
+
+
+def test_secrets_are_stable_and_apart(custody: TokenCustody) -> None:
+    """The same label derives the same secret, another label another."""
+    assert custody.secret("x") == custody.secret("x")
+    assert custody.secret("x") != custody.secret("y")
+    assert len(custody.secret("x")) == 32
+
+
+def test_a_new_epoch_leaves_the_old_one_readable(custody: TokenCustody) -> None:
+    """What an older epoch wrapped still opens after a new epoch began."""
+    before = custody.epoch()
+    wrapped = custody.wrap(before, b"k" * 32, b"")
+
+    after = custody.begin_epoch()
+
+    assert custody.epoch() == after == before + 1
+    assert custody.unwrap(before, wrapped, b"") == b"k" * 32
+
+
+def test_keys_cannot_be_read_out(custody: TokenCustody) -> None:
+    """The token refuses to give the value of any key that it holds for us."""
+    session = custody._session
+    for key in session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}):
+        with pytest.raises((pkcs11.AttributeSensitive, pkcs11.exceptions.AttributeSensitive)):
+            key[Attribute.VALUE]
+
+
+def test_a_missing_token_is_named(label: str) -> None:
+    """A label that no token has is said in words."""
+    assert MODULE is not None
+    with pytest.raises(CustodyBroken):
+        TokenCustody(Path(MODULE), f"not-{label}", PIN)
