@@ -3,16 +3,13 @@
 import contextlib
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
 from consent import importing as agencies
@@ -25,18 +22,11 @@ from registry_sync.sources import importing
 from service import migrations
 from service.app import begin, open_house
 from service.demo import country
+from tests.ports import wait_for
 
 REPOSITORY = Path(__file__).parents[1]
 PORTALS = REPOSITORY / "examples" / "portal"
 AGENCIES = REPOSITORY / "service" / "demo" / "agencies.yaml"
-START_SECONDS = 40
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -114,21 +104,6 @@ class Service:
                 process.wait()
 
 
-def wait_for(url: str, *, verify: Any = True) -> None:
-    """Wait until an address answers with 200; AssertionError after START_SECONDS."""
-    deadline = time.monotonic() + START_SECONDS
-    last: object = None
-    while time.monotonic() < deadline:
-        try:
-            last = httpx.get(url, timeout=5, verify=verify, trust_env=False).status_code
-            if last == httpx.codes.OK:
-                return
-        except httpx.TransportError as error:
-            last = error
-        time.sleep(0.05)
-    raise AssertionError(f"{url} did not get ready: {last}")
-
-
 def prepare(
     folder: Path,
     *,
@@ -177,16 +152,6 @@ def running(
         yield service
     finally:
         service.stop()
-
-
-def within(seconds: float, happens: Callable[[], bool]) -> bool:
-    """Return whether something came true within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if happens():
-            return True
-        time.sleep(0.02)
-    return happens()
 
 
 def _move(client: dict[str, Any], home: str) -> None:

@@ -1,24 +1,17 @@
 """The example portal on its own: it greets, helps when Erti is away, and starts only with a secret."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.ports import free_port, wait_for
+
 PORTALS = Path(__file__).parents[2] / "examples" / "portal"
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +25,7 @@ def portal() -> Iterator[str]:
     }
     command = [sys.executable, str(PORTALS / "portal.py"), str(PORTALS / "revenue.toml")]
     process = subprocess.Popen(command, env=os.environ | settings)
-    for _ in range(200):
-        try:
-            httpx.get(home)
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
+    wait_for(home)
     yield home
     process.terminate()
     process.wait(10)

@@ -1,0 +1,42 @@
+"""Free ports, and waiting for what listens on them."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+START_SECONDS = 40
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, *, verify: Any = True) -> None:
+    """Wait until an address answers with 200; AssertionError after START_SECONDS."""
+    deadline = time.monotonic() + START_SECONDS
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = httpx.get(url, timeout=5, verify=verify, trust_env=False).status_code
+            if last == httpx.codes.OK:
+                return
+        except httpx.TransportError as error:
+            last = error
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not get ready: {last}")
+
+
+def within(seconds: float, happens: Callable[[], bool]) -> bool:
+    """Return whether something came true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if happens():
+            return True
+        time.sleep(0.02)
+    return happens()
