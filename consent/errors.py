@@ -1,0 +1,92 @@
+"""What can go wrong between a citizen, an agency and a purpose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import Conflict, Invalid, Missing, TooMany
+from core.language import Lazy, _
+
+
+class AgencyUnknown(Missing):
+    """No agency has this ID."""
+
+    code = "agency-unknown"
+    text = _("There is no agency with this ID.")
+
+
+class PurposeUnknown(Missing):
+    """No purpose has this ID, or not this version."""
+
+    code = "purpose-unknown"
+    text = _("There is no such purpose. Check its ID with the agency that published it.")
+
+
+class GrantUnknown(Missing):
+    """The citizen has no such grant."""
+
+    code = "grant-unknown"
+    text = _("There is no such permission. Look at your list of permissions.")
+
+
+class GrantOver(Conflict):
+    """The grant ended or changed since the page was shown."""
+
+    code = "grant-over"
+    text = _("This permission has changed in the meantime. Look at it again before you decide.")
+
+
+class RequiredMissing(Invalid):
+    """A decision leaves out an attribute that the purpose requires."""
+
+    code = "required-missing"
+    text = _("Something that this purpose needs was left out. Allow it, or refuse the whole request.")
+
+
+class NotAsked(Invalid):
+    """A decision names an attribute that the purpose does not."""
+
+    code = "not-asked"
+    text = _("The answer names something that was not asked. Load the page again and decide there.")
+
+
+class TextChanged(Conflict):
+    """The citizen read a text that is not the current one."""
+
+    code = "text-changed"
+    text = _("The request was changed while you were reading. Please read it again.")
+
+
+class AskMalformed(Invalid):
+    """A read was asked for in a way that no rule can be applied to."""
+
+    code = "ask-malformed"
+    text = _("The request is not complete or one of its parts is too long. Check it and send it again.")
+
+
+class LedgerStale(TooMany):
+    """No checkpoint was signed for so long that nothing may be released."""
+
+    code = "ledger-stale"
+    text = _("Reads are stopped for the moment, because they could not be proved. Try again in a minute.")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong in a file: where, as a path in it, and what."""
+
+    path: str
+    says: str | Lazy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.says}"
+
+
+class FileRefused(Invalid):
+    """A file of agencies and purposes holds mistakes; nothing of it was taken."""
+
+    code = "file-refused"
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        lines = [str(mistake) for mistake in mistakes]
+        super().__init__("\n".join(lines), detail=f"{len(lines)} mistakes", mistakes=lines)
+        self.mistakes = tuple(mistakes)

@@ -1,0 +1,62 @@
+"""Tables of agencies, purposes and grants; private to this package."""
+
+from sqlalchemy import Column, Index, Integer, String, Table, text
+
+from core.database import Base, Document, Moment
+
+LIVE_STATES = ("given", "narrowed")
+
+agency = Table(
+    "agency",
+    Base.metadata,
+    Column("id", String(64), primary_key=True),
+    Column("names", Document, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("contact", String(500), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+# A row is never changed: a changed purpose is a new version beside the old one.
+purpose = Table(
+    "purpose",
+    Base.metadata,
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("agency", String(64), nullable=False, index=True),
+    Column("declaration", Document, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("published_at", Moment, nullable=False),
+)
+
+grant = Table(
+    "consent_grant",
+    Base.metadata,
+    Column("grant_id", String(32), primary_key=True),
+    Column("citizen", String(64), nullable=False, index=True),
+    Column("agency", String(64), nullable=False, index=True),
+    Column("client_id", String(128), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("purpose_version", Integer, nullable=False),
+    Column("text_sha256", String(64), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("attributes", Document, nullable=False),  # what is agreed to
+    Column("offered", Document, nullable=False),  # what was asked, so that a "no" is not asked again
+    Column("state", String(16), nullable=False),
+    Column("given_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
+    Column("ended_by", String(16)),
+    Column("version", Integer, nullable=False),
+)
+_LIVE = text("state IN ('given', 'narrowed')")
+# Two decisions at once cannot leave a citizen with two live grants for one purpose.
+Index(
+    "uq_consent_grant_live",
+    grant.c.citizen,
+    grant.c.purpose,
+    unique=True,
+    sqlite_where=_LIVE,
+    postgresql_where=_LIVE,
+)
