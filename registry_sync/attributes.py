@@ -1,0 +1,123 @@
+"""What the registers say about each person, sealed, with the day each value is as of."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core import clock
+from keys import sealing
+from registry_sync.catalogue import CATALOGUE
+from registry_sync.people import SCOPE
+from registry_sync.tables import attribute_document as table
+
+__all__ = ["CATALOGUE", "Document", "Envelope", "merged", "opened", "put", "read", "save"]
+
+# attribute -> (value, as-of date)
+Document = dict[str, tuple[Any, str]]
+
+_ENCODE = msgspec.json.Encoder()
+_DECODE = msgspec.json.Decoder(Document)
+_OF_CITIZEN = select(table.c.source, table.c.sealed).where(table.c.citizen_id == bindparam("citizen"))
+_OF_SOURCE = _OF_CITIZEN.where(table.c.source == bindparam("source"))
+
+
+def _upsert(dialect: Any) -> Any:
+    fresh = dialect.insert(table)
+    return fresh.on_conflict_do_update(
+        index_elements=["citizen_id", "source"],
+        set_={"sealed": fresh.excluded.sealed, "changed_at": fresh.excluded.changed_at},
+    )
+
+
+_UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One value as it is handed over: the register it comes from, and the date (RFC 3339) it is as of."""
+
+    value: Any
+    source: str
+    as_of: str
+
+
+def read(db: Session, citizen_id: str, names: Iterable[str]) -> dict[str, Envelope]:
+    """Return what the registers hold of the named attributes; what they do not hold is left out.
+
+    Only `consent.disclosure` may call this. Raises Shredded if the citizen was erased.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        if name in CATALOGUE:
+            wanted.setdefault(CATALOGUE[name].source, []).append(name)
+    found: dict[str, Envelope] = {}
+    for row in db.execute(_OF_CITIZEN, {"citizen": citizen_id}):
+        if row.source in wanted:
+            document = opened(db, citizen_id, row.source, row.sealed)
+            for name in wanted[row.source]:
+                if name in document:
+                    found[name] = Envelope(document[name][0], row.source, document[name][1])
+    return found
+
+
+def put(
+    db: Session, citizen_id: str, source: str, values: Mapping[str, Any], *, as_of: str, whole: bool = False
+) -> tuple[str, ...]:
+    """Set what a source says about a citizen and return the names of what changed; see `merged`."""
+    row = db.execute(_OF_SOURCE, {"citizen": citizen_id, "source": source}).first()
+    held = opened(db, citizen_id, source, row.sealed) if row else {}
+    document, changed = merged(held, values, as_of=as_of, whole=whole)
+    save(db, {(citizen_id, source): document})
+    return changed
+
+
+def merged(
+    held: Document, values: Mapping[str, Any], *, as_of: str, whole: bool
+) -> tuple[Document, tuple[str, ...]]:
+    """Lay newly stated values over a document; return the new document and the names of what changed.
+
+    What is held as of a later day stays. `whole` says that the record is complete, so that an attribute
+    it does not name is no longer stated.
+    """
+    document, changed = dict(held), []
+    for name, value in values.items():
+        before = held.get(name)
+        if before is not None and before[1] > as_of:
+            continue
+        document[name] = (value, as_of)
+        if before is None or before[0] != value:
+            changed.append(name)
+    if whole:
+        for name in [name for name in held if name not in values and held[name][1] <= as_of]:
+            del document[name]
+            changed.append(name)
+    return document, tuple(sorted(changed))
+
+
+def save(db: Session, documents: Mapping[tuple[str, str], Document]) -> None:
+    """Seal and store many documents, by citizen ID and source."""
+    if not documents:
+        return
+    at = clock.now()
+    db.execute(
+        _UPSERT[db.get_bind().dialect.name],
+        [
+            {
+                "citizen_id": citizen_id,
+                "source": source,
+                "sealed": sealing.seal(db, citizen_id, SCOPE, _ENCODE.encode(document), aad=source.encode()),
+                "changed_at": at,
+            }
+            for (citizen_id, source), document in documents.items()
+        ],
+    )
+
+
+def opened(db: Session, citizen_id: str, source: str, sealed: bytes) -> Document:
+    """Open one sealed document."""
+    return _DECODE.decode(sealing.unseal(db, citizen_id, SCOPE, sealed, aad=source.encode()))

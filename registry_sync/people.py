@@ -1,0 +1,128 @@
+"""Who there is: citizen IDs, and the people they belong to."""
+
+import itertools
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+from stdnum.exceptions import ValidationError
+from stdnum.iso7064 import mod_37_36
+
+from keys import blind, sealing
+from keys.errors import Shredded
+from registry_sync.tables import person, person_identifier
+from registry_sync.wire import Identity
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
+RANDOM_CHARACTERS = 12
+SCOPE = "attributes"
+IDENTITY = b"identity"
+LIVING, DECEASED = "living", "deceased"
+_VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+_MISREAD = str.maketrans("OIL", "011", " -\u00a0\u2010\u2011\u2013")
+_FIND = select(person).where(person.c.citizen_id == bindparam("citizen"))
+_BY_IDENTIFIER = select(person_identifier.c.citizen_id).where(person_identifier.c.blind == bindparam("blind"))
+_ENCODE = msgspec.json.Encoder()
+_DECODE = msgspec.json.Decoder(Identity)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a citizen ID. `state` is living or deceased; `born` may be a year, or a year and month."""
+
+    citizen_id: str
+    state: str
+    born: str | None
+    matched_at: datetime
+
+
+def new_citizen_id() -> str:
+    """Return a new citizen ID: 12 random characters of Crockford's base 32 and a check character.
+
+    The check character is ISO 7064 Mod 37,36, which finds every wrong character. It would miss a few
+    swaps of neighbours, and may be a letter that is easily misread; IDs of either kind are not given out.
+    """
+    while True:
+        body = "".join(ALPHABET[byte & 31] for byte in secrets.token_bytes(RANDOM_CHARACTERS))
+        citizen_id = body + mod_37_36.calc_check_digit(body)
+        if citizen_id[-1] in ALPHABET and not _swap_goes_unseen(citizen_id):
+            return citizen_id
+
+
+def compact(text: str) -> str | None:
+    """Return a citizen ID as stored from how a person wrote it, or None if it is none.
+
+    Blanks, hyphens and lower case are fine, and O, I and L are read as 0, 1 and 1.
+    """
+    if len(text) > 64 or not text.isprintable():
+        return None
+    tidy = text.upper().translate(_MISREAD)
+    return tidy if is_citizen_id(tidy) else None
+
+
+def is_citizen_id(text: str) -> bool:
+    """Tell whether a text is a citizen ID as stored: 13 characters of which the last one checks the rest."""
+    if len(text) != RANDOM_CHARACTERS + 1 or not set(text) <= set(ALPHABET):
+        return False
+    try:
+        return bool(mod_37_36.validate(text))
+    except ValidationError:
+        return False
+
+
+def grouped(citizen_id: str) -> str:
+    """Return a citizen ID as printed, in groups: ``K7QD-2M9X-WT4B-C``."""
+    return "-".join(citizen_id[start : start + 4] for start in range(0, len(citizen_id), 4))
+
+
+def find(db: Session, citizen_id: str) -> Person | None:
+    """Return the person with a citizen ID, or None. `born` is None where it is unknown or was erased."""
+    row = db.execute(_FIND, {"citizen": citizen_id}).first()
+    if row is None:
+        return None
+    try:
+        born = opened(db, citizen_id, row.identity).born
+    except Shredded:
+        born = ""
+    return Person(citizen_id, row.state, born or None, row.matched_at)
+
+
+def by_identifier(db: Session, identifier_type: str, value: str) -> str | None:
+    """Return the citizen ID of whoever has an identifier (e.g. type ``UIN``), or None."""
+    found: str | None = db.execute(
+        _BY_IDENTIFIER, {"blind": identifier(db, identifier_type, value)}
+    ).scalar_one_or_none()
+    return found
+
+
+def identifier(db: Session, identifier_type: str, value: str) -> bytes:
+    """Return the blind index of an identifier, whatever blanks and case it is written with."""
+    kind = "".join(identifier_type.split()).upper()
+    return blind.index(db, f"registry_sync.identifier.{kind[:32]}", "".join(value.split()).upper())
+
+
+def sealed(db: Session, citizen_id: str, who: Identity) -> bytes:
+    """Seal an identity under its citizen's key."""
+    return sealing.seal(db, citizen_id, SCOPE, _ENCODE.encode(who), aad=IDENTITY)
+
+
+def opened(db: Session, citizen_id: str, content: bytes) -> Identity:
+    """Undo `sealed`; raises Shredded if the citizen's key was destroyed."""
+    return _DECODE.decode(sealing.unseal(db, citizen_id, SCOPE, content, aad=IDENTITY))
+
+
+def _swap_goes_unseen(citizen_id: str) -> bool:
+    state = 18
+    for first, second in itertools.pairwise(citizen_id):
+        straight = _step(_step(state, first), second)
+        if first != second and straight == _step(_step(state, second), first):
+            return True
+        state = _step(state, first)
+    return False
+
+
+def _step(state: int, character: str) -> int:
+    return ((state or 36) * 2 % 37 + _VALUES[character]) % 36
