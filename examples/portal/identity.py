@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class Identity:
         self.portal = portal
         kwargs: dict[str, Any] = {"scope": portal.scope, "code_challenge_method": "S256", "timeout": 10}
         if portal.ca_file:
-            kwargs["verify"] = portal.ca_file
+            kwargs["verify"] = ssl.create_default_context(cafile=portal.ca_file)
         self.client = OAuth().register(
             "erti",
             client_id=portal.client_id,
@@ -173,7 +174,7 @@ def text(value: Any) -> str:
     """A claim as people read it: an address in one line, nothing as an empty text."""
     if isinstance(value, dict):
         parts = [value.get(key) for key in ("street_address", "locality", "postal_code")]
-        return value.get("formatted") or ", ".join(part for part in parts if part)
+        return ", ".join(part for part in parts if part) or str(value.get("formatted", ""))
     return "" if value is None else str(value)
 
 

@@ -1,0 +1,98 @@
+"""A service with both portals, and Chromium in front of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+
+from tests import service_process
+from tests.machine import chromium
+from tests.ports import free_port, wait_for
+from tests.service_process import Service
+
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True)
+class Town:
+    """Where everything is: the service itself and the two agencies' portals."""
+
+    service: Service
+    revenue: str
+    health: str
+
+    @property
+    def erti(self) -> str:
+        """The address of the service."""
+        return self.service.issuer
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Playwright, once for this pytest process."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    """A function that starts the machine's own Chromium, with further arguments."""
+
+    def start(*arguments: str) -> Browser:
+        return playwright.chromium.launch(executable_path=chromium(), args=[*QUIET, *arguments])
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    """Chromium, once for this pytest process."""
+    started = launch()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    """A phone's browser with nothing in it."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def phone_without_script(browser: Browser) -> Iterator[BrowserContext]:
+    """The same with JavaScript switched off."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, locale="en-GB", java_script_enabled=False
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The service and both portals on localhost, with a small country in it."""
+    folder: Path = tmp_path_factory.mktemp("town")
+    port, revenue, health = free_port(), free_port(), free_port()
+    homes = {
+        "revenue-portal": f"http://localhost:{revenue}",
+        "health-portal": f"http://localhost:{health}",
+    }
+    service = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes=homes)
+    with service_process.running(service, port=port):
+        for client_id, file in (("revenue-portal", "revenue.toml"), ("health-portal", "health.toml")):
+            service.start_portal(client_id, file, homes[client_id])
+            wait_for(homes[client_id])
+        yield Town(service, homes["revenue-portal"], homes["health-portal"])
