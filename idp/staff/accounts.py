@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
@@ -53,21 +54,27 @@ def bootstrap(db: Session, names: Sequence[str], *, actor: Actor) -> list[str]:
         raise TwoPeopleNeeded
     if db.scalar(select(func.count()).select_from(staff)):
         raise StaffExists
-    return [invite(db, name, "administrator", actor=actor).token for name in given]
+    try:
+        founders = [
+            propose(db, name, "administrator", member_id=f"0000000{number}")
+            for number, name in enumerate(given, start=1)
+        ]
+    except IntegrityError as error:  # somebody else did it at this very moment
+        raise StaffExists from error
+    return [open_invitation(db, founder, actor=actor).token for founder in founders]
 
 
 def invite(db: Session, name: str, role: str, *, actor: Actor) -> Invitation:
     """Add a person in a role and make their invitation. Raises RoleUnknown."""
+    return open_invitation(db, propose(db, name, role), actor=actor)
+
+
+def propose(db: Session, name: str, role: str, *, member_id: str = "") -> Member:
+    """Write down a person who has no invitation yet. Raises RoleUnknown."""
     if role not in ROLES:
         raise RoleUnknown(detail=role)
-    member = propose(db, name, role)
-    return open_invitation(db, member, actor=actor)
-
-
-def propose(db: Session, name: str, role: str) -> Member:
-    """Write down a person who has no invitation yet."""
-    member_id = "".join(secrets.choice(ALPHABET) for _place in range(8))
-    member = Member(member_id, name.strip()[:200], role, "invited", clock.now())
+    new_id = member_id or "".join(secrets.choice(ALPHABET) for _place in range(8))
+    member = Member(new_id, name.strip()[:200], role, "invited", clock.now())
     sealed = sealing.seal(db, _owner(member.id), "account", member.name.encode(), aad=b"name")
     db.execute(
         insert(staff).values(

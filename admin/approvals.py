@@ -1,0 +1,178 @@
+"""Two people for what is dangerous: one asks, another agrees, and only then is it done."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Row, String, Table, insert, select, update
+from sqlalchemy.orm import Session
+
+from admin.errors import ApprovalOver, ApprovalUnknown, SecondPersonNeeded
+from admin.events import ApprovalAsked, ApprovalDecided
+from admin.permissions import Official
+from consent import importing
+from core import clock
+from core.database import Base, Document, Moment
+from core.events import Actor, record
+from idp.staff import accounts
+from keys import rotation
+
+LASTS = timedelta(days=3)
+
+approval = Table(
+    "approval",
+    Base.metadata,
+    Column("id", String(24), primary_key=True),
+    Column("action", String(32), nullable=False),
+    Column("subject", Document, nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("asked_by", String(16), nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("decided_by", String(16)),
+    Column("decided_at", Moment),
+)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One request for a second person. `state` is open, done or refused."""
+
+    id: str
+    action: str
+    subject: dict[str, Any]
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    state: str
+    decided_by: str | None
+    decided_at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        """True while somebody may still decide it."""
+        return self.state == "open" and clock.now() < self.asked_at + LASTS
+
+
+def ask(db: Session, action: str, subject: Mapping[str, Any], *, reason: str, official: Official) -> Approval:
+    """Write down what an official wants done, for somebody else to agree to. `action` is a key of DEEDS."""
+    wanted = Approval(
+        id=secrets.token_urlsafe(12),
+        action=action,
+        subject=dict(subject),
+        reason=reason[:500],
+        asked_by=official.id,
+        asked_at=clock.now(),
+        state="open",
+        decided_by=None,
+        decided_at=None,
+    )
+    db.execute(insert(approval).values(**vars(wanted)))
+    asked = ApprovalAsked(approval=wanted.id, action=action, subject=wanted.subject, reason=wanted.reason)
+    record(db, asked, actor=official.actor)
+    return wanted
+
+
+def agree(db: Session, wanted: Approval, *, official: Official) -> str:
+    """Agree to a request and do it in the same transaction.
+
+    Returns what the deed has to say, shown once: an invitation's token, or an empty text. Raises
+    SecondPersonNeeded to whoever asked, ApprovalOver when it was decided or is too old.
+    """
+    if wanted.asked_by == official.id:
+        raise SecondPersonNeeded
+    _decide(db, wanted, "done", official=official)
+    return DEEDS[wanted.action].do(db, wanted.subject, official.actor)
+
+
+def refuse(db: Session, wanted: Approval, *, official: Official) -> None:
+    """Refuse a request, or take one's own back. Raises ApprovalOver."""
+    _decide(db, wanted, "refused", official=official)
+    if drop := DEEDS[wanted.action].drop:
+        drop(db, wanted.subject, official.actor)
+
+
+def read(db: Session, approval_id: str) -> Approval:
+    """Return a request. Raises ApprovalUnknown."""
+    row = db.execute(select(approval).where(approval.c.id == approval_id)).first()
+    if row is None:
+        raise ApprovalUnknown
+    return _approval(row)
+
+
+def listing(db: Session, *, most: int = 50) -> list[Approval]:
+    """Return the latest requests, the newest first."""
+    return [
+        _approval(row)
+        for row in db.execute(select(approval).order_by(approval.c.asked_at.desc()).limit(most))
+    ]
+
+
+def waiting_for(db: Session, official: Official) -> list[Approval]:
+    """Return the open requests that this official may agree to."""
+    return [
+        wanted
+        for wanted in listing(db)
+        if wanted.open and wanted.asked_by != official.id and official.may(DEEDS[wanted.action].permission)
+    ]
+
+
+def _decide(db: Session, wanted: Approval, state: str, *, official: Official) -> None:
+    changed = db.execute(
+        update(approval)
+        .where(
+            approval.c.id == wanted.id, approval.c.state == "open", approval.c.asked_at > clock.now() - LASTS
+        )
+        .values(state=state, decided_by=official.id, decided_at=clock.now())
+        .returning(approval.c.id)
+    ).first()
+    if changed is None:
+        raise ApprovalOver
+    decided = ApprovalDecided(approval=wanted.id, action=wanted.action, outcome=state)
+    record(db, decided, actor=official.actor)
+
+
+def _approval(row: Row[Any]) -> Approval:
+    return Approval(**row._asdict())
+
+
+def _rotate(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    rotation.rotate(db, subject["alg"], actor=actor)
+    return ""
+
+
+def _revoke(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    rotation.revoke(db, subject["kid"], actor=actor)
+    return ""
+
+
+def _invite(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    return accounts.open_invitation(db, accounts.read(db, subject["staff"]), actor=actor).token
+
+
+def _forget_invited(db: Session, subject: Mapping[str, Any], actor: Actor) -> None:
+    accounts.suspend(db, accounts.read(db, subject["staff"]), actor=actor)
+
+
+def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    importing.load(db, {"purposes": [dict(subject)]}, actor=actor)
+    return ""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that takes two people: the permission that both need, how it is done, what a refusal undoes."""
+
+    permission: str
+    do: Callable[[Session, Mapping[str, Any], Actor], str]
+    drop: Callable[[Session, Mapping[str, Any], Actor], None] | None = None
+
+
+DEEDS: dict[str, Deed] = {
+    "rotate-key": Deed("keys-rotate", _rotate),
+    "revoke-key": Deed("keys-rotate", _revoke),
+    "invite-staff": Deed("staff-manage", _invite, drop=_forget_invited),
+    "publish-purpose": Deed("purposes-publish", _publish),
+}

@@ -1,0 +1,39 @@
+"""How a page of the console is shown: with its official, and a way to every room that the role opens."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.permissions import Official
+from core import pages
+from core.language import _
+
+# name, address, permission, words
+ROOMS = (
+    ("overview", "/admin", "console", _("Overview")),
+    ("citizens", "/admin/citizens", "citizen-look", _("Citizens")),
+    ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),
+    ("purposes", "/admin/purposes", "agencies-read", _("Purposes")),
+    ("sources", "/admin/sources", "sources-read", _("Sources")),
+    ("keys", "/admin/keys", "keys-read", _("Keys")),
+    ("ledger", "/admin/ledger", "ledger-read", _("Ledger")),
+    ("log", "/admin/log", "log-read", _("Log")),
+    ("approvals", "/admin/approvals", "console", _("Second person")),
+    ("staff", "/admin/staff", "staff-read", _("Staff")),
+)
+
+
+def show(
+    request: Request, official: Official, template: str, *, section: str, status: int = 200, **context: Any
+) -> Response:
+    """Render a page of the console; `section` names the room it stands in."""
+    return pages.render(
+        request,
+        f"admin/{template}",
+        status=status,
+        official=official,
+        rooms=[room for room in ROOMS if official.may(room[2])],
+        section=section,
+        **context,
+    )
