@@ -1,0 +1,70 @@
+"""A running service with two clients that nobody here wrote, and a citizen who can sign in."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests import citizens, service_process
+from tests.citizens import Citizen
+from tests.plain_browser import PlainBrowser
+from tests.ports import free_port
+from tests.service_process import Service
+
+NODE_BACK = "http://localhost:9/back"  # nobody listens: the browser stops there and hands the address over
+
+
+@dataclass(frozen=True)
+class Town:
+    """The service, the port kept for Apache, and a citizen with password and authenticator app."""
+
+    service: Service
+    apache_port: int
+    citizen: Citizen
+
+
+def client(client_id: str, redirect_uri: str, home: str) -> dict[str, Any]:
+    """A client of the revenue service, as its developer would register it."""
+    return {
+        "client_id": client_id,
+        "client_secret": secrets.token_urlsafe(32),
+        "agency": "revenue",
+        "client_name": client_id,
+        "redirect_uris": [redirect_uri],
+        "post_logout_redirect_uris": [home],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid profile offline_access",
+        "sign_in_purpose": "revenue-sign-in",
+    }
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The service on a free port; the citizen has activated their account with plain forms."""
+    port, apache_port = free_port(), free_port()
+    apache_home = f"http://localhost:{apache_port}"
+    service = service_process.prepare(
+        tmp_path_factory.mktemp("town"),
+        issuer=f"http://localhost:{port}",
+        homes={},
+        more_clients=[
+            client("apache", f"{apache_home}/private/back", f"{apache_home}/"),
+            client("node", NODE_BACK, NODE_BACK),
+        ],
+    )
+    with service_process.running(service, port=port):
+        browser = PlainBrowser()
+        citizen = citizens.activate(browser, service.issuer, service.sample(0))
+        browser.close()
+        yield Town(service, apache_port, citizen)
+
+
+@pytest.fixture
+def browser() -> Iterator[PlainBrowser]:
+    """A browser that nobody has used yet."""
+    fresh = PlainBrowser()
+    yield fresh
+    fresh.close()
