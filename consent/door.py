@@ -1,5 +1,6 @@
 """The rules of the door: what must be true before an attribute may be released, as a list to read down."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from consent.agencies import Agency
 from consent.errors import AskMalformed
 from consent.grants import Grant
 from consent.purposes import Purpose
+from core.database import Database
 from core.language import Lazy, _
 from registry_sync import people
 from registry_sync.people import Person
@@ -18,6 +20,8 @@ from registry_sync.people import Person
 LONGEST_CASE = 200
 LONGEST_REQUEST_ID = 128
 MOST_ATTRIBUTES = 100
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Channel = Literal["sign-in", "standing", "law"]
 
@@ -49,6 +53,8 @@ class Ask:
         texts = (self.case, self.official)
         if (
             not 0 < len(self.request_id) <= LONGEST_REQUEST_ID
+            or not self.request_id.isprintable()
+            or not SHA256.fullmatch(self.body_sha256)
             or len(self.attributes) > MOST_ATTRIBUTES
             or any(
                 text is not None and (len(text) > LONGEST_CASE or not text.isprintable()) for text in texts
@@ -83,6 +89,12 @@ class Situation:
         if self.purpose is None:
             raise LookupError("a rule was asked before the purpose was known")
         return self.purpose
+
+
+def outside_writing(database: Database) -> None:
+    """Raise RuntimeError if this thread has a write transaction open, which the ledger would wait for."""
+    if database.in_writing():
+        raise RuntimeError("the door was asked inside a write transaction: read and check, release, then write")
 
 
 def situation(db: Session, ask: Ask) -> Situation:
@@ -175,9 +187,7 @@ def grant_covers(found: Situation) -> NotReleased | None:
 
 def citizen_is_known(found: Situation) -> NotReleased | None:
     """There is such a citizen."""
-    if found.person is None:
-        return NotReleased("citizen-unknown", _("There is no citizen with this ID."))
-    return None
+    return NO_SUCH_CITIZEN if found.person is None else None
 
 
 def citizen_lives(found: Situation) -> NotReleased | None:
@@ -200,4 +210,5 @@ CHECKS: tuple[Check, ...] = (
     citizen_is_known,
     citizen_lives,
 )
+NO_SUCH_CITIZEN = NotReleased("citizen-unknown", _("There is no citizen with this ID."))
 ENDED_MEANWHILE = NotReleased("grant-ended", _("The citizen has just taken this permission back."))

@@ -63,11 +63,11 @@ class AskMalformed(Invalid):
     text = _("The request is not complete or one of its parts is too long. Check it and send it again.")
 
 
-class LedgerStale(TooMany):
-    """No checkpoint was signed for so long that nothing may be released."""
+class RefusedTooOften(TooMany):
+    """A client goes on asking for what the door refuses, or for people it does not find."""
 
-    code = "ledger-stale"
-    text = _("Reads are stopped for the moment, because they could not be proved. Try again in a minute.")
+    code = "refused-too-often"
+    text = _("Too many requests were refused. Look at the rule that refused them, and wait before trying again.")
 
 
 @dataclass(frozen=True)
