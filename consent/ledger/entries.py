@@ -14,13 +14,32 @@ _KEY = hashlib.sha256(b"erti/entry/v1").digest()
 _CHAIN = b"erti/chain/v1"
 
 
-def record(body: dict[str, Any], *, label: bytes, seq: int, previous: bytes) -> bytes:
-    """The record of an entry in JCS (RFC 8785): what happened, and its place in its chain.
+class Draft:
+    """A record that still lacks its place: everything that needs no lock is done.
 
-    `seq` counts from 1; `previous` is the chain's head before this entry.
+    JCS orders members by name, and a record's are always the same nine, so the place fits in between.
     """
-    place = {"chain": label.hex(), "seq": seq, "prev": base64_of(previous)}
-    return rfc8785.dumps(body | place)
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.kind: str = body["kind"]
+        self.month: str = body["at"][:7]
+        self._first = rfc8785.dumps({"actor": body["actor"], "at": body["at"]})[:-1]
+        facts = {"data": body["data"], "event": body["event"], "kind": body["kind"]}
+        self._middle = rfc8785.dumps(facts)[1:-1]
+
+    def record(self, *, label: bytes, seq: int, previous: bytes) -> bytes:
+        """The record of an entry in JCS (RFC 8785): what happened, and its place in its chain.
+
+        `seq` counts from 1; `previous` is the chain's head before this entry.
+        """
+        chain = f',"chain":"{label.hex()}",'.encode()
+        rest = f',"prev":"{base64_of(previous)}","seq":{seq},"v":1}}'.encode()
+        return self._first + chain + self._middle + rest
+
+
+def record(body: dict[str, Any], *, label: bytes, seq: int, previous: bytes) -> bytes:
+    """The record of an entry; see Draft."""
+    return Draft(body).record(label=label, seq=seq, previous=previous)
 
 
 def public_record(body: dict[str, Any]) -> bytes:

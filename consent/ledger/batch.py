@@ -1,0 +1,363 @@
+"""One transaction that extends the ledger: place entries, chain them, grow the tree."""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from consent.ledger import entries, subjects, tree
+from consent.ledger.errors import LedgerMismatch
+from consent.ledger.subjects import Chain, Labels
+from consent.ledger.tables import entry, head, node, request, subject
+from core import clock, events
+from core.database import parts
+from core.events import CLEAR_FIELDS, Actor, Event, waiting
+from keys import sealing
+from keys.errors import BadSeal, Shredded
+
+log = structlog.get_logger("erti.ledger")
+
+# (grant ID, version) -> ok, ended or locked.
+CheckGrants = Callable[[Session, Sequence[tuple[str, int]]], Mapping[tuple[str, int], str]]
+
+_TAKE_IDS = delete(waiting).where(waiting.c.id.in_(bindparam("ids", expanding=True))).returning(*waiting.c)
+_TAKE_CHAINS = (
+    delete(waiting).where(waiting.c.chain.in_(bindparam("chains", expanding=True))).returning(*waiting.c)
+)
+_CLAIMED = select(request, entry.c.commitment).where(
+    tuple_(request.c.client, request.c.request_id).in_(bindparam("pairs", expanding=True)),
+    entry.c.leaf_index == request.c.leaf_index,
+)
+_PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = insert(entry), insert(node), insert(request)
+_PUT_HEAD = update(head).where(head.c.id == 1)
+_UPSERT: dict[str, sqlite.Insert | postgresql.Insert] = {
+    "sqlite": sqlite.insert(subject),
+    "postgresql": postgresql.insert(subject),
+}
+_PUT_SUBJECT = {
+    name: statement.on_conflict_do_update(
+        index_elements=["chain"], set_={"n": statement.excluded.n, "head": statement.excluded.head}
+    )
+    for name, statement in _UPSERT.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disclosure:
+    """A read that must be in the ledger before it happens.
+
+    `about` are the chains it belongs to, the citizen's own first. `grant_id` and `grant_version` are
+    what it relies on, None if it relies on a law. (`client`, `request_id`) is claimed once; without a
+    request ID nothing is claimed.
+    """
+
+    event: Event
+    about: Sequence[str]
+    actor: Actor
+    agency: str | None = None
+    purpose: str | None = None
+    basis: str | None = None
+    outcome: str | None = None
+    grant_id: str | None = None
+    grant_version: int = 0
+    client: str = ""
+    request_id: str = ""
+    body_sha256: bytes = b""
+
+
+@dataclass(frozen=True)
+class Integrated:
+    """The entry stands in the tree and is durable: the value may be released."""
+
+    index: int
+    event_id: str
+    commitment: bytes
+
+
+@dataclass(frozen=True)
+class Repeated(Integrated):
+    """The same request came before: its entry stands, none was added, and the value may be released."""
+
+
+@dataclass(frozen=True)
+class Reused:
+    """The request ID was used for another body."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The grant ended or changed before the entry could be made; the refusal itself is in the ledger."""
+
+    rule: str
+
+
+@dataclass(frozen=True)
+class Later:
+    """The grant is being changed at this moment: try with the next batch."""
+
+
+Outcome = Integrated | Refused | Reused | Later
+GRANT_ENDED = "grant-ended"
+MOST_CHARACTERS = 128
+
+
+@dataclass
+class Item:
+    """A disclosure on its way, with everything prepared that needs no lock."""
+
+    disclosure: Disclosure
+    event_id: str
+    at: Any
+    draft: entries.Draft
+
+    @classmethod
+    def of(cls, disclosure: Disclosure) -> "Item":
+        """Prepare a disclosure. Raises ValueError if its event cannot be written as it is.
+
+        What would fail in the database must fail here: a batch stands or falls as a whole.
+        """
+        named = (disclosure.client, disclosure.request_id, *disclosure.about)
+        clear = (disclosure.agency, disclosure.purpose, disclosure.basis, disclosure.outcome)
+        if any(len(text) > MOST_CHARACTERS or "\0" in text for text in (*named, *clear) if text):
+            raise ValueError("a name in a disclosure is too long or not text")
+        if not disclosure.about:
+            raise ValueError("a disclosure is about somebody")
+        event_id, at = events.new_id(), clock.now()
+        body = events.body(disclosure.event, event_id, at, disclosure.actor)
+        return cls(disclosure, event_id, at, entries.Draft(body))
+
+    @property
+    def claim(self) -> tuple[str, str] | None:
+        """What is claimed once: client and request ID."""
+        found = self.disclosure
+        return (found.client, found.request_id) if found.request_id else None
+
+    def refused(self) -> tuple[entries.Draft, dict[str, Any]]:
+        """The entry to make instead when the grant is over: the same event, refused."""
+        event = self.disclosure.event
+        names = {member.name for member in dataclasses.fields(event)}
+        changes = {"outcome": "refused", "rule": GRANT_ENDED}
+        event = dataclasses.replace(event, **{k: v for k, v in changes.items() if k in names})
+        body = events.body(event, self.event_id, self.at, self.disclosure.actor)
+        return entries.Draft(body), self.clear | {"outcome": "refused"}
+
+    @property
+    def clear(self) -> dict[str, Any]:
+        """The clear columns of its entry."""
+        return {name: getattr(self.disclosure, name) for name in CLEAR_FIELDS}
+
+
+@dataclass
+class Batch:
+    """The ledger, locked, while one batch is added. Everything is written by `write`."""
+
+    db: Session
+    labels: Labels
+    frontier: tree.Frontier
+    chains: dict[str, Chain] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    nodes: list[tree.Node] = field(default_factory=list)
+    claims: list[dict[str, Any]] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+
+    @classmethod
+    def begin(cls, db: Session, labels: Labels) -> "Batch":
+        """Lock the head row: nobody else extends the ledger until this transaction ends."""
+        row = db.execute(subjects.LOCK_HEAD).one_or_none()
+        if row is None:
+            raise LedgerMismatch(detail="the ledger was never opened")
+        return cls(db, labels, tree.Frontier.from_bytes(row.frontier))
+
+    def know(self, names: Sequence[str]) -> None:
+        """Load the chains and their keys, all at once."""
+        missing = sorted({name for name in names if name not in self.chains})
+        if missing:
+            self.chains.update(subjects.standing(self.db, missing, self.labels))
+            sealing.ready(self.db, missing, f"ledger:{clock.now().year}")
+
+    def add(self, name: str, draft: entries.Draft, event_id: str, clear: Mapping[str, Any]) -> Integrated:
+        """Place one entry at the end of a chain and of the tree."""
+        chain, place = self.chains[name], self.frontier.size
+        record = draft.record(label=chain.label, seq=chain.n + 1, previous=chain.head)
+        nonce = secrets.token_bytes(entries.NONCE_BYTES)
+        commitment = entries.commitment(nonce, record)
+        chain.n, chain.head = chain.n + 1, entries.next_head(chain.head, commitment)
+        self.touched.add(name)
+        self._grow(entries.COMMITMENT, commitment)
+        self.rows.append(
+            {
+                "leaf_index": place,
+                "leaf_type": entries.COMMITMENT,
+                "commitment": commitment,
+                "payload": None,
+                "label": chain.label,
+                "seq": chain.n,
+                "event_id": event_id,
+                "kind": draft.kind,
+                "month": draft.month,
+                "opening": subjects.seal_opening(self.db, name, place, nonce, record),
+                **{column: clear[column] for column in CLEAR_FIELDS},
+            }
+        )
+        return Integrated(place, event_id, commitment)
+
+    def add_public(self, body: dict[str, Any], clear: Mapping[str, Any]) -> None:
+        """Place one public record."""
+        payload = entries.public_record(body)
+        place = self.frontier.size
+        self._grow(entries.PUBLIC, payload)
+        self.rows.append(
+            {
+                "leaf_index": place,
+                "leaf_type": entries.PUBLIC,
+                "commitment": None,
+                "payload": payload,
+                "label": None,
+                "seq": None,
+                "event_id": body["event"],
+                "kind": body["kind"],
+                "month": body["at"][:7],
+                "opening": None,
+                **{column: clear[column] for column in CLEAR_FIELDS},
+            }
+        )
+
+    def _grow(self, leaf_type: int, content: bytes) -> None:
+        self.nodes += self.frontier.append(tree.leaf_hash(entries.leaf(leaf_type, content)))
+
+    def claim(self, item: Item, placed: Integrated) -> None:
+        """Remember that a client's request ID led to this entry."""
+        found = item.disclosure
+        self.claims.append(
+            {
+                "client": found.client,
+                "request_id": found.request_id,
+                "body_sha256": found.body_sha256,
+                "event_id": placed.event_id,
+                "leaf_index": placed.index,
+                "at": item.at,
+            }
+        )
+
+    def write(self) -> None:
+        """Write everything added; the commit is the caller's."""
+        if not self.rows:
+            return
+        db = self.db
+        db.execute(_PUT_ENTRY, self.rows)
+        changed = [self.chains[name] for name in sorted(self.touched)]
+        if changed:
+            values = [{"chain": c.name, "label": c.label, "n": c.n, "head": c.head} for c in changed]
+            db.execute(_PUT_SUBJECT[db.get_bind().dialect.name], values)
+        if self.nodes:
+            db.execute(_PUT_NODE, [{"level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes])
+        if self.claims:
+            db.execute(_PUT_REQUEST, self.claims)
+        size, root, edge = self.frontier.size, self.frontier.root(), self.frontier.to_bytes()
+        db.execute(_PUT_HEAD, {"size": size, "root": root, "frontier": edge})
+
+
+def integrate_waiting(db: Session, labels: Labels, ids: Sequence[int]) -> int:
+    """Take waiting events by their row IDs into the ledger; returns how many were still there."""
+    batch = Batch.begin(db, labels)
+    rows = db.execute(_TAKE_IDS, {"ids": list(ids)}).mappings().all()
+    _add_waiting(batch, rows)
+    batch.write()
+    return len(rows)
+
+
+def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: CheckGrants) -> list[Outcome]:
+    """Take disclosures into the ledger, after what waits about the same people. One outcome for each.
+
+    Grants are read, and held, before the waiting events are taken: a withdrawal is then either
+    committed, seen here and placed before the refusal it causes, or it waits for this batch.
+    """
+    batch = Batch.begin(db, labels)
+    relied = [(i.disclosure.grant_id, i.disclosure.grant_version) for i in items if i.disclosure.grant_id]
+    grants = check_grants(db, [(grant_id, version) for grant_id, version in relied if grant_id])
+    names = sorted({name for item in items for name in item.disclosure.about})
+    _add_waiting(batch, db.execute(_TAKE_CHAINS, {"chains": names}).mappings().all())
+    batch.know(names)
+    claimed = _claimed(db, items)
+    outcomes = [_decide(batch, item, grants, claimed) for item in items]
+    batch.write()
+    return outcomes
+
+
+def _claimed(db: Session, items: Sequence[Item]) -> dict[tuple[str, str], tuple[bytes, Integrated]]:
+    pairs = sorted({item.claim for item in items if item.claim})
+    if not pairs:
+        return {}
+    return {
+        (row.client, row.request_id): (
+            row.body_sha256,
+            Repeated(row.leaf_index, row.event_id, row.commitment),
+        )
+        for row in db.execute(_CLAIMED, {"pairs": pairs})
+    }
+
+
+def _decide(
+    batch: Batch,
+    item: Item,
+    grants: Mapping[tuple[str, int], str],
+    claimed: dict[tuple[str, str], tuple[bytes, Integrated]],
+) -> Outcome:
+    found = item.disclosure
+    state = grants[found.grant_id, found.grant_version] if found.grant_id else "ok"
+    if state == "locked":
+        return Later()
+    if state != "ok":
+        draft, clear = item.refused()
+        for name in found.about:
+            batch.add(name, draft, item.event_id, clear)
+        return Refused(GRANT_ENDED)
+    if item.claim in claimed:
+        body, before = claimed[item.claim]
+        return before if body == found.body_sha256 else Reused()
+    added = [batch.add(name, item.draft, item.event_id, item.clear) for name in found.about]
+    placed = added[0]
+    if item.claim:
+        batch.claim(item, placed)
+        again = Repeated(placed.index, placed.event_id, placed.commitment)
+        claimed[item.claim] = (found.body_sha256, again)
+    return placed
+
+
+def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
+    rows = sorted(rows, key=lambda row: row["id"])
+    batch.know([row["chain"] for row in rows if not row["public"]])
+    public: set[str] = set()
+    for row in rows:
+        if not row["public"]:
+            batch.add(row["chain"], entries.Draft(_body(batch.db, row)), row["event_id"], row)
+        elif row["event_id"] not in public:
+            public.add(row["event_id"])
+            batch.add_public(json.loads(row["sealed"]), row)
+
+
+def _body(db: Session, row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What a waiting event says. One that cannot be opened still gets its entry, and holds nobody up."""
+    sealer = parts(db).sealer
+    try:
+        if sealer is None:
+            raise BadSeal(detail="no sealer")
+        found: dict[str, Any] = json.loads(sealer.unseal(db, row["chain"], row["sealed"]))
+        return found
+    except (Shredded, BadSeal, ValueError) as error:
+        log.warning("event not readable", event=row["event_id"], error=type(error).__name__)
+        return {
+            "v": 1,
+            "event": row["event_id"],
+            "kind": row["kind"],
+            "at": clock.wire(row["at"]),
+            "actor": {"kind": "system", "id": "erti"},
+            "data": {"unreadable": True},
+        }

@@ -1,0 +1,32 @@
+"""What can go wrong in the ledger."""
+
+from core.errors import Conflict, TooMany
+from core.language import _
+
+
+class LedgerBusy(TooMany):
+    """An entry was not durable in time, or cannot be made now; nothing may be released."""
+
+    code = "ledger-busy"
+    text = _("The record of this could not be made in time, so nothing was handed over. Try again shortly.")
+
+
+class RequestReused(Conflict):
+    """A request ID came back with another body."""
+
+    code = "request-reused"
+    text = _("This request ID was already used for another request. Use a new one.")
+
+
+class LedgerMismatch(Conflict):
+    """The ledger in the database was opened under another origin or with other keys."""
+
+    code = "ledger-mismatch"
+    text = _("The ledger in this database belongs to other keys. Check the data folder and the settings.")
+
+
+class SignerRefused(Conflict):
+    """What the database holds is not an extension of what was signed before; nothing is signed."""
+
+    code = "signer-refused"
+    text = _("The ledger does not extend what was signed before. Nothing is signed until this is resolved.")

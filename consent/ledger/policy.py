@@ -1,0 +1,44 @@
+"""Whom a verifier trusts: the log's keys, the label key, and the trust policy made of them."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from consent.ledger import note
+from core.database import Parts
+from keys import vrf
+
+_VRF = "ledger vrf"
+
+
+def signers(house: Parts) -> Sequence[note.Signer]:
+    """The log's two signers, Ed25519 and ML-DSA-44, named by the ledger's origin."""
+    origin = house.settings.ledger_origin
+    return (
+        note.Ed25519Signer(origin, house.keys.secret("ledger log ed25519")),
+        note.Mldsa44Signer(origin, house.keys.secret("ledger log ml-dsa-44")),
+    )
+
+
+def log_keys(house: Parts) -> list[note.VerifierKey]:
+    """The log's public keys, in the order of the policy."""
+    return [signer.key for signer in signers(house)]
+
+
+def vrf_secret(house: Parts) -> bytes:
+    """The secret from which every chain's label is made."""
+    secret: bytes = house.keys.secret(_VRF)
+    return secret
+
+
+def text(house: Parts) -> str:
+    """The trust policy file that `erti-verify` reads."""
+    logs = "".join(f"log {key.text()}\n" for key in log_keys(house))
+    label_key = note.encode(vrf.public(vrf_secret(house)))
+    return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {label_key}\nquorum none\n"
+
+
+def fingerprint(policy: str) -> str:
+    """The first 160 bits of the policy's SHA-256 in base32, as eight groups of four."""
+    digits = base64.b32encode(hashlib.sha256(policy.encode()).digest()[:20]).decode("ascii")
+    return "-".join(digits[place : place + 4] for place in range(0, len(digits), 4))

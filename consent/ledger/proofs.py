@@ -1,0 +1,68 @@
+"""Tree hashes read back from the database's rows, and the proofs made of them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from consent.ledger import subjects, tree
+from consent.ledger.tables import entry, node
+
+_RANGE = (
+    select(entry.c.leaf_index, entry.c.leaf_type, entry.c.commitment, entry.c.payload)
+    .where(entry.c.leaf_index >= bindparam("start"), entry.c.leaf_index < bindparam("stop"))
+    .order_by(entry.c.leaf_index)
+)
+_NODES = (
+    select(node.c.hash)
+    .where(
+        node.c.level == bindparam("level"),
+        node.c.number >= bindparam("start"),
+        node.c.number < bindparam("stop"),
+    )
+    .order_by(node.c.number)
+)
+
+
+def leaves(db: Session, start: int, stop: int) -> list[bytes]:
+    """Leaf data of start..stop-1. Raises LookupError if a row is missing."""
+    rows = db.execute(_RANGE, {"start": start, "stop": stop}).mappings().all()
+    if [row["leaf_index"] for row in rows] != list(range(start, stop)):
+        raise LookupError(f"entries are missing between {start} and {stop}")
+    return [subjects.leaf_data(row) for row in rows]
+
+
+def hashes(db: Session, level: int, start: int, stop: int) -> list[bytes]:
+    """Tile hashes, as tree.Reader wants them. Raises LookupError if one is missing."""
+    if level == 0:
+        return [tree.leaf_hash(data) for data in leaves(db, start, stop)]
+    found = list(db.scalars(_NODES, {"level": level, "start": start, "stop": stop}))
+    if len(found) != stop - start:
+        raise LookupError(f"tree nodes are missing at level {level} between {start} and {stop}")
+    return found
+
+
+class Tiles:
+    """Reads tile hashes a tile at a time and keeps them: a history's proofs share most of theirs."""
+
+    def __init__(self, db: Session, size: int) -> None:
+        self._db = db
+        self._size = size
+        self._kept: dict[tuple[int, int], list[bytes]] = {}
+
+    def read(self, level: int, start: int, stop: int) -> Sequence[bytes]:
+        """The hashes start..stop-1 of a level; they never cross a tile. See tree.Reader."""
+        number, first = start // tree.TILE_WIDTH, start - start % tree.TILE_WIDTH
+        if (level, number) not in self._kept:
+            end = min(first + tree.TILE_WIDTH, self._size >> level * tree.TILE_HEIGHT)
+            self._kept[level, number] = hashes(self._db, level, first, end)
+        return self._kept[level, number][start - first : stop - first]
+
+    def inclusion(self, index: int) -> list[bytes]:
+        """Inclusion proof of a leaf in the tree of this size."""
+        return tree.inclusion_proof(self.read, index, self._size)
+
+
+def consistency(db: Session, old: int, new: int) -> list[bytes]:
+    """Consistency proof between two sizes of the ledger."""
+    return tree.consistency_proof(Tiles(db, new).read, old, new)

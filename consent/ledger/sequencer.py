@@ -1,0 +1,301 @@
+"""The one way into the ledger: gathers disclosures into batches and takes in what waits, in one thread."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent.ledger import batch, signer, subjects
+from consent.ledger.batch import (
+    CheckGrants,
+    Disclosure,
+    Integrated,
+    Item,
+    Later,
+    Outcome,
+    Refused,
+    Repeated,
+    Reused,
+)
+from consent.ledger.errors import LedgerBusy, RequestReused
+from consent.ledger.subjects import Labels
+from consent.ledger.tables import entry
+from core import clock
+from core.database import Database
+from core.errors import Problem
+from core.events import waiting
+from keys import sealing
+
+log = structlog.get_logger("erti.ledger")
+
+__all__ = ["Disclosure", "Integrated", "Refused", "Repeated", "Sequencer", "Ticket"]
+
+MOST_IN_BATCH = 256
+MOST_WAITING_IN_BATCH = 500
+MOST_QUEUED = 4096
+IDLE_SECONDS = 0.075
+LOOK_UP_SECONDS = 5.0
+_QUEUED, _TAKEN, _DONE, _GIVEN_UP = range(4)
+
+_PEEK = select(waiting.c.id, waiting.c.chain, waiting.c.public).order_by(waiting.c.id)
+_LEFT = select(waiting.c.id).limit(1)
+_FIND = select(entry.c.leaf_index).where(entry.c.event_id.in_(bindparam("events", expanding=True)))
+
+
+class Ticket:
+    """A disclosure's place in the queue; whoever submitted it waits here."""
+
+    def __init__(self, item: Item, owner: "Sequencer") -> None:
+        self.item: Final = item
+        self.queued_at: Final = time.monotonic()
+        self.state = _QUEUED
+        self.outcome: Integrated | Refused | Reused | None = None
+        self._owner = owner
+        self._ready = threading.Lock()
+        self._ready.acquire()
+
+    def wait(self, timeout: float | None = None) -> Integrated | Refused:
+        """Wait until the entry is durable: Integrated, Repeated or Refused.
+
+        `timeout` in seconds, the settings' deadline if left out. Raises LedgerBusy when it passes or the
+        entry could not be made (it may then exist, but nothing is released), RequestReused for a request
+        ID that came with another body.
+        """
+        deadline = self._owner.deadline if timeout is None else timeout
+        left = self.queued_at + deadline - time.monotonic()
+        if not self._ready.acquire(timeout=max(left, 0)):
+            self._owner.give_up(self)
+        if self.outcome is None or self.state == _GIVEN_UP:
+            raise LedgerBusy(overload=True, detail="not durable in time")
+        if isinstance(self.outcome, Reused):
+            raise RequestReused(detail=self.item.disclosure.client)
+        return self.outcome
+
+    def settle(self, outcome: Integrated | Refused | Reused | None) -> None:
+        """Let the waiter go on, with nothing if the entry could not be made."""
+        if self.state in (_QUEUED, _TAKEN):
+            self.outcome = outcome
+            self.state = _DONE
+            self._ready.release()
+
+
+class Sequencer:
+    """Every process that releases values has one. The database's head row orders them all."""
+
+    def __init__(self, database: Database, check_grants: CheckGrants) -> None:
+        self._database = database
+        self._check_grants = check_grants
+        self._labels = Labels(database.parts)
+        self._queue: deque[Ticket] = deque()
+        self._bell = threading.Condition()
+        self._rung = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._started_at = clock.now()
+        self._fresh_until = 0.0
+        self._peek_at = 0.0
+        self._keyed: set[str] = set()
+        self._keyed_year = 0
+        settings = database.parts.settings
+        self.deadline: Final = settings.release_deadline_seconds
+        self._gather: Final = settings.ledger_batch_milliseconds / 1000
+        self._stale_after: Final = settings.checkpoint_stale_seconds
+
+    # -- for those who wait
+
+    def start(self) -> None:
+        """Begin to work, in a thread of its own."""
+        if self._thread is None:
+            self._stopping = False
+            self._started_at = clock.now()
+            self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued and what waits, then end."""
+        if self._thread is not None:
+            with self._bell:
+                self._stopping = self._rung = True
+                self._bell.notify_all()
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def running(self) -> bool:
+        """True while the thread works; a process whose sequencer died is not ready."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def submit(self, disclosure: Disclosure) -> Ticket:
+        """Queue a disclosure; `Ticket.wait` says when it is durable.
+
+        Raises RuntimeError inside a write transaction (on SQLite the wait would be a deadlock), LedgerBusy
+        when the queue is full or checkpoints stopped, ValueError for an event that cannot be written.
+        """
+        if self._database.in_writing():
+            raise RuntimeError("a read is never released while a write transaction is open in this thread")
+        ticket = Ticket(Item.of(disclosure), self)
+        with self._bell:
+            if len(self._queue) >= MOST_QUEUED or self._stopping:
+                raise LedgerBusy(overload=True, detail="queue full")
+            self._queue.append(ticket)
+            if len(self._queue) in (1, MOST_IN_BATCH):
+                self._bell.notify_all()
+        return ticket
+
+    def give_up(self, ticket: Ticket) -> None:
+        """Take a ticket whose time is over out of the queue, or make sure its outcome releases nothing."""
+        with self._bell:
+            if ticket.state == _QUEUED and ticket in self._queue:
+                self._queue.remove(ticket)
+            if ticket.state != _DONE:
+                ticket.state = _GIVEN_UP
+
+    def wake(self) -> None:
+        """Look for waiting events now."""
+        with self._bell:
+            self._rung = True
+            self._bell.notify_all()
+
+    def drain(self, chain: str | None = None, timeout: float = 5.0) -> bool:
+        """Wait until no event waits any more, of one chain or of all; False if the time ran out.
+
+        Where no sequencer runs (a command, a test) the work is done here. Raises RuntimeError inside a
+        write transaction.
+        """
+        if self._database.in_writing():
+            raise RuntimeError("nothing waits for the sequencer while a write transaction is open")
+        query = _LEFT if chain is None else _LEFT.where(waiting.c.chain == chain)
+        until = time.monotonic() + timeout
+        while True:
+            with self._database.reading() as db:
+                if db.execute(query).first() is None:
+                    return True
+            if time.monotonic() > until:
+                return False
+            if self._thread is None:
+                self.take_waiting()
+            else:
+                self.wake()
+                time.sleep(0.005)
+
+    # -- the work
+
+    def take_waiting(self) -> int:
+        """Take one batch of waiting events into the ledger; returns how many."""
+        self._peek_at = time.monotonic() + IDLE_SECONDS
+        with self._database.reading() as db:
+            rows = db.execute(_PEEK.limit(MOST_WAITING_IN_BATCH)).all()
+            if not rows:
+                return 0
+            self._labels.prepare(db, [row.chain for row in rows if not row.public])
+        with self._database.writing() as db:
+            return batch.integrate_waiting(db, self._labels, [row.id for row in rows])
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        finally:
+            with self._bell:
+                self._stopping = True
+                left = list(self._queue)
+                self._queue.clear()
+            for ticket in left:
+                ticket.settle(None)
+
+    def _turn(self) -> bool:
+        tickets = self._next()
+        if tickets:
+            self._integrate(tickets)
+        done = 0
+        if self._rung or time.monotonic() >= self._peek_at:
+            self._rung = False
+            try:
+                done = self.take_waiting()
+            except (SQLAlchemyError, OSError, Problem) as error:
+                log.warning("waiting events not taken", error=type(error).__name__, detail=str(error)[:200])
+                time.sleep(IDLE_SECONDS)
+            self._rung |= done == MOST_WAITING_IN_BATCH
+        return not self._stopping or bool(tickets) or bool(done) or bool(self._queue)
+
+    def _next(self) -> list[Ticket]:
+        """The next batch: what was queued while the last one was written, or within the gathering time."""
+        with self._bell:
+            if not self._queue and not self._rung and not self._stopping:
+                self._bell.wait(max(self._peek_at - time.monotonic(), 0.001))
+            while self._queue and len(self._queue) < MOST_IN_BATCH and not self._stopping:
+                left = self._queue[0].queued_at + self._gather - time.monotonic()
+                if left <= 0:
+                    break
+                self._bell.wait(left)
+            tickets = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_BATCH))]
+            for ticket in tickets:
+                ticket.state = _TAKEN
+        return tickets
+
+    def _integrate(self, tickets: Sequence[Ticket]) -> None:
+        items = [ticket.item for ticket in tickets]
+        outcomes: Sequence[Outcome | None] = ()
+        try:
+            self._prepare(items)
+            with self._database.writing() as db:
+                outcomes = batch.integrate(db, self._labels, items, self._check_grants)
+        except (SQLAlchemyError, OSError, Problem) as error:
+            log.warning("batch not integrated", entries=len(items), error=type(error).__name__)
+            # With outcomes at hand it was the COMMIT that failed, and nobody knows whether it happened.
+            if not outcomes or not self._committed(items):
+                outcomes = [None] * len(items)
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if isinstance(outcome, Later):
+                self._again(ticket)
+            else:
+                ticket.settle(outcome)
+
+    def _prepare(self, items: Sequence[Item]) -> None:
+        """Everything that need not happen under the head lock. Raises LedgerBusy if checkpoints stopped."""
+        names = {name for item in items for name in item.disclosure.about}
+        missing = self._labels.missing(names)
+        if missing or time.monotonic() >= self._fresh_until:
+            with self._database.reading() as db:
+                self._labels.prepare(db, missing)
+                signed = signer.newest(db)
+            newest = max(signed.at, self._started_at) if signed else self._started_at
+            if (clock.now() - newest).total_seconds() > self._stale_after:
+                raise LedgerBusy(overload=True, detail="no checkpoint was signed for too long")
+            self._fresh_until = time.monotonic() + 1
+        year = clock.now().year
+        if year != self._keyed_year:
+            self._keyed, self._keyed_year = set(), year
+        if new := names - self._keyed:
+            # A key made here and not under the head lock cannot hold up, or deadlock with, anybody else.
+            with self._database.writing() as db:
+                sealing.ready(db, new, f"ledger:{year}")
+            self._keyed |= new
+
+    def _again(self, ticket: Ticket) -> None:
+        """Put a ticket back whose grant is being decided on; its deadline still runs."""
+        with self._bell:
+            if ticket.state == _TAKEN:
+                ticket.state = _QUEUED
+                self._queue.append(ticket)
+
+    def _committed(self, items: Sequence[Item]) -> bool:
+        """After a COMMIT whose fate is unknown: are its entries there? Nothing is written again.
+
+        The head lock makes the answer final: the lost transaction held it, and has ended when we get it.
+        """
+        wanted = [item.event_id for item in items]
+        until = time.monotonic() + LOOK_UP_SECONDS
+        while time.monotonic() < until:
+            try:
+                with self._database.writing() as db:
+                    db.execute(subjects.LOCK_HEAD).one()
+                    return db.execute(_FIND, {"events": wanted}).first() is not None
+            except (SQLAlchemyError, OSError):
+                time.sleep(IDLE_SECONDS)
+        return False
