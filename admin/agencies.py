@@ -1,6 +1,6 @@
 """The rooms of agencies, their clients and their purposes: to read, and to propose a purpose."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +15,6 @@ from admin.permissions import Official, PublishesPurposes, ReadsAgencies
 from consent import agencies, importing, purposes
 from consent.errors import FileRefused
 from core.database import Database
-from core.errors import Missing
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.oidc import clients
@@ -33,20 +32,16 @@ def show_agencies(request: Request, database: Db, official: ReadsAgencies) -> Re
     """Show every agency."""
     with database.reading() as db:
         found = agencies.listing(db)
-        by_agency: dict[str, list[Any]] = defaultdict(list)
-        for client in clients.listing(db):
-            by_agency[client.agency].append(client)
-        asked: dict[str, list[Any]] = defaultdict(list)
-        for purpose in purposes.listing(db):
-            asked[purpose.agency].append(purpose)
+        having = Counter(client.agency for client in clients.listing(db))
+        asking = Counter(purpose.agency for purpose in purposes.listing(db))
     return show(
         request,
         official,
         "agencies.html",
         section="agencies",
         agencies=found,
-        clients=by_agency,
-        purposes=asked,
+        clients=having,
+        purposes=asking,
     )
 
 
@@ -55,7 +50,7 @@ def show_agency(request: Request, database: Db, official: ReadsAgencies, agency_
     """Show one agency with its clients and purposes."""
     with database.reading() as db:
         agency = agencies.read(db, agency_id)
-        its_clients = [client for client in clients.listing(db) if client.agency == agency.id]
+        its_clients = clients.listing(db, agency=agency.id)
         its_purposes = purposes.listing(db, agency=agency.id)
     return show(
         request,
@@ -72,9 +67,7 @@ def show_agency(request: Request, database: Db, official: ReadsAgencies, agency_
 def show_client(request: Request, database: Db, official: ReadsAgencies, client_id: str) -> Response:
     """Show the settings of one client; its secret is stored as a hash and shown to nobody."""
     with database.reading() as db:
-        client = clients.find(db, client_id)
-        if client is None:
-            raise Missing(detail="client")
+        client = clients.read(db, client_id)
         agency = agencies.read(db, client.agency)
     return show(request, official, "client.html", section="agencies", client=client, agency=agency)
 

@@ -1,0 +1,66 @@
+"""The console's front room, and every room behind it."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin import agencies as agencies_room
+from admin import approvals, approving, audit, people, registry, staff
+from admin import keys as keys_room
+from admin.frame import show
+from admin.permissions import AtWork, Official
+from consent import agencies, purposes
+from consent.ledger.tables import head
+from core.language import Lazy, _
+from core.web import Db
+from idp.staff import accounts
+from keys import rotation
+from registry_sync import quarantine
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the overview, and the room it leads to."""
+
+    name: str
+    href: str
+    value: int
+    words: Lazy
+
+
+@router.get("/admin")
+def overview(request: Request, database: Db, official: AtWork) -> Response:
+    """Show what the official's role gives them to look after."""
+    with database.reading() as db:
+        figures = list(_figures(db, official))
+        waiting = approvals.waiting_for(db, official)
+    return show(request, official, "overview.html", section="overview", figures=figures, approvals=waiting)
+
+
+def _figures(db: Session, official: Official) -> list[Figure]:
+    found = [
+        Figure("agencies", "/admin/agencies", len(agencies.listing(db)), _("agencies")),
+        Figure("purposes", "/admin/purposes", len(purposes.listing(db)), _("purposes")),
+    ]
+    if official.may("sources-read"):
+        found.append(Figure("quarantine", "/admin/sources", quarantine.count(db), _("records in quarantine")))
+    if official.may("keys-read"):
+        signing = sum(key.state == "active" for key in rotation.listing(db))
+        found.append(Figure("keys", "/admin/keys", signing, _("keys that sign now")))
+    if official.may("ledger-read"):
+        size = db.scalar(select(func.max(head.c.size))) or 0
+        found.append(Figure("ledger", "/admin/ledger", size, _("entries in the ledger")))
+    if official.may("staff-read"):
+        active = sum(member.state == "active" for member in accounts.listing(db))
+        found.append(Figure("staff", "/admin/staff", active, _("people who work here")))
+    return found
+
+
+for room in (agencies_room, approving, audit, keys_room, people, registry, staff):
+    router.include_router(room.router)

@@ -1,0 +1,135 @@
+"""What takes two people."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from admin import approvals
+from admin.errors import ApprovalOver
+from admin.permissions import of
+from core import clock
+from core.database import Database
+from keys import rotation
+from tests.admin.conftest import Colleague, Page
+
+Hire = Callable[[str], Colleague]
+
+
+def signing(database: Database) -> str:
+    """Return the ID of the key that signs with ES256."""
+    with database.reading() as db:
+        return next(key.kid for key in rotation.listing(db) if (key.alg, key.state) == ("ES256", "active"))
+
+
+def ask_to_rotate(officer: Colleague) -> Page:
+    """Ask for a change out of schedule and return the page of requests."""
+    form = {"wanted": "rotate-key:ES256", "reason": "A laptop is missing"}
+    asked = officer.post("/admin/keys/rotate", form, on=officer.get("/admin/keys"))
+    assert (asked.status, asked.location) == (303, "/admin/approvals")
+    return officer.get("/admin/approvals")
+
+
+def address(page: Page, deed: str) -> str:
+    """Return where the first form of a kind on the page goes."""
+    return next(part.split('"')[0] for part in page.text.split('action="') if f"/{deed}" in part[:60])
+
+
+def test_a_key_changes_when_the_second_officer_agrees(colleague: Hire, database: Database) -> None:
+    """One key officer's wish changes nothing; with the second one's word the key changes at that moment."""
+    with database.writing() as db:
+        rotation.ensure(db)
+    first, second = colleague("key-officer"), colleague("key-officer")
+    before = signing(database)
+    ask_to_rotate(first)
+    assert signing(database) == before
+    assert "Somebody needs your agreement" in second.get("/admin").text
+    page = second.get("/admin/approvals")
+    assert second.post(address(page, "agree"), {}, on=page).status == 303
+    assert signing(database) != before
+
+
+def test_nobody_agrees_with_themselves(colleague: Hire, database: Database) -> None:
+    """Whoever asked finds no button to agree, and is refused when they send the form anyway."""
+    with database.writing() as db:
+        rotation.ensure(db)
+    officer = colleague("key-officer")
+    before = signing(database)
+    page = ask_to_rotate(officer)
+    back = address(page, "refuse")
+    assert "/agree" not in page.text
+    forged = officer.browser._page("POST", back.replace("/refuse", "/agree"), page.form(back))
+    assert forged.status == 403
+    assert "Somebody else has to agree" in forged.text
+    assert signing(database) == before
+
+
+def test_another_role_does_not_count(colleague: Hire, database: Database) -> None:
+    """An administrator is a second person, but not a second key officer."""
+    with database.writing() as db:
+        rotation.ensure(db)
+    officer, boss = colleague("key-officer"), colleague("administrator")
+    before = signing(database)
+    back = address(ask_to_rotate(officer), "refuse")
+    token = boss.get("/admin").form("/staff/logout")
+    assert boss.browser._page("POST", back.replace("/refuse", "/agree"), token).status == 403
+    assert signing(database) == before
+
+
+def test_a_request_is_decided_once(colleague: Hire, database: Database) -> None:
+    """After a refusal nobody can agree any more."""
+    with database.writing() as db:
+        rotation.ensure(db)
+    first, second = colleague("key-officer"), colleague("key-officer")
+    before = signing(database)
+    ask_to_rotate(first)
+    page = second.get("/admin/approvals")
+    assert second.post(address(page, "refuse"), {}, on=page).status == 303
+    assert second.post(address(page, "agree"), {}, on=page).status == 409
+    assert signing(database) == before
+
+
+def test_a_request_grows_old(colleague: Hire, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three days a request cannot be agreed to."""
+    first, second = colleague("key-officer"), colleague("key-officer")
+    with database.writing() as db:
+        rotation.ensure(db)
+        wanted = approvals.ask(db, "rotate-key", {"alg": "ES256"}, reason="r", official=of(db, first.id))
+    later = clock.now() + approvals.LASTS + timedelta(seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    with pytest.raises(ApprovalOver), database.writing() as db:
+        approvals.agree(db, wanted, official=of(db, second.id))
+
+
+def test_a_powerful_role_takes_two_administrators(colleague: Hire) -> None:
+    """An invitation to become key officer is made only when a second administrator agrees, and shown to them."""
+    first, second = colleague("administrator"), colleague("administrator")
+    form = {"name": "Lali Gelashvili", "role": "key-officer", "reason": "Two are needed"}
+    asked = first.post("/admin/staff/invite", form, on=first.get("/admin/staff"))
+    assert (asked.status, asked.location) == (303, "/admin/approvals")
+    page = second.get("/admin/approvals")
+    assert "Lali Gelashvili" in page.text
+    shown = second.post(address(page, "agree"), {}, on=page)
+    assert shown.status == 200
+    assert "/staff/join?invitation=" in shown.text
+
+
+def test_a_plain_role_takes_one(colleague: Hire) -> None:
+    """An administrator invites to support alone, and sees the link once."""
+    boss = colleague("administrator")
+    form = {"name": "Lali Gelashvili", "role": "support"}
+    shown = boss.post("/admin/staff/invite", form, on=boss.get("/admin/staff"))
+    assert shown.status == 200
+    assert "/staff/join?invitation=" in shown.text
+    assert "invitation=" not in boss.get("/admin/staff").text
+
+
+def test_mistakes_come_back_with_what_was_typed(colleague: Hire) -> None:
+    """A form with mistakes is shown again as typed, with a summary that has the focus."""
+    boss = colleague("administrator")
+    form = {"name": "Lali <Gelashvili>", "role": "key-officer", "reason": ""}
+    page = boss.post("/admin/staff/invite", form, on=boss.get("/admin/staff"))
+    assert page.status == 400
+    assert 'id="error-summary" role="alert" tabindex="-1" autofocus' in page.text
+    assert 'value="Lali &lt;Gelashvili&gt;"' in page.text
+    assert 'href="#reason"' in page.text
