@@ -1,0 +1,217 @@
+"""Accounts: one for each living citizen who activated it, found by citizen ID or by a chosen name."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import clock, sessions
+from core.events import Actor, record
+from idp import names, notify
+from idp.errors import AccountLocked, AccountMissing, NameTaken, NameUnfit, NotLiving
+from idp.events import (
+    AccountActivated,
+    AccountClosed,
+    AccountReopened,
+    SessionEnded,
+    SignInNameChanged,
+)
+from idp.events import (
+    AccountLocked as WasLocked,
+)
+from idp.tables import account as table
+from keys import blind, sealing
+from keys.errors import Shredded
+from registry_sync import people
+
+SCOPE = "account"
+ACTIVE, LOCKED, CLOSED = "active", "locked", "closed"
+HANDLE_BYTES = 32
+_FIND = select(table)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A citizen's account. `username` is the chosen name, or the citizen ID where none was chosen."""
+
+    citizen_id: str
+    username: str
+    state: str
+    locks: tuple[str, ...]
+    handle: bytes
+    language: str
+
+    @property
+    def named(self) -> bool:
+        """Tell whether a name was chosen."""
+        return self.username != self.citizen_id
+
+
+def find(db: Session, citizen_id: str) -> Account | None:
+    """Return a citizen's account, or None before its activation."""
+    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id)).first()
+    return _account(db, row) if row else None
+
+
+def find_by_name(db: Session, typed: str) -> Account | None:
+    """Return the account of a sign-in name as typed: a citizen ID in any spelling, or the chosen name."""
+    citizen_id = people.compact(typed) or ""
+    index = blind.index(db, "idp.username", names.normal(typed))
+    row = db.execute(_FIND.where(or_(table.c.citizen_id == citizen_id, table.c.name_index == index))).first()
+    return _account(db, row) if row else None
+
+
+def new_handle() -> bytes:
+    """Draw a WebAuthn user handle: random bytes that say nothing (WebAuthn level 3, section 14.6.1)."""
+    return secrets.token_bytes(HANDLE_BYTES)
+
+
+def hold(db: Session, citizen_id: str) -> Account:
+    """Return an account and keep others from changing it until this transaction ends; raises AccountMissing."""
+    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    if row is None:
+        raise AccountMissing
+    return _account(db, row)
+
+
+def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor) -> Account:
+    """Open the account of a living citizen, or give one back to who proved themselves at a counter again.
+
+    `handle` is the WebAuthn user handle of a new account. Raises NotLiving and AccountLocked.
+    """
+    person = people.find(db, citizen_id)
+    if person is None or person.state != "living":
+        raise NotLiving
+    known = find(db, citizen_id)
+    if known and known.state != ACTIVE:
+        raise AccountLocked(detail=known.state)
+    if known:
+        db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language))
+    else:
+        _insert(db, citizen_id, handle, language)
+    record(db, AccountActivated(citizen=citizen_id, again=known is not None), actor=actor, about=[citizen_id])
+    return hold(db, citizen_id)
+
+
+def open_for_test(db: Session, citizen_id: str, username: str, *, language: str) -> Account:
+    """Open a test citizen's account under a name; `idp.enrol` says when that may be. Raises NameUnfit, NameTaken."""
+    _insert(db, citizen_id, new_handle(), language)
+    _set_name(db, citizen_id, _chosen(username))
+    return hold(db, citizen_id)
+
+
+def choose_name(db: Session, citizen_id: str, typed: str, *, actor: Actor) -> None:
+    """Set the sign-in name to a chosen one; raises NameUnfit, or NameTaken when it is or looks like another's."""
+    name = _chosen(typed)
+    account = hold(db, citizen_id)
+    if name != account.username:
+        _set_name(db, citizen_id, name)
+        record(db, SignInNameChanged(), actor=actor, about=[citizen_id])
+        notify.tell(db, citizen_id, "name-changed")
+
+
+def lock(db: Session, citizen_id: str, *, reason: str, actor: Actor) -> bool:
+    """Lock an account for a reason and end its sessions; tell whether there was one to lock.
+
+    Further reasons add up, and `reopen` takes them away one by one.
+    """
+    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    if row is None or row.state == CLOSED or reason in row.locks:
+        return False
+    _set_state(db, citizen_id, LOCKED, [*row.locks, reason])
+    end_sessions(db, citizen_id, reason="security", actor=actor)
+    record(db, WasLocked(citizen=citizen_id, reason=reason), actor=actor, about=[citizen_id])
+    notify.tell(db, citizen_id, "locked")
+    return True
+
+
+def reopen(db: Session, citizen_id: str, *, actor: Actor, reason: str | None = None) -> bool:
+    """Take away one reason for a lock, or all; the account opens when none is left. Tell whether it opened."""
+    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    if row is None or row.state != LOCKED:
+        return False
+    left = [lock for lock in row.locks if reason is not None and lock != reason]
+    _set_state(db, citizen_id, LOCKED if left else ACTIVE, left)
+    if left:
+        return False
+    record(db, AccountReopened(citizen=citizen_id), actor=actor, about=[citizen_id])
+    return True
+
+
+def close(db: Session, citizen_id: str, *, actor: Actor) -> None:
+    """Close an account for good and end its sessions; the history stays. Raises AccountMissing."""
+    if hold(db, citizen_id).state != CLOSED:
+        _set_state(db, citizen_id, CLOSED, [])
+        end_sessions(db, citizen_id, reason="security", actor=actor)
+        record(db, AccountClosed(citizen=citizen_id), actor=actor, about=[citizen_id])
+
+
+def end_sessions(
+    db: Session, citizen_id: str, *, reason: str, actor: Actor, keep: sessions.BrowserSession | None = None
+) -> int:
+    """End a citizen's browser sessions, save one that is kept, and record each; return how many ended."""
+    ending = [
+        one
+        for one in sessions.of(db, citizen_id)
+        if one.kind == "citizen" and (keep is None or one.sid != keep.sid)
+    ]
+    for one in ending:
+        end_session(db, one, reason=reason, actor=actor)
+    return len(ending)
+
+
+def end_session(db: Session, session: sessions.BrowserSession, *, reason: str, actor: Actor) -> None:
+    """End one browser session and record it; handlers end the tokens that hang on it."""
+    sessions.end(db, session)
+    record(db, SessionEnded(sid=session.sid, reason=reason), actor=actor, about=[session.subject])
+
+
+def _chosen(typed: str) -> str:
+    name = names.fit(typed)
+    if people.compact(name):
+        raise NameUnfit(detail="reads as a citizen ID")
+    return name
+
+
+def _insert(db: Session, citizen_id: str, handle: bytes, language: str) -> None:
+    db.execute(
+        insert(table).values(
+            citizen_id=citizen_id,
+            state=ACTIVE,
+            locks=[],
+            handle=handle,
+            language=language,
+            activated_at=clock.now(),
+        )
+    )
+
+
+def _set_state(db: Session, citizen_id: str, state: str, locks: list[str]) -> None:
+    db.execute(update(table).where(table.c.citizen_id == citizen_id).values(state=state, locks=locks))
+
+
+def _set_name(db: Session, citizen_id: str, name: str) -> None:
+    try:
+        db.execute(
+            update(table)
+            .where(table.c.citizen_id == citizen_id)
+            .values(
+                name_sealed=sealing.seal(db, citizen_id, SCOPE, name.encode(), aad=b"username"),
+                name_index=blind.index(db, "idp.username", name),
+                name_shape=blind.index(db, "idp.username-shape", names.shape(name)),
+            )
+        )
+    except IntegrityError as error:
+        raise NameTaken(detail="name or shape") from error
+
+
+def _account(db: Session, row: Row[tuple[object, ...]]) -> Account:
+    username = row.citizen_id
+    if row.name_sealed is not None:
+        try:
+            username = sealing.unseal(db, row.citizen_id, SCOPE, row.name_sealed, aad=b"username").decode()
+        except Shredded:
+            username = row.citizen_id
+    return Account(row.citizen_id, username, row.state, tuple(row.locks), row.handle, row.language)

@@ -1,0 +1,76 @@
+"""What can go wrong with a citizen's account."""
+
+from core.errors import Conflict, Invalid, Missing, Refused
+from core.language import _
+
+
+class AccountMissing(Missing):
+    """This citizen has not activated an account."""
+
+    code = "account-missing"
+    text = _("There is no active account. Activate it with the code from a public service hall.")
+
+
+class AccountLocked(Refused):
+    """The account is locked or closed, so nobody can sign in to it."""
+
+    code = "account-locked"
+    text = _("This account is locked. A public service hall can tell you why and open it again.")
+
+
+class NotLiving(Refused):
+    """Only a living person in the civil register can have an account."""
+
+    code = "not-living"
+    text = _("The civil register has no living person with this citizen ID, so there can be no account.")
+
+
+class NameUnfit(Invalid):
+    """The chosen sign-in name cannot be a name."""
+
+    code = "name-unfit"
+    text = _("Use 3 to 64 letters or digits of one alphabet, with . - _ between them, or an e-mail address.")
+
+
+class NameTaken(Conflict):
+    """Somebody else's sign-in name is this one, or looks like it."""
+
+    code = "name-taken"
+    text = _("This name cannot be used. Choose another, or leave it empty and use your citizen ID.")
+
+
+class PasswordUnfit(Invalid):
+    """The chosen password is too easy to guess."""
+
+    code = "password-unfit"
+    text = _("Choose a longer password.")
+
+
+class CodeSpent(Conflict):
+    """The activation code was used or replaced by a newer one in the meantime."""
+
+    code = "activation-code-spent"
+    text = _(
+        "This activation code no longer works. Use the newest letter, or ask for another at the counter."
+    )
+
+
+class LastStrongMethod(Conflict):
+    """Without this way of signing in the account could not be entered safely any more."""
+
+    code = "last-strong-method"
+    text = _("This is the last safe way into your account. Add another one first, then remove this.")
+
+
+class PasskeyRefused(Refused):
+    """The passkey's answer does not prove what it must."""
+
+    code = "passkey-refused"
+    text = _("The passkey was not accepted. Try again, or use another way to sign in.")
+
+
+class NoTestCitizens(Refused):
+    """Test citizens exist only outside production."""
+
+    code = "no-test-citizens"
+    text = _("Test citizens cannot be made in production mode.")

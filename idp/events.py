@@ -1,0 +1,187 @@
+"""What happens to citizens' accounts; each stands in the history of the citizen it happened to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from core.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationCodeMade(Event):
+    """A counter printed an activation code; any older one stopped working."""
+
+    kind: ClassVar[str] = "activation-code-made"
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountActivated(Event):
+    """The citizen opened the account with a code from the counter. `again`: earlier ways to sign in ended with it."""
+
+    kind: ClassVar[str] = "account-activated"
+    citizen: str
+    again: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestCitizenEnrolled(Event):
+    """A test citizen was made on the command line; impossible in production."""
+
+    kind: ClassVar[str] = "test-citizen-enrolled"
+    citizen: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInNameChanged(Event):
+    """The sign-in name was set or changed; the name itself is not recorded."""
+
+    kind: ClassVar[str] = "sign-in-name-changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyAdded(Event):
+    """A passkey can sign in from now on. `device_bound`: it cannot leave the device it was made on."""
+
+    kind: ClassVar[str] = "passkey-added"
+    passkey: str
+    device_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyRenamed(Event):
+    """A passkey was given another name."""
+
+    kind: ClassVar[str] = "passkey-renamed"
+    passkey: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyRemoved(Event):
+    """A passkey can no longer sign in."""
+
+    kind: ClassVar[str] = "passkey-removed"
+    passkey: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyCloneSuspected(Event):
+    """A passkey's counter went backwards, as a copy's would; the sign-in was refused."""
+
+    kind: ClassVar[str] = "passkey-clone-suspected"
+    passkey: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordSet(Event):
+    """The password was set or changed."""
+
+    kind: ClassVar[str] = "password-set"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordRemoved(Event):
+    """The password and its authenticator app were removed; only passkeys sign in."""
+
+    kind: ClassVar[str] = "password-removed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotpAdded(Event):
+    """An authenticator app was set up; an earlier one stopped working."""
+
+    kind: ClassVar[str] = "totp-added"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodesMade(Event):
+    """New recovery codes were shown; older ones stopped working."""
+
+    kind: ClassVar[str] = "recovery-codes-made"
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodeUsed(Event):
+    """A recovery code signed in and is spent."""
+
+    kind: ClassVar[str] = "recovery-code-used"
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionBegan(Event):
+    """Somebody signed in at Erti itself. `known_device`: the browser had been used for this account before."""
+
+    kind: ClassVar[str] = "session-began"
+    sid: str
+    acr: str
+    amr: tuple[str, ...]
+    known_device: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEnded(Event):
+    """A browser session ended. `reason`: signed-out, ended-elsewhere, replaced or security."""
+
+    kind: ClassVar[str] = "session-ended"
+    sid: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(Event):
+    """The citizen was signed in at an agency's system."""
+
+    kind: ClassVar[str] = "signed-in"
+    agency: str
+    client: str
+    acr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInRefused(Event):
+    """The right password or passkey was given for an account that is locked."""
+
+    kind: ClassVar[str] = "sign-in-refused"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuessingStopped(Event):
+    """Too many wrong answers from unknown devices: further ones are not looked at for a while."""
+
+    kind: ClassVar[str] = "guessing-stopped"
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorFailed(Event):
+    """After the right password, the code was wrong so often that the sign-in had to start over."""
+
+    kind: ClassVar[str] = "second-factor-failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountLocked(Event):
+    """The account was locked; its sessions ended."""
+
+    kind: ClassVar[str] = "account-locked"
+    citizen: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountReopened(Event):
+    """A locked account was opened again."""
+
+    kind: ClassVar[str] = "account-reopened"
+    citizen: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountClosed(Event):
+    """The account was closed for good; the history stays."""
+
+    kind: ClassVar[str] = "account-closed"
+    citizen: str

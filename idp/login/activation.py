@@ -1,0 +1,211 @@
+"""The first way in: a code printed at a counter opens the account, and a safe way of signing in is set up."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import segno
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from core import clock, language, pages
+from core.database import parts
+from core.events import Actor, record
+from idp import accounts, notify
+from idp.accounts import Account
+from idp.errors import AccountLocked, CodeSpent, NotLiving
+from idp.events import ActivationCodeMade
+from idp.login import assurance, ceremony, codes, methods, passkey, password, recovery, stages, throttle, totp
+from idp.login.ceremony import Rejected
+from idp.login.devices import Visitor
+from idp.login.stages import Stage
+from idp.tables import activation_code as table
+from keys import blind
+from registry_sync import people
+
+GROUPS = 4  # 80 bits
+PURPOSE = "activation"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The code was right; `token` is for the cookie of the flow."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Code and citizen ID do not belong together, or the code is over. `wait` in seconds if guesses are stopped."""
+
+    wait: int = 0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The account is open, entered with these methods; the recovery codes are kept in the flow until shown."""
+
+    account: Account
+    amr: tuple[str, ...]
+
+
+def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
+    """Make an activation code and return it as printed: four groups of four, 80 random bits.
+
+    It works once, for `settings.activation_days`, and ends any code made before. Raises NotLiving,
+    and AccountLocked for an account that a new code must not open.
+    """
+    person = people.find(db, citizen_id)
+    if person is None or person.state != "living":
+        raise NotLiving
+    known = accounts.find(db, citizen_id)
+    if known and known.state != accounts.ACTIVE:
+        raise AccountLocked(detail=known.state)
+    code, expires_at = codes.draw(GROUPS), _expiry(db)
+    db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+    db.execute(
+        insert(table).values(
+            citizen_id=citizen_id, code_index=_index(db, citizen_id, code), expires_at=expires_at
+        )
+    )
+    record(db, ActivationCodeMade(expires_at=expires_at), actor=actor, about=[citizen_id])
+    return code
+
+
+def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
+    """Return the letter that a counter prints, as an HTML page in the current language.
+
+    `fingerprint` is that of the ledger's trust policy, for comparing with what `erti-verify` prints.
+    """
+    settings = parts(db).settings
+    expires_at = db.scalar(select(table.c.expires_at).where(table.c.citizen_id == citizen_id)) or _expiry(db)
+    address = f"{settings.issuer}/activate"
+    lang = language.current()
+    return (
+        pages.environment(settings)
+        .get_template("idp/letter.html")
+        .render(
+            lang=lang,
+            dir=language.direction(lang),
+            citizen_id=people.grouped(citizen_id),
+            code=code,
+            expires_at=expires_at,
+            fingerprint=fingerprint,
+            address=address,
+            picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
+        )
+    )
+
+
+def begin(
+    db: Session, typed_id: str, typed_code: str, visitor: Visitor, *, return_to: str
+) -> Started | Wrong:
+    """Take a code and a citizen ID as typed and begin the flow; the code stays good until the flow is finished.
+
+    Guesses are counted against their network alone: 80 bits cannot be guessed from many, and nobody can
+    keep a citizen out by guessing at theirs.
+    """
+    if wait := throttle.crowded(db, throttle.ACTIVATION, visitor):
+        return Wrong(wait)
+    citizen_id = people.compact(typed_id) or ""
+    found = db.scalar(
+        select(table.c.citizen_id).where(
+            table.c.citizen_id == citizen_id,
+            table.c.code_index == _index(db, citizen_id, typed_code),
+            table.c.expires_at > clock.now(),
+        )
+    )
+    if found is None:
+        throttle.failed(db, throttle.ACTIVATION, visitor)
+        return Wrong()
+    known = accounts.find(db, citizen_id)
+    data = {
+        "code": codes.read(typed_code),
+        "handle": (known.handle if known else accounts.new_handle()).hex(),
+        "again": known is not None,
+    }
+    return Started(stages.begin(db, stages.ACTIVATION, citizen_id, return_to=return_to, data=data))
+
+
+def ask_passkey(db: Session, stage: Stage, *, browser: str) -> str:
+    """Return creation options (JSON) for the passkey that is to open the account."""
+    handle = bytes.fromhex(stage.data["handle"])
+    return passkey.ask_new(db, stage.citizen_id, handle, purpose=PURPOSE, browser=browser)
+
+
+def choose_password(db: Session, stage: Stage, *, verifier: str, name: str) -> None:
+    """Keep a chosen password and sign-in name in the flow, and draw the secret of the app that goes with it."""
+    secret = stage.data.get("secret") or totp.new_secret()
+    stages.keep(db, stage, verifier=verifier, secret=secret, name=name)
+
+
+def with_passkey(db: Session, stage: Stage, answer: str, *, name: str, browser: str) -> Finished | Rejected:
+    """Open the account with a new passkey. Raises CodeSpent, NotLiving, AccountLocked, PasskeyRefused."""
+    made = ceremony.made(db, answer, purpose=PURPOSE, browser=browser)
+    if isinstance(made, Rejected):
+        return made
+    account = _open(db, stage)
+    passkey.put(db, account.citizen_id, made, name=name, actor=_self(account))
+    return _finish(db, stage, account, assurance.passkey(device_bound=made.device_bound))
+
+
+def with_password(db: Session, stage: Stage, typed_code: str) -> Finished | None:
+    """Open the account with the password kept in the flow and a first code from the app; None if it is wrong.
+
+    Raises CodeSpent, NotLiving, AccountLocked, NameTaken.
+    """
+    secret = stage.data["secret"]
+    step = totp.step(secret, typed_code)
+    if step is None:
+        return None
+    account = _open(db, stage)
+    if name := stage.data.get("name"):
+        accounts.choose_name(db, account.citizen_id, name, actor=_self(account))
+    password.put(db, account.citizen_id, stage.data["verifier"], actor=_self(account))
+    totp.put(db, account.citizen_id, secret, step, actor=_self(account))
+    return _finish(db, stage, account, assurance.PASSWORD_AND_CODE)
+
+
+def _open(db: Session, stage: Stage) -> Account:
+    """Spend the code and open the account; earlier ways in and sessions end."""
+    spent = db.execute(
+        delete(table)
+        .where(
+            table.c.citizen_id == stage.citizen_id,
+            table.c.code_index == _index(db, stage.citizen_id, stage.data["code"]),
+            table.c.expires_at > clock.now(),
+        )
+        .returning(table.c.citizen_id)
+    ).first()
+    if spent is None:
+        raise CodeSpent
+    actor = Actor("citizen", stage.citizen_id)
+    account = accounts.activate(
+        db,
+        stage.citizen_id,
+        handle=bytes.fromhex(stage.data["handle"]),
+        language=language.current(),
+        actor=actor,
+    )
+    methods.remove_all(db, account.citizen_id, actor=actor)
+    accounts.end_sessions(db, account.citizen_id, reason="security", actor=actor)
+    notify.tell(db, account.citizen_id, "activated")
+    return account
+
+
+def _finish(db: Session, stage: Stage, account: Account, amr: tuple[str, ...]) -> Finished:
+    made = recovery.make(db, account.citizen_id, actor=_self(account))
+    spent = dict.fromkeys(("code", "handle", "verifier", "secret", "name", "again"))
+    stages.keep(db, stage, codes=made, **spent)
+    return Finished(account, amr)
+
+
+def _self(account: Account) -> Actor:
+    return Actor("citizen", account.citizen_id)
+
+
+def _expiry(db: Session) -> datetime:
+    return clock.now() + timedelta(days=parts(db).settings.activation_days)
+
+
+def _index(db: Session, citizen_id: str, typed: str) -> bytes:
+    return blind.index(db, "idp.activation-code", f"{citizen_id}\x00{codes.read(typed)}")

@@ -1,0 +1,41 @@
+"""Which ways of signing in reach which assurance, in order."""
+
+from collections.abc import Collection, Sequence
+
+LOW = "urn:erti:loa:low"
+SUBSTANTIAL = "urn:erti:loa:substantial"
+HIGH = "urn:erti:loa:high"
+ORDER = (LOW, SUBSTANTIAL, HIGH)
+
+# Authentication method references (RFC 8176, section 2).
+PASSWORD = ("pwd",)
+PASSWORD_AND_CODE = ("pwd", "otp", "mfa")
+RECOVERY = ("otp",)
+SYNCED_PASSKEY = ("swk", "user", "mfa")
+BOUND_PASSKEY = ("hwk", "user", "mfa")
+
+
+def of(amr: Collection[str]) -> str:
+    """Return the assurance (`acr`) that authentication methods reach.
+
+    A device-bound passkey with user verification reaches high; a synced one, or a password with a code,
+    substantial; anything less is low (eIDAS 2015/1502, annex 2.2.1; NIST SP 800-63B-4, section 2).
+    """
+    if "mfa" not in amr:
+        return LOW
+    return HIGH if "hwk" in amr else SUBSTANTIAL
+
+
+def passkey(*, device_bound: bool) -> tuple[str, ...]:
+    """Return the methods of a passkey with user verification: `hwk` if it cannot leave its device, else `swk`."""
+    return BOUND_PASSKEY if device_bound else SYNCED_PASSKEY
+
+
+def reaches(acr: str, wanted: str) -> bool:
+    """Tell whether an assurance is at least the wanted one; an unknown one is never reached, nor does it reach."""
+    return acr in ORDER and wanted in ORDER and ORDER.index(acr) >= ORDER.index(wanted)
+
+
+def recovered(amr: Sequence[str]) -> bool:
+    """Tell whether somebody came in with a recovery code alone."""
+    return tuple(amr) == RECOVERY

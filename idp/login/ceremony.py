@@ -1,0 +1,234 @@
+"""The two WebAuthn ceremonies: challenges that work once in one browser, and what an answer must prove."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import parse_authentication_credential_json as parse_use
+from webauthn.helpers import parse_authenticator_data, parse_client_data_json
+from webauthn.helpers import parse_registration_credential_json as parse_new
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    CredentialDeviceType,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from core import clock
+from core.database import parts
+from idp.tables import passkey_challenge as table
+
+ALGORITHMS = [
+    COSEAlgorithmIdentifier.ECDSA_SHA_256,
+    COSEAlgorithmIdentifier.EDDSA,
+    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
+]
+CHALLENGE_BYTES = 32
+TIMEOUT_MILLISECONDS = 300_000
+LONGEST_CREDENTIAL_ID = 1023  # WebAuthn level 3, section 7.1, step 25
+LONGEST_ANSWER = 32_768
+# What the library lets through when an answer is not even shaped like one.
+MALFORMED = (WebAuthnException, InvalidSignature, ValueError, TypeError, KeyError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An answer that proves nothing, and why, for the log. Returned, so that its challenge stays spent."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new credential."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    device_bound: bool
+    return_to: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A credential as it was stored, with the user handle of its owner."""
+
+    public_key: bytes
+    sign_count: int
+    handle: bytes
+
+
+@dataclass(frozen=True)
+class Used:
+    """A credential that just answered. `cloned`: its counter did not go forward."""
+
+    credential_id: bytes
+    sign_count: int
+    cloned: bool
+    return_to: str
+
+
+def ask_new(
+    db: Session, *, purpose: str, browser: str, handle: bytes, name: str, known: Sequence[bytes] = ()
+) -> str:
+    """Return creation options (JSON) for a discoverable, user-verifying passkey (WebAuthn level 3, 5.4).
+
+    `name` is shown by the authenticator; `known` are credentials that need not be made again.
+    """
+    settings = parts(db).settings
+    return options_to_json(
+        generate_registration_options(
+            rp_id=settings.host,
+            rp_name="Erti",
+            user_id=handle,
+            user_name=name,
+            user_display_name=name,
+            challenge=_challenge(db, purpose, browser, ""),
+            timeout=TIMEOUT_MILLISECONDS,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED,
+                user_verification=UserVerificationRequirement.REQUIRED,
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in known],
+            supported_pub_key_algs=ALGORITHMS,
+        )
+    )
+
+
+def ask_use(db: Session, *, purpose: str, browser: str, return_to: str = "") -> str:
+    """Return request options (JSON) that name no credential: the passkey says whose it is (WebAuthn 5.5)."""
+    return options_to_json(
+        generate_authentication_options(
+            rp_id=parts(db).settings.host,
+            challenge=_challenge(db, purpose, browser, return_to),
+            timeout=TIMEOUT_MILLISECONDS,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+    )
+
+
+def made(db: Session, answer: str, *, purpose: str, browser: str) -> Made | Rejected:
+    """Verify the answer to `ask_new` (WebAuthn level 3, section 7.1).
+
+    Establishes: 1. the challenge is ours, made for this purpose and browser, live, and used up now;
+    2. the type is `webauthn.create`; 3. the origin is exactly the issuer's, and not in a foreign frame;
+    4. the RP ID hash is ours; 5. user present and verified; 6. the algorithm is one we asked for;
+    7. the attestation statement, where there is one, is valid; 8. the credential ID has a lawful length.
+    """
+    settings = parts(db).settings
+    try:
+        credential = parse_new(_json(answer))
+        challenge, return_to = _spend(db, credential.response.client_data_json, purpose, browser)
+        proof = verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=settings.host,
+            expected_origin=settings.issuer,
+            require_user_verification=True,
+            supported_pub_key_algs=ALGORITHMS,
+        )
+        if len(proof.credential_id) > LONGEST_CREDENTIAL_ID:
+            return Rejected("credential ID too long")
+    except MALFORMED as error:
+        return Rejected(f"{type(error).__name__}: {error}"[:200])
+    bound = proof.credential_device_type == CredentialDeviceType.SINGLE_DEVICE
+    return Made(proof.credential_id, proof.credential_public_key, proof.sign_count, bound, return_to)
+
+
+def used(
+    db: Session, answer: str, *, purpose: str, browser: str, find: Callable[[bytes], Held | None]
+) -> Used | Rejected:
+    """Verify the answer to `ask_use` (WebAuthn level 3, section 7.2).
+
+    Establishes: 1. the challenge is ours, made for this purpose and browser, live, and used up now;
+    2. the credential is one that `find` knows, and the user handle is its owner's; 3. the type is
+    `webauthn.get`; 4. the origin is exactly the issuer's, and not in a foreign frame; 5. the RP ID
+    hash is ours; 6. user present and verified; 7. the signature. Whether the counter went forward is
+    said in the result, because a copy is worth more than a refusal.
+    """
+    settings = parts(db).settings
+    try:
+        credential = parse_use(_json(answer))
+        challenge, return_to = _spend(db, credential.response.client_data_json, purpose, browser)
+        held = find(credential.raw_id)
+        if held is None or credential.response.user_handle != held.handle:
+            return Rejected("credential or user handle unknown")
+        proof = verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=settings.host,
+            expected_origin=settings.issuer,
+            credential_public_key=held.public_key,
+            # The library refuses a counter that stands still; here that is told apart from a forgery.
+            credential_current_sign_count=parse_authenticator_data(
+                credential.response.authenticator_data
+            ).sign_count
+            - 1,
+            require_user_verification=True,
+        )
+    except MALFORMED as error:
+        return Rejected(f"{type(error).__name__}: {error}"[:200])
+    counts = proof.new_sign_count > 0 or held.sign_count > 0
+    cloned = counts and proof.new_sign_count <= held.sign_count
+    return Used(proof.credential_id, proof.new_sign_count, cloned, return_to)
+
+
+def _json(answer: str) -> dict[str, Any]:
+    if len(answer) > LONGEST_ANSWER:
+        raise ValueError("answer too long")
+    content = json.loads(answer)
+    if not isinstance(content, dict):
+        raise TypeError("answer is not an object")
+    return content
+
+
+def _challenge(db: Session, purpose: str, browser: str, return_to: str) -> bytes:
+    challenge = secrets.token_bytes(CHALLENGE_BYTES)
+    life = timedelta(seconds=parts(db).settings.interaction_seconds)
+    db.execute(
+        insert(table).values(
+            challenge_hash=hashlib.sha256(challenge).hexdigest(),
+            purpose=purpose,
+            browser_hash=hashlib.sha256(browser.encode()).hexdigest(),
+            return_to=return_to,
+            ends_at=clock.now() + life,
+        )
+    )
+    return challenge
+
+
+def _spend(db: Session, client_data: bytes, purpose: str, browser: str) -> tuple[bytes, str]:
+    """Use up the challenge that an answer was made for; return it with its `return_to`. Raises ValueError."""
+    said = parse_client_data_json(client_data)
+    if said.cross_origin:
+        raise ValueError("answered in a foreign frame")
+    row = db.execute(
+        delete(table)
+        .where(
+            table.c.challenge_hash == hashlib.sha256(said.challenge).hexdigest(),
+            table.c.purpose == purpose,
+            table.c.browser_hash == hashlib.sha256(browser.encode()).hexdigest(),
+            table.c.ends_at > clock.now(),
+        )
+        .returning(table.c.return_to)
+    ).first()
+    if row is None:
+        raise ValueError("challenge unknown, spent or expired")
+    return said.challenge, str(row.return_to)

@@ -1,0 +1,96 @@
+"""Browsers an account was used from before, and a browser's description in words."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.language import Lazy, _
+from idp.tables import known_device as table
+
+KNOWN_FOR = timedelta(days=365)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "Mac"),
+    ("Linux", "Linux"),
+)
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who knocks, as far as the request tells: network, browser, and the token of a known device."""
+
+    browser: str
+    device: str
+    network: str
+    user_agent: str
+
+
+def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
+    """Tell whether this browser was signed in to this account before (OWASP, device cookies)."""
+    if not visitor.device:
+        return False
+    found = db.execute(
+        select(table.c.citizen_id).where(
+            table.c.token_hash == _digest(visitor.device),
+            table.c.citizen_id == citizen_id,
+            table.c.ends_at > clock.now(),
+        )
+    ).first()
+    return found is not None
+
+
+def remember(db: Session, visitor: Visitor, citizen_id: str) -> str:
+    """Remember this browser for an account and return the new token of its cookie.
+
+    The token is new each time, so that one planted in a browser beforehand is worth nothing afterwards.
+    """
+    token = secrets.token_urlsafe(32)
+    new, ends_at = _digest(token), clock.now() + KNOWN_FOR
+    if visitor.device:
+        old = table.c.token_hash == _digest(visitor.device)
+        db.execute(delete(table).where(old, table.c.citizen_id == citizen_id))
+        db.execute(update(table).where(old).values(token_hash=new))
+    db.execute(insert(table).values(token_hash=new, citizen_id=citizen_id, ends_at=ends_at))
+    return token
+
+
+def forget(db: Session, citizen_id: str) -> None:
+    """Forget every browser of an account."""
+    db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+
+
+def words(user_agent: str) -> str | Lazy:
+    """Describe a browser in words, e.g. ``Firefox on Windows``; the header is only what the browser claims."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    if browser and system:
+        return _("{browser} on {system}").format(browser=browser, system=system)
+    return browser or system or _("Unknown browser")
+
+
+def digest(visitor: Visitor) -> str:
+    """Return what stands for the device in counters."""
+    return _digest(visitor.device)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

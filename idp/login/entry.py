@@ -1,0 +1,73 @@
+"""The moment somebody is in: the session begins under a new ID, and the browser is known from now on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from core import sessions
+from core.events import Actor, record
+from core.sessions import BrowserSession
+from idp import accounts, notify
+from idp.accounts import Account
+from idp.events import SessionBegan, SignInRefused
+from idp.login import assurance, devices
+from idp.login.devices import Visitor
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The tokens of the two cookies that the browser gets: of the session, and of the known device."""
+
+    session: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Shut:
+    """The account is locked or closed; the refusal stands in its history."""
+
+    state: str
+
+
+def enter(
+    db: Session, account: Account, amr: Sequence[str], visitor: Visitor, *, before: BrowserSession | None
+) -> Entered | Shut:
+    """Begin or renew the browser's session for somebody who proved to be the account's citizen.
+
+    `before` is the session the browser came with: the same citizen's is renewed under a new ID and
+    keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends.
+    """
+    actor, acr = Actor("citizen", account.citizen_id), assurance.of(amr)
+    if account.state != accounts.ACTIVE:
+        record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
+        return Shut(account.state)
+    was_known = devices.known(db, visitor, account.citizen_id)
+    same = before is not None and before.kind == "citizen" and before.subject == account.citizen_id
+    if before is not None and same:
+        sid, token = before.sid, sessions.renew(db, before, acr=acr, amr=amr)
+    else:
+        if before is not None:
+            _leave(db, before)
+        session, token = sessions.begin(
+            db,
+            subject=account.citizen_id,
+            kind="citizen",
+            acr=acr,
+            amr=amr,
+            user_agent=visitor.user_agent,
+            network=visitor.network,
+        )
+        sid = session.sid
+    event = SessionBegan(sid=sid, acr=acr, amr=tuple(amr), known_device=was_known)
+    record(db, event, actor=actor, about=[account.citizen_id])
+    if not was_known:
+        notify.tell(db, account.citizen_id, "new-device")
+    return Entered(token, devices.remember(db, visitor, account.citizen_id))
+
+
+def _leave(db: Session, before: BrowserSession) -> None:
+    if before.kind == "citizen":
+        accounts.end_session(db, before, reason="replaced", actor=Actor("citizen", before.subject))
+    else:
+        sessions.end(db, before)

@@ -1,0 +1,87 @@
+"""Which ways of signing in an account has, which of them may go, and who may change them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.events import Actor, record
+from core.sessions import BrowserSession
+from idp import accounts, notify
+from idp.errors import LastStrongMethod
+from idp.events import PasswordRemoved
+from idp.login import assurance, devices, passkey, password, recovery, totp
+from idp.login.passkey import Passkey
+
+FRESH_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Methods:
+    """What an account can be entered with."""
+
+    passkeys: list[Passkey]
+    password: bool
+    app: bool
+    codes_left: int
+
+    @property
+    def strong(self) -> int:
+        """Count the ways that reach more than the lowest assurance."""
+        return len(self.passkeys) + (self.password and self.app)
+
+
+def of(db: Session, citizen_id: str) -> Methods:
+    """Return a citizen's ways of signing in."""
+    return Methods(
+        passkey.of(db, citizen_id),
+        password.has(db, citizen_id),
+        totp.has(db, citizen_id),
+        recovery.left(db, citizen_id),
+    )
+
+
+def fresh(session: BrowserSession) -> bool:
+    """Tell whether somebody proved who they are within the last ten minutes."""
+    return clock.now() - session.auth_time < FRESH_FOR
+
+
+def may_change(session: BrowserSession, methods: Methods) -> bool:
+    """Tell whether a session may change how the account is entered.
+
+    It must be fresh, and as strong as the account allows up to substantial: a password alone must not
+    bring in a passkey beside an app. Whoever came in with a recovery code lost the rest, and may.
+    """
+    strong_enough = assurance.reaches(session.acr, assurance.SUBSTANTIAL) or methods.strong == 0
+    return fresh(session) and (strong_enough or assurance.recovered(session.amr))
+
+
+def remove_passkey(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> None:
+    """Remove a passkey; raises LastStrongMethod if it is the last safe way in."""
+    accounts.hold(db, citizen_id)
+    found = of(db, citizen_id)
+    if found.strong < 2 and any(one.id == passkey_id for one in found.passkeys):
+        raise LastStrongMethod
+    passkey.drop(db, citizen_id, passkey_id, actor=actor)
+
+
+def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
+    """Remove password and app together; raises LastStrongMethod unless a passkey remains."""
+    accounts.hold(db, citizen_id)
+    if not of(db, citizen_id).passkeys:
+        raise LastStrongMethod
+    gone = [password.drop(db, citizen_id), totp.drop(db, citizen_id)]
+    if any(gone):
+        record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
+        notify.tell(db, citizen_id, "password-removed")
+
+
+def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:
+    """Remove every way of signing in, as a new activation does before it sets up its own."""
+    for one in passkey.of(db, citizen_id):
+        passkey.drop(db, citizen_id, one.id, actor=actor)
+    if any([password.drop(db, citizen_id), totp.drop(db, citizen_id)]):
+        record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
+    recovery.drop(db, citizen_id)
+    devices.forget(db, citizen_id)

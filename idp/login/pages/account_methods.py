@@ -1,0 +1,256 @@
+"""`/my/account/…`: adding, changing and removing ways to sign in, by somebody who just proved who they are."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core import pages
+from core.database import Database
+from core.events import Actor
+from core.language import _
+from core.sessions import BrowserSession
+from core.web import Citizen, Db, Form, see_other
+from idp import accounts
+from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasswordUnfit
+from idp.login import ceremony, methods, passkey, password, recovery, stages, totp
+from idp.login.ceremony import Rejected
+from idp.login.pages import browser
+from idp.login.pages.account import AGAIN, HOME, page
+from idp.login.stages import Stage
+from registry_sync import people
+
+router = APIRouter()
+PURPOSE = "another"
+NOT_ACCEPTED = _("The passkey was not accepted. Try again.")
+WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
+
+
+@router.get("/my/account/passkeys/new")
+def show_passkey(request: Request, database: Db, me: Citizen) -> Response:
+    """Offer to make another passkey."""
+    return _passkey_page(request, database, me) if _may(database, me) else see_other(AGAIN)
+
+
+@router.post("/my/account/passkeys")
+def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Add the passkey that was just made."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    with database.writing() as db:
+        made = ceremony.made(
+            db, form.get("credential"), purpose=PURPOSE, browser=browser.visitor(request).browser
+        )
+        if not isinstance(made, Rejected):
+            passkey.put(db, me.subject, made, name=form.get("name"), actor=_self(me))
+    if isinstance(made, Rejected):
+        return _passkey_page(request, database, me, errors={"passkey-create": NOT_ACCEPTED})
+    return see_other(HOME)
+
+
+@router.post("/my/account/passkeys/{passkey_id}/rename")
+def rename_passkey(request: Request, database: Db, me: Citizen, form: Form, passkey_id: str) -> Response:
+    """Give a passkey another name."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    with database.writing() as db:
+        passkey.rename(db, me.subject, passkey_id, form.get("name"), actor=_self(me))
+    return see_other(HOME)
+
+
+@router.post("/my/account/passkeys/{passkey_id}/remove")
+def remove_passkey(request: Request, database: Db, me: Citizen, form: Form, passkey_id: str) -> Response:
+    """Remove a passkey, unless it is the last safe way in."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    try:
+        with database.writing() as db:
+            methods.remove_passkey(db, me.subject, passkey_id, actor=_self(me))
+    except LastStrongMethod as problem:
+        return page(request, database, me, status=409, errors={f"passkey-remove-{passkey_id}": problem.text})
+    return see_other(HOME)
+
+
+@router.get("/my/account/password")
+def show_password(request: Request, database: Db, me: Citizen) -> Response:
+    """Ask for a new password."""
+    return _password_page(request, database, me) if _may(database, me) else see_other(AGAIN)
+
+
+@router.post("/my/account/password")
+def change_password(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Change the password at once where there is an app; else the app comes next, and both begin together."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    secret = form.raw("password")
+    with database.reading() as db:
+        account = accounts.find(db, me.subject)
+        has_app = totp.has(db, me.subject)
+    try:
+        password.fit(secret, unlike=(me.subject, account.username if account else ""))
+    except PasswordUnfit as problem:
+        return _password_page(request, database, me, errors={"password": problem.text})
+    verifier = password.prepare(database.parts, secret)
+    with database.writing() as db:
+        if has_app:
+            password.put(db, me.subject, verifier, actor=_self(me))
+            accounts.end_sessions(db, me.subject, reason="security", actor=_self(me), keep=me)
+            return see_other(HOME)
+        data = {"verifier": verifier, "secret": totp.new_secret()}
+        token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data=data)
+    return browser.set_stage(request, see_other(f"{HOME}/app"), token)
+
+
+@router.post("/my/account/password/remove")
+def remove_password(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Remove password and app, unless they are the last safe way in."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    try:
+        with database.writing() as db:
+            methods.remove_password(db, me.subject, actor=_self(me))
+    except LastStrongMethod as problem:
+        return page(request, database, me, status=409, errors={"password-remove": problem.text})
+    return see_other(HOME)
+
+
+@router.post("/my/account/app/new")
+def begin_app(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Begin to set up another app; the one in use works until the new one is confirmed."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    with database.writing() as db:
+        data = {"secret": totp.new_secret()}
+        token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data=data)
+    return browser.set_stage(request, see_other(f"{HOME}/app"), token)
+
+
+@router.get("/my/account/app")
+def show_app(request: Request, database: Db, me: Citizen) -> Response:
+    """Show the secret of the app that is being set up."""
+    stage = _stage(request, database, me)
+    return _app_page(request, stage) if stage and "secret" in stage.data else see_other(HOME)
+
+
+@router.post("/my/account/app")
+def confirm_app(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Confirm the new app by a first code; a new password that waits for it begins with it."""
+    stage = _stage(request, database, me)
+    if stage is None or "secret" not in stage.data:
+        return see_other(HOME)
+    if not _may(database, me):
+        return see_other(AGAIN)
+    with database.writing() as db:
+        step = totp.step(stage.data["secret"], form.get("totp-code"))
+        if step is not None and stages.end(db, stage):
+            totp.put(db, me.subject, stage.data["secret"], step, actor=_self(me))
+            if verifier := stage.data.get("verifier"):
+                password.put(db, me.subject, verifier, actor=_self(me))
+            accounts.end_sessions(db, me.subject, reason="security", actor=_self(me), keep=me)
+    if step is None:
+        return _app_page(request, stage, errors={"totp-code": WRONG_CODE})
+    return browser.clear_stage(request, see_other(HOME))
+
+
+@router.post("/my/account/codes/new")
+def make_codes(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Make new recovery codes; the old ones end."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    with database.writing() as db:
+        made = recovery.make(db, me.subject, actor=_self(me))
+        token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data={"codes": made})
+    return browser.set_stage(request, see_other(f"{HOME}/codes"), token)
+
+
+@router.get("/my/account/codes")
+def show_codes(request: Request, database: Db, me: Citizen) -> Response:
+    """Show the new recovery codes until their owner says they are kept."""
+    stage = _stage(request, database, me)
+    if stage is None or "codes" not in stage.data:
+        return see_other(HOME)
+    return pages.render(
+        request,
+        "idp/recovery_codes.html",
+        codes=stage.data["codes"],
+        action=f"{HOME}/codes",
+        activated=False,
+    )
+
+
+@router.post("/my/account/codes")
+def codes_kept(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Forget the text of the codes."""
+    with database.writing() as db:
+        if stage := stages.find(db, browser.stage_token(request), stages.CHANGE, citizen_id=me.subject):
+            stages.end(db, stage)
+    return browser.clear_stage(request, see_other(HOME))
+
+
+@router.post("/my/account/name")
+def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """Choose another name to sign in with."""
+    if not _may(database, me):
+        return see_other(AGAIN)
+    try:
+        with database.writing() as db:
+            accounts.choose_name(db, me.subject, form.get("username"), actor=_self(me))
+    except (NameTaken, NameUnfit) as problem:
+        return page(request, database, me, status=400, errors={"username": problem.text})
+    return see_other(HOME)
+
+
+def _may(database: Database, me: BrowserSession) -> bool:
+    with database.reading() as db:
+        return methods.may_change(me, methods.of(db, me.subject))
+
+
+def _stage(request: Request, database: Database, me: BrowserSession) -> Stage | None:
+    with database.reading() as db:
+        return stages.find(db, browser.stage_token(request), stages.CHANGE, citizen_id=me.subject)
+
+
+def _self(me: BrowserSession) -> Actor:
+    return Actor("citizen", me.subject)
+
+
+def _passkey_page(
+    request: Request, database: Database, me: BrowserSession, *, errors: dict[str, Any] | None = None
+) -> Response:
+    with database.writing() as db:
+        handle = accounts.hold(db, me.subject).handle
+        options = passkey.ask_new(
+            db, me.subject, handle, purpose=PURPOSE, browser=browser.visitor(request).browser
+        )
+    return pages.render(
+        request, "idp/passkey.html", status=400 if errors else 200, options=options, errors=errors or {}
+    )
+
+
+def _password_page(
+    request: Request, database: Database, me: BrowserSession, *, errors: dict[str, Any] | None = None
+) -> Response:
+    return pages.render(
+        request,
+        "idp/choose_password.html",
+        status=400 if errors else 200,
+        action=f"{HOME}/password",
+        username="",
+        citizen_id=people.grouped(me.subject),
+        shortest=password.SHORTEST,
+        activating=False,
+        errors=errors or {},
+    )
+
+
+def _app_page(request: Request, stage: Stage, *, errors: dict[str, Any] | None = None) -> Response:
+    return pages.render(
+        request,
+        "idp/app.html",
+        status=400 if errors else 200,
+        action=f"{HOME}/app",
+        setup=totp.setup(stage.data["secret"], name=people.grouped(stage.citizen_id)),
+        activating=False,
+        errors=errors or {},
+    )

@@ -1,0 +1,107 @@
+"""What these pages read from a browser and put into it: known device, flow, session."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core import forms
+from core.database import Database
+from core.forms import ForgedForm
+from core.web import network, own_path, see_other, set_session
+from idp.errors import AccountLocked
+from idp.login import devices
+from idp.login.devices import Visitor
+from idp.login.entry import Entered, Shut
+
+DEVICE_COOKIE = "erti_device"
+STAGE_COOKIE = "erti_stage"
+LONGEST_RETURN = 2000
+# Given by `service.app`: the origins that the flow behind a path may lead to, for `form-action`.
+Onward = Callable[[Session, str], Sequence[str]]
+
+
+async def _json(request: Request) -> str:
+    content = await forms.body(request)
+    if not forms.genuine(request, request.headers.get("x-csrf-token", "")):
+        raise ForgedForm
+    return content.decode("utf-8", "replace")
+
+
+# A JSON body that a script of our own page sent; raises ForgedForm for any other.
+JsonText = Annotated[str, Depends(_json)]
+
+
+def visitor(request: Request) -> Visitor:
+    """Return who knocks."""
+    return Visitor(
+        browser=forms.browser(request),
+        device=request.cookies.get(forms.cookie_name(request, DEVICE_COOKIE), ""),
+        network=network(request),
+        user_agent=request.headers.get("user-agent", "")[:256],
+    )
+
+
+def where_to(return_to: str, otherwise: str = "/my") -> str:
+    """Return the path of our own to go to after a flow."""
+    return own_path(return_to[:LONGEST_RETURN], otherwise)
+
+
+def stage_token(request: Request) -> str:
+    """Return the token of the flow that is under way in this browser."""
+    return request.cookies.get(forms.cookie_name(request, STAGE_COOKIE), "")
+
+
+def set_stage(request: Request, response: Response, token: str) -> Response:
+    """Put a flow's token into the browser."""
+    _set(request, response, STAGE_COOKIE, token, request.app.state.settings.interaction_seconds)
+    return response
+
+
+def clear_stage(request: Request, response: Response) -> Response:
+    """Take the flow's token out of the browser."""
+    _set(request, response, STAGE_COOKIE, "", 0)
+    return response
+
+
+def let_in(request: Request, entered: Entered, return_to: str) -> Response:
+    """Answer somebody who is in: both cookies, and on to where they wanted to go."""
+    return dress(request, see_other(return_to), entered)
+
+
+def dress(request: Request, response: Response, entered: Entered) -> Response:
+    """Put the session's and the known device's token into the browser."""
+    set_session(request, response, entered.session)
+    _set(request, response, DEVICE_COOKIE, entered.device, int(devices.KNOWN_FOR.total_seconds()))
+    return response
+
+
+def opened(outcome: Entered | Shut) -> Entered:
+    """Return the tokens of who is in; raises AccountLocked, after the refusal was committed."""
+    if isinstance(outcome, Shut):
+        raise AccountLocked(detail=outcome.state)
+    return outcome
+
+
+def onward(request: Request, database: Database, return_to: str) -> Sequence[str]:
+    """Return the origins that the forms of a flow may lead to."""
+    ask: Onward | None = getattr(request.app.state, "onward", None)
+    if ask is None:
+        return ()
+    with database.reading() as db:
+        return ask(db, return_to)
+
+
+def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        forms.cookie_name(request, name),
+        value,
+        max_age=seconds,
+        path="/",
+        secure=request.app.state.settings.secure,
+        httponly=True,
+        samesite="lax",
+    )

@@ -1,0 +1,134 @@
+"""What waits between two steps of a flow, and the one place that says which step comes next."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import parts
+from idp.tables import activation_code, known_device, passkey_challenge
+from idp.tables import stage as table
+from keys import sealing
+
+ACTIVATION = "activation"
+SECOND_FACTOR = "second-factor"
+CHANGE = "change"
+SCOPE = "account"
+MOST_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A flow that is under way in one browser. `data` is sealed at rest."""
+
+    token_hash: str
+    kind: str
+    citizen_id: str
+    return_to: str
+    failures: int
+    data: dict[str, Any]
+
+
+def begin(
+    db: Session, kind: str, citizen_id: str, *, return_to: str, data: dict[str, Any] | None = None
+) -> str:
+    """Begin a flow and return the token for this browser's cookie; it is new each time, so none can be planted."""
+    token = secrets.token_urlsafe(32)
+    token_hash = _digest(token)
+    db.execute(
+        insert(table).values(
+            token_hash=token_hash,
+            kind=kind,
+            citizen_id=citizen_id,
+            return_to=return_to,
+            sealed=_seal(db, citizen_id, token_hash, data or {}),
+            failures=0,
+            ends_at=clock.now() + timedelta(seconds=parts(db).settings.interaction_seconds),
+        )
+    )
+    return token
+
+
+def find(db: Session, token: str, kind: str, *, citizen_id: str | None = None) -> Stage | None:
+    """Return the flow of a browser's cookie if it is of this kind, and of this citizen, and not over."""
+    if not token:
+        return None
+    query = select(table).where(
+        table.c.token_hash == _digest(token), table.c.kind == kind, table.c.ends_at > clock.now()
+    )
+    if citizen_id is not None:
+        query = query.where(table.c.citizen_id == citizen_id)
+    row = db.execute(query).first()
+    if row is None:
+        return None
+    plain = sealing.unseal(db, row.citizen_id, SCOPE, row.sealed, aad=row.token_hash.encode())
+    return Stage(
+        row.token_hash, row.kind, row.citizen_id, row.return_to, row.failures, msgspec.json.decode(plain)
+    )
+
+
+def keep(db: Session, stage: Stage, **data: Any) -> None:
+    """Add to what a flow knows; None takes away."""
+    merged = {name: value for name, value in {**stage.data, **data}.items() if value is not None}
+    sealed = _seal(db, stage.citizen_id, stage.token_hash, merged)
+    db.execute(update(table).where(table.c.token_hash == stage.token_hash).values(sealed=sealed))
+
+
+def failed(db: Session, stage: Stage) -> bool:
+    """Count a wrong code; tell whether that was one too many, which ends the flow."""
+    failures = db.scalar(
+        update(table)
+        .where(table.c.token_hash == stage.token_hash)
+        .values(failures=table.c.failures + 1)
+        .returning(table.c.failures)
+    )
+    if failures is not None and failures < MOST_FAILURES:
+        return False
+    end(db, stage)
+    return True
+
+
+def end(db: Session, stage: Stage) -> bool:
+    """End a flow; of several at once one is told True."""
+    gone = db.execute(
+        delete(table).where(table.c.token_hash == stage.token_hash).returning(table.c.token_hash)
+    )
+    return gone.first() is not None
+
+
+def next_page(stage: Stage) -> str:
+    """Return the page of a flow's next step, from what is stored of it."""
+    if stage.kind == SECOND_FACTOR:
+        return "/login/code"
+    home = "/activate" if stage.kind == ACTIVATION else "/my/account"
+    if "codes" in stage.data:
+        return f"{home}/codes"
+    if "verifier" in stage.data or "secret" in stage.data:
+        return f"{home}/app"
+    return f"{home}/method" if stage.kind == ACTIVATION else home
+
+
+def purge(db: Session) -> int:
+    """Delete everything of sign-in that is over: flows, challenges, codes, devices; return how many rows."""
+    at = clock.now()
+    over = (
+        delete(table).where(table.c.ends_at <= at),
+        delete(passkey_challenge).where(passkey_challenge.c.ends_at <= at),
+        delete(activation_code).where(activation_code.c.expires_at <= at),
+        delete(known_device).where(known_device.c.ends_at <= at),
+    )
+    return sum(len(db.execute(one.returning(one.table.c[0])).all()) for one in over)
+
+
+def _seal(db: Session, citizen_id: str, token_hash: str, data: dict[str, Any]) -> bytes:
+    return sealing.seal(db, citizen_id, SCOPE, msgspec.json.encode(data), aad=token_hash.encode())
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,121 @@
+"""Tables of citizens' accounts, their ways of signing in, and what waits between two steps of a flow."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table
+
+from core.database import Base, BigKey, Document, Moment
+
+CITIZEN = 16
+
+account = Table(
+    "account",
+    Base.metadata,
+    Column("citizen_id", String(CITIZEN), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("locks", Document, nullable=False),  # the reasons for which it is locked
+    Column("handle", LargeBinary, nullable=False, unique=True),  # WebAuthn user handle: random, says nothing
+    Column("name_sealed", LargeBinary),
+    Column("name_index", LargeBinary, unique=True),
+    Column("name_shape", LargeBinary, unique=True),  # the same for all names that look alike
+    Column("language", String(16), nullable=False),
+    Column("activated_at", Moment, nullable=False),
+)
+
+
+def _owner(*, primary: bool = False) -> Column[str]:
+    return Column(
+        "citizen_id",
+        String(CITIZEN),
+        ForeignKey("account.citizen_id", ondelete="CASCADE"),
+        primary_key=primary,
+        nullable=False,
+        index=not primary,
+    )
+
+
+activation_code = Table(
+    "activation_code",
+    Base.metadata,
+    Column("citizen_id", String(CITIZEN), primary_key=True),
+    Column("code_index", LargeBinary, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+password = Table(
+    "account_password",
+    Base.metadata,
+    _owner(primary=True),
+    Column("verifier", String(256), nullable=False),  # argon2id, PHC string format
+    Column("changed_at", Moment, nullable=False),
+)
+
+totp = Table(
+    "account_totp",
+    Base.metadata,
+    _owner(primary=True),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("added_at", Moment, nullable=False),
+)
+
+recovery_code = Table(
+    "account_recovery_code",
+    Base.metadata,
+    Column("code_index", LargeBinary, primary_key=True),
+    _owner(),
+    Column("used_at", Moment),
+)
+
+passkey = Table(
+    "account_passkey",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    _owner(),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("device_bound", Boolean, nullable=False),
+    Column("name_sealed", LargeBinary, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("used_at", Moment, nullable=False),
+)
+
+passkey_challenge = Table(
+    "passkey_challenge",
+    Base.metadata,
+    Column("challenge_hash", String(64), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("browser_hash", String(64), nullable=False),
+    Column("return_to", String(2048), nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+stage = Table(
+    "login_stage",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("citizen_id", String(CITIZEN), nullable=False, index=True),
+    Column("return_to", String(2048), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+known_device = Table(
+    "known_device",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("citizen_id", String(CITIZEN), primary_key=True, index=True),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+outbox = Table(
+    "mail_outbox",
+    Base.metadata,
+    Column("id", BigKey, primary_key=True, autoincrement=True),
+    Column("citizen_id", String(CITIZEN), nullable=False, index=True),
+    Column("notice", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
