@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, door, receipts
+from consent import agencies, door, evidence
 from consent.door import Ask, NotReleased, Situation
 from consent.errors import AskMalformed, RefusedTooOften
 from consent.events import Disclosed, StaffLooked
-from consent.receipts import Entry, Receipt
+from consent.evidence import Entry
+from consent.ledger.sequencer import Integrated
 from consent.resolving import ResolveAsk, resolve
 from core import limits
 from core.database import Database
@@ -39,10 +40,10 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Released:
-    """A "yes": the values by attribute (what no register holds is left out), and the entry that allowed it."""
+    """A "yes": the values by attribute (what no register holds is left out), and the entry that stands for it."""
 
     values: dict[str, Envelope]
-    receipt: Receipt
+    receipt: Integrated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +83,10 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
         actor=Actor("client", ask.client),
         client=ask.client,
         request_id=ask.request_id,
-        body_sha256=receipts.binding(ask.body_sha256, ask.citizen, ask.purpose, *sorted(ask.attributes)),
+        bound_to=evidence.binding(ask.body_sha256, ask.citizen, ask.purpose, *sorted(ask.attributes)),
         relies_on=(grant.grant_id, grant.version) if grant else None,
     )
-    receipt = receipts.obtain(database, entry)  # (4)
+    receipt = evidence.obtain(database, entry)  # (4)
     return Released(values, receipt) if receipt else door.ENDED_MEANWHILE
 
 
@@ -122,9 +123,9 @@ def staff(database: Database, ask: StaffAsk) -> Released | NotReleased:
         actor=Actor("staff", ask.staff),
         client=f"staff:{ask.staff}",
         request_id=request_id,
-        body_sha256=receipts.binding(request_id),
+        bound_to=evidence.binding(request_id),
     )
-    receipt = receipts.obtain(database, entry)
+    receipt = evidence.obtain(database, entry)
     return Released(values, receipt) if receipt else door.ENDED_MEANWHILE
 
 

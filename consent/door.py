@@ -94,7 +94,9 @@ class Situation:
 def outside_writing(database: Database) -> None:
     """Raise RuntimeError if this thread has a write transaction open, which the ledger would wait for."""
     if database.in_writing():
-        raise RuntimeError("the door was asked inside a write transaction: read and check, release, then write")
+        raise RuntimeError(
+            "the door was asked inside a write transaction: read and check, release, then write"
+        )
 
 
 def situation(db: Session, ask: Ask) -> Situation:

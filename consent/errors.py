@@ -67,7 +67,9 @@ class RefusedTooOften(TooMany):
     """A client goes on asking for what the door refuses, or for people it does not find."""
 
     code = "refused-too-often"
-    text = _("Too many requests were refused. Look at the rule that refused them, and wait before trying again.")
+    text = _(
+        "Too many requests were refused. Look at the rule that refused them, and wait before trying again."
+    )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from consent import agencies, purposes, receipts
+from consent import agencies, evidence, purposes
 from consent.door import LONGEST_CASE, LONGEST_REQUEST_ID, SHA256, outside_writing
 from consent.errors import AskMalformed, RefusedTooOften
 from consent.events import CitizenResolved
+from consent.evidence import Entry
 from consent.purposes import Purpose
-from consent.receipts import Entry
 from core import limits
 from core.database import Database
 from core.events import Actor
@@ -51,7 +51,7 @@ def resolve(database: Database, ask: ResolveAsk) -> str | None:
 
     Whatever the answer, the same steps are taken: purpose, agency, identifier and person are looked up, and
     an entry is made durable, in the history of the person if there is one, else in the agency's chain.
-    Raises RuntimeError inside a write transaction, RefusedTooOften, and as `receipts.obtain` does.
+    Raises RuntimeError inside a write transaction, RefusedTooOften, and as `evidence.obtain` does.
     """
     outside_writing(database)
     _throttle(database, ask)
@@ -71,9 +71,9 @@ def resolve(database: Database, ask: ResolveAsk) -> str | None:
         client=ask.client,
         # A miss claims nothing: asked again once the person is known, it must be an entry in their history.
         request_id=ask.request_id if found else "",
-        body_sha256=receipts.binding(ask.body_sha256, found or ""),
+        bound_to=evidence.binding(ask.body_sha256, found or ""),
     )
-    receipts.obtain(database, entry)
+    evidence.obtain(database, entry)
     _count_miss(database, ask, missed=found is None)
     return found
 
