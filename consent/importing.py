@@ -16,22 +16,13 @@ SECTIONS = ("agencies", "purposes", "clients")
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a file changed: agencies put, versions of purposes published, and what was known already."""
-
-    agencies: int = 0
-    purposes: int = 0
-    unchanged: int = 0
-
-
-@dataclass(frozen=True)
 class _Declared:
     agencies: list[dict[str, Any]]
     purposes: list[dict[str, Any]]
 
 
-def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> Counts:
-    """Take the agencies and purposes of a file into the caller's transaction.
+def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> dict[str, int]:
+    """Take the agencies and purposes of a file into the caller's transaction; returns counts of what changed.
 
     The same file again changes nothing. Clients are left to `idp.oidc.clients`. Raises FileRefused with
     every mistake and its path, e.g. ``agencies[2].contact: must not be empty``, before anything is written.
@@ -49,7 +40,11 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> Counts:
         purposes.publish(db, spec, actor=actor).version != before_purposes.get(spec["id"])
         for spec in declared.purposes
     ]
-    return Counts(sum(put), sum(published), [*put, *published].count(False))
+    return {
+        "agencies": sum(put),
+        "purposes": sum(published),
+        "unchanged": [*put, *published].count(False),
+    }
 
 
 def _declared(db: Session, reader: declarations.Reader, document: object) -> _Declared:
