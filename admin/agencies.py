@@ -18,6 +18,7 @@ from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.oidc import clients
+from registry_sync.catalogue import CATALOGUE
 
 router = APIRouter(prefix="/admin")
 LONGEST_DECLARATION = 40_000
@@ -78,7 +79,15 @@ def show_purposes(request: Request, database: Db, official: ReadsAgencies) -> Re
     with database.reading() as db:
         found = purposes.listing(db)
         known = {agency.id: agency for agency in agencies.listing(db)}
-    return show(request, official, "purposes.html", section="purposes", purposes=found, agencies=known)
+    return show(
+        request,
+        official,
+        "purposes.html",
+        section="purposes",
+        purposes=found,
+        agencies=known,
+        catalogue=CATALOGUE,
+    )
 
 
 @router.get("/purposes/propose")
@@ -122,6 +131,7 @@ def show_purpose(
         section="purposes",
         purpose=found,
         versions=every,
+        catalogue=CATALOGUE,
         agency=agency,
     )
 
