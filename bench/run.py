@@ -1,8 +1,4 @@
-"""Print CPU per operation and operations per second on one core, on SQLite and on PostgreSQL: `make bench`.
-
-The service (one process) and PostgreSQL are held to one core, the load comes from this process on another,
-over loopback; every measurement is bounded in time. `make bench ARGS="--seconds 3 --engine sqlite"`.
-"""
+"""Print CPU per operation and operations per second on one core, on SQLite and on PostgreSQL."""
 
 import argparse
 import asyncio
@@ -74,7 +70,10 @@ class Bench:
 
 def main() -> None:
     """Measure each engine and print its table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description="The service (one process) and PostgreSQL are held to one core; the load comes from this "
+        "process on another, over loopback. Every measurement is bounded in time."
+    )
     parser.add_argument("--seconds", type=float, default=6, help="how long each operation is repeated")
     parser.add_argument("--people", type=int, default=2000, help="people in the register that is imported")
     parser.add_argument("--connections", type=int, default=16, help="requests under way at once")
