@@ -1,6 +1,6 @@
 """What the registers say about each person, sealed, with the day each value is as of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from keys import sealing
+from registry_sync import holding
 from registry_sync.catalogue import CATALOGUE
+from registry_sync.errors import RecordUnknown
 from registry_sync.people import SCOPE
 from registry_sync.tables import attribute_document as table
+from registry_sync.tables import quarantined_record
 
-__all__ = ["CATALOGUE", "Document", "Envelope", "merged", "opened", "put", "read", "save"]
+__all__ = ["CATALOGUE", "Document", "Envelope", "merged", "opened", "put", "read", "save", "unmatched"]
 
 # attribute -> (value, as-of date)
 Document = dict[str, tuple[Any, str]]
@@ -23,6 +26,7 @@ Document = dict[str, tuple[Any, str]]
 _ENCODE = msgspec.json.Encoder()
 _DECODE = msgspec.json.Decoder(Document)
 _OF_CITIZEN = select(table.c.source, table.c.sealed).where(table.c.citizen_id == bindparam("citizen"))
+_UNMATCHED = select(quarantined_record).where(quarantined_record.c.id == bindparam("record"))
 _OF_SOURCE = _OF_CITIZEN.where(table.c.source == bindparam("source"))
 
 
@@ -65,24 +69,41 @@ def read(db: Session, citizen_id: str, names: Iterable[str]) -> dict[str, Envelo
     return found
 
 
+def unmatched(db: Session, record_id: str) -> tuple[str, bytes]:
+    """Return the source and the whole content of something in quarantine, uncovered.
+
+    Only `consent.disclosure` may call this. Raises RecordUnknown if it is not (or no longer) there.
+    """
+    row = db.execute(_UNMATCHED, {"record": record_id}).first()
+    if row is None or row.sealed is None:
+        raise RecordUnknown
+    return row.source, holding.opened(db, row.source, row.content, row.sealed).raw
+
+
 def put(
-    db: Session, citizen_id: str, source: str, values: Mapping[str, Any], *, as_of: str, whole: bool = False
+    db: Session,
+    citizen_id: str,
+    source: str,
+    values: Mapping[str, Any],
+    *,
+    as_of: str,
+    complete: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Set what a source says about a citizen and return the names of what changed; see `merged`."""
     row = db.execute(_OF_SOURCE, {"citizen": citizen_id, "source": source}).first()
     held = opened(db, citizen_id, source, row.sealed) if row else {}
-    document, changed = merged(held, values, as_of=as_of, whole=whole)
+    document, changed = merged(held, values, as_of=as_of, complete=complete)
     save(db, {(citizen_id, source): document})
     return changed
 
 
 def merged(
-    held: Document, values: Mapping[str, Any], *, as_of: str, whole: bool
+    held: Document, values: Mapping[str, Any], *, as_of: str, complete: Collection[str]
 ) -> tuple[Document, tuple[str, ...]]:
     """Lay newly stated values over a document; return the new document and the names of what changed.
 
-    What is held as of a later day stays. `whole` says that the record is complete, so that an attribute
-    it does not name is no longer stated.
+    What is held as of a later day stays. `complete` names attributes about which everything is
+    stated now: those of them without a value are no longer stated.
     """
     document, changed = dict(held), []
     for name, value in values.items():
@@ -92,8 +113,8 @@ def merged(
         document[name] = (value, as_of)
         if before is None or before[0] != value:
             changed.append(name)
-    if whole:
-        for name in [name for name in held if name not in values and held[name][1] <= as_of]:
+    for name in complete:
+        if name in held and name not in values and held[name][1] <= as_of:
             del document[name]
             changed.append(name)
     return document, tuple(sorted(changed))

@@ -2,29 +2,30 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Literal
 
 import jellyfish
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from keys import blind
-from registry_sync.wire import Identity
+from registry_sync.tables import person_block
+from registry_sync.wire.shapes import Identity
 
 Verdict = Literal["same", "unsure", "different"]
 
-_GEORGIAN = dict(
-    zip(
-        "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ",
-        "a b g d e v z t i k l m n o p zh r s t u p k gh q sh ch ts dz ts ch kh j h".split(),
-        strict=True,
-    )
+
+def _pairs(text: str) -> dict[str, str]:
+    return {pair[0]: pair[1:] for pair in text.split()}
+
+
+_GEORGIAN = _pairs(
+    "აa ბb გg დd ეe ვv ზz თt იi კk ლl მm ნn ოo პp ჟzh რr სs ტt უu ფp ქk ღgh ყq შsh ჩch ცts ძdz წts ჭch ხkh ჯj ჰh"
 )
-_CYRILLIC = dict(
-    zip(
-        "абвгдежзийклмнопрстуфхцчшщъыьэюяєіїґ",
-        "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch  y  e iu ia ie i i g".split(" "),
-        strict=True,
-    )
+_CYRILLIC = _pairs(
+    "аa бb вv гg дd еe жzh зz иi йi кk лl мm нn оo пp рr сs тt уu фf хkh цts чch шsh щshch ъ ыy ь эe юiu яia"
+    " єie іi їi ґg"
 )
 _LATIN = {
     "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h",
@@ -39,6 +40,10 @@ _SOUNDS = (
     ("j", "i"), ("ii", "i"), ("x", "ks"),
 )  # fmt: skip
 SURNAME_KEYS = 3
+_KEEP = {
+    "sqlite": sqlite.insert(person_block).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(person_block).on_conflict_do_nothing(),
+}
 
 
 def folded(text: str) -> str:
@@ -74,6 +79,12 @@ def blocks(db: Session, who: Identity) -> list[bytes]:
     if len(who.born) == 10 and given:
         keys.add(f"g|{sound(given[0])}|{who.born}")
     return [blind.index(db, "registry_sync.block", key) for key in sorted(keys)]
+
+
+def keep(db: Session, pairs: Iterable[tuple[bytes, str]]) -> None:
+    """Store blocking keys of citizens; those that are there already stay."""
+    if rows := [{"blind": block, "citizen_id": citizen} for block, citizen in pairs]:
+        db.execute(_KEEP[db.get_bind().dialect.name], rows)
 
 
 def compared(known: Identity, other: Identity) -> Verdict:

@@ -14,7 +14,7 @@ from stdnum.iso7064 import mod_37_36
 from keys import blind, sealing
 from keys.errors import Shredded
 from registry_sync.tables import person, person_identifier
-from registry_sync.wire import Identity
+from registry_sync.wire.shapes import Identity
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 RANDOM_CHARACTERS = 12

@@ -23,6 +23,7 @@ person = Table(
     Base.metadata,
     Column("citizen_id", CITIZEN, primary_key=True),
     Column("state", String(12), nullable=False),
+    Column("state_as_of", String(10), nullable=False),
     # Without opening anything: whether a birth registration number tells this person from every other.
     Column("numbered", Boolean, nullable=False),
     Column("identity", LargeBinary, nullable=False),

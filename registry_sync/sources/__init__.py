@@ -1,1 +1,1 @@
-"""The registers that data comes from: how each writes its records, and how its files are read."""
+"""How data of the registers gets here: files for now."""

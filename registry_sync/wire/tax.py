@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Sequence
 
-from registry_sync.wire import (
+from registry_sync.wire.shapes import (
     NATIONAL,
     Bad,
     Identity,
@@ -17,11 +17,11 @@ from registry_sync.wire import (
 
 NAME = "tax"
 FOUNDS_PEOPLE = False
-HAS_HEADER = True
 COLUMNS = frozenset({
     "taxpayer_number", "national_identifier", "family_name", "given_name", "birth_date", "income_bracket",
     "tax_residency", "employer", "tax_year",
 })  # fmt: skip
+FIELDS = COLUMNS
 _ALSO_CALLED = {"surname": "family_name"}
 _YEAR = re.compile(r"(19|20)[0-9]{2}", re.ASCII)
 

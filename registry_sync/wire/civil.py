@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from core import clock
-from registry_sync.wire import (
+from registry_sync.wire.shapes import (
     BIRTH_NUMBER,
     NATIONAL,
     Address,
     Bad,
+    Identifier,
     Identity,
     Name,
     Person,
@@ -23,7 +26,9 @@ from registry_sync.wire import (
 
 NAME = "civil"
 FOUNDS_PEOPLE = True  # a record of this register can make somebody known here
-HAS_HEADER = False
+FIELDS = frozenset(
+    name for shape in (Person, Name, Address, Identifier) for name in shape.__struct_fields__
+) | {"UIN", "BRN"}
 
 
 def read(content: bytes, header: Sequence[str] = ()) -> Record | Bad:
@@ -80,6 +85,21 @@ def identity(person: Person, known: Identity) -> Identity:
     if not who.given and not who.family:
         raise Unreadable("missing-name", "name")
     return who
+
+
+def overlaid(person: Person, known: Identity) -> Identity:
+    """Return `known` with what a message says over it; parts of a name that it leaves out stay."""
+    if person.name is None:
+        return identity(person, known)
+    before = {
+        "given_name": known.given,
+        "second_name": known.second,
+        "surname": known.family,
+        "maiden_name": known.maiden,
+        "suffix": known.suffix,
+    }
+    said = {part: text for part in before if (text := getattr(person.name, part)) is not None}
+    return identity(msgspec.structs.replace(person, name=Name(**(before | said))), known)
 
 
 def name_values(who: Identity) -> dict[str, Any]:

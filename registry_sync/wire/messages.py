@@ -1,0 +1,135 @@
+"""What registries announce: the five kinds of message, and what each must say."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from registry_sync.wire import civil
+from registry_sync.wire.shapes import (
+    NATIONAL,
+    Bad,
+    Identifier,
+    Name,
+    Person,
+    Record,
+    Unreadable,
+    number,
+    partial_date,
+    spot,
+)
+
+PREFIX = "urn:erti:registry:"
+BIRTH, DEATH, DEATH_REVERSED = "birth", "death", "death-reversed"
+NAME_CHANGE, CORRECTION = "name-change", "correction"
+KINDS = (BIRTH, DEATH, DEATH_REVERSED, NAME_CHANGE, CORRECTION)
+_LARGEST = 1 << 53
+
+
+@dataclass(frozen=True)
+class Message:
+    """One Security Event Token whose signature was checked (RFC 8417). `toe` is when the event happened."""
+
+    issuer: str
+    source: str
+    jti: str
+    event: str
+    payload: dict[str, Any]
+    toe: datetime
+    token: str
+
+    @property
+    def id_hash(self) -> str:
+        """Under which a repeat is known: the hash of issuer and `jti`, which is unique per issuer (RFC 8417, 2.2)."""
+        return hashlib.sha256(f"{self.issuer}\x00{self.jti}".encode()).hexdigest()
+
+    @property
+    def kind(self) -> str:
+        """The kind, or an empty text if it is none of ours."""
+        kind = self.event.removeprefix(PREFIX)
+        return kind if self.event.startswith(PREFIX) and kind in KINDS else ""
+
+    @property
+    def as_of(self) -> str:
+        """The day on which the event happened, in UTC."""
+        return self.toe.date().isoformat()
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """What stands under the event's name in the token."""
+
+    identifier: list[Identifier] | None = None
+    person: Person | None = None
+    name: Name | None = None
+    death_date: str | None = None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message that was understood. `sequence` orders messages about one person, if the registry counts them."""
+
+    kind: str
+    identifiers: tuple[tuple[str, str], ...]
+    stated: Person
+    birth: Record | None
+    sequence: int | None
+
+    @property
+    def national(self) -> str:
+        """The national identifier it names, or an empty text."""
+        return dict(reversed(self.identifiers)).get(NATIONAL, "")
+
+
+def message(claims: dict[str, Any], *, source: str, token: str) -> Message:
+    """Return the message in a token's claims, whose presence and kinds `trust` has checked."""
+    event, payload = next(iter(claims["events"].items()))
+    happened = datetime.fromtimestamp(claims.get("toe", claims["iat"]), UTC)
+    return Message(claims["iss"], source, claims["jti"], event, payload, happened, token)
+
+
+def read(message: Message) -> Notice | Bad:
+    """Read what a message says; never raises, whatever it holds."""
+    try:
+        return _notice(message)
+    except msgspec.ValidationError as error:
+        return Bad("wrong-shape", spot(error))
+    except Unreadable as error:
+        return error.bad
+
+
+def _notice(message: Message) -> Notice:
+    if not message.kind:
+        raise Unreadable("unknown-event")
+    payload = msgspec.convert(message.payload, Payload)
+    if payload.sequence is not None and not 0 <= payload.sequence < _LARGEST:
+        raise Unreadable("wrong-shape", "sequence")
+    stated = payload.person or Person(name=payload.name)
+    birth = None
+    if message.kind == BIRTH:
+        if payload.person is None:
+            raise Unreadable("wrong-shape", "person")
+        birth = civil.record(msgspec.structs.replace(stated, last_updated=message.as_of))
+        return Notice(message.kind, birth.identifiers, stated, birth, payload.sequence)
+    identifiers = _identifiers(payload)
+    if message.kind == DEATH:
+        stated = Person(death_date=partial_date(payload.death_date, "death_date"))
+    elif message.kind == NAME_CHANGE:
+        stated = Person(name=payload.name)
+        if payload.name is None:
+            raise Unreadable("missing-name", "name")
+    elif message.kind == CORRECTION and stated.death_date:
+        raise Unreadable("wrong-shape", "death_date")
+    return Notice(message.kind, identifiers, stated, birth, payload.sequence)
+
+
+def _identifiers(payload: Payload) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(
+        (number(item.identifier_type, "identifier_type"), number(item.identifier_value, "identifier_value"))
+        for item in payload.identifier or ()
+    )
+    if not any(kind == NATIONAL and value for kind, value in pairs):
+        raise Unreadable("missing-identifier", "identifier")
+    return tuple((kind, value) for kind, value in pairs if kind and value)
