@@ -352,7 +352,7 @@ def _body(db: Session, row: Mapping[Any, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(sealer.unseal(db, row["chain"], row["sealed"]))
         return found
     except (Shredded, BadSeal, ValueError) as error:
-        log.warning("event not readable", event=row["event_id"], error=type(error).__name__)
+        log.warning("event not readable", event_id=row["event_id"], error=type(error).__name__)
         return {
             "v": 1,
             "event": row["event_id"],

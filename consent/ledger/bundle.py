@@ -37,9 +37,10 @@ def make(database: Database, citizen: str) -> bytes:
 
 def _covering_checkpoint(database: Database, citizen: str) -> Signed:
     until = time.monotonic() + SECONDS_FOR_CHECKPOINT
+    with database.reading() as db:
+        last = db.scalar(_LAST.where(subject.c.chain == citizen)) or 0
     while True:
         with database.reading() as db:
-            last = db.scalar(_LAST.where(subject.c.chain == citizen)) or 0
             signed = signer.newest(db)
         if signed is not None and signed.size > last:
             return signed

@@ -39,11 +39,12 @@ MOST_IN_BATCH = 256
 MOST_WAITING_IN_BATCH = 500
 MOST_QUEUED = 4096
 IDLE_SECONDS = 0.075
+LOCKED_SECONDS = 0.01
 LOOK_UP_SECONDS = 5.0
 _QUEUED, _TAKEN, _DONE, _GIVEN_UP = range(4)
 
 _PEEK = select(waiting.c.id, waiting.c.chain, waiting.c.public).order_by(waiting.c.id)
-_LEFT = select(waiting.c.id).limit(1)
+_NEWEST_WAITING = select(waiting.c.id).order_by(waiting.c.id.desc()).limit(1)
 _FIND = select(entry.c.leaf_index).where(entry.c.event_id.in_(bindparam("events", expanding=True)))
 
 
@@ -162,18 +163,22 @@ class Sequencer:
             self._bell.notify_all()
 
     def drain(self, chain: str | None = None, timeout: float = 5.0) -> bool:
-        """Wait until no event waits any more, of one chain or of all; False if the time ran out.
+        """Wait until the events that wait now, of one chain or of all, are taken; False if time ran out.
 
         Where no sequencer runs (a command, a test) the work is done here. Raises RuntimeError inside a
         write transaction.
         """
         if self._database.in_writing():
             raise RuntimeError("nothing waits for the sequencer while a write transaction is open")
-        query = _LEFT if chain is None else _LEFT.where(waiting.c.chain == chain)
         until = time.monotonic() + timeout
+        query, newest = _NEWEST_WAITING, None
+        if chain is not None:
+            query = query.where(waiting.c.chain == chain)
         while True:
             with self._database.reading() as db:
-                if db.execute(query).first() is None:
+                if newest is None:
+                    newest = db.scalar(query)
+                if newest is None or db.scalar(query.where(waiting.c.id <= newest)) is None:
                     return True
             if time.monotonic() > until:
                 return False
@@ -255,6 +260,8 @@ class Sequencer:
                 self._again(ticket)
             else:
                 ticket.settle(outcome)
+        if all(isinstance(outcome, Later) for outcome in outcomes):
+            time.sleep(LOCKED_SECONDS)
 
     def _prepare(self, items: Sequence[Item]) -> None:
         """Everything that need not happen under the head lock. Raises LedgerBusy if checkpoints stopped."""

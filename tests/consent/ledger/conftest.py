@@ -1,0 +1,70 @@
+"""A house with keys, a sealer and an opened ledger, on each engine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+from sqlalchemy.orm import Session
+
+from consent.ledger import subjects
+from consent.ledger.sequencer import Sequencer
+from core import clock
+from core.database import Database
+from keys import sealing
+from keys.custody import FolderCustody
+from keys.ring import Keyring
+
+
+class Sealer:
+    """Seals waiting events as the service does."""
+
+    def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
+        """Seal under the chain's key of this year."""
+        return sealing.seal(db, chain, f"ledger:{clock.now().year}", plaintext)
+
+    def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
+        """Undo `seal`."""
+        return sealing.unseal(db, chain, f"ledger:{clock.now().year}", sealed)
+
+
+class Grants(dict[tuple[str, int], str]):
+    """The state of grants as the sequencer asks for it; unknown ones are over."""
+
+    def relied_on(self, db: Session, pairs: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+        """Answer for each pair."""
+        return {pair: self.get(pair, "ended") for pair in pairs}
+
+
+Furnish = Callable[[Database], Sequencer]
+
+
+@pytest.fixture
+def grants() -> Grants:
+    """Grants that a test sets."""
+    return Grants({("g1", 1): "ok"})
+
+
+@pytest.fixture
+def furnish(grants: Grants) -> Iterator[Furnish]:
+    """Put keys, sealer and a sequencer into a database, as one more process of the service would."""
+    made: list[Sequencer] = []
+
+    def put(database: Database) -> Sequencer:
+        house = database.parts
+        house.keys = Keyring(FolderCustody(house.settings.data_dir / "keys"))
+        house.sealer = Sealer()
+        house.sequencer = Sequencer(database, check_grants=grants.relied_on)
+        made.append(house.sequencer)
+        return house.sequencer
+
+    yield put
+    for sequencer in made:
+        sequencer.stop()
+
+
+@pytest.fixture
+def ledger(database: Database, furnish: Furnish) -> Sequencer:
+    """An opened ledger with a sequencer that is not started yet."""
+    sequencer = furnish(database)
+    with database.writing() as db:
+        subjects.opened(db)
+    return sequencer
