@@ -49,7 +49,7 @@ def _figures(db: Session, official: Official) -> list[Figure]:
         Figure("purposes", "/admin/purposes", len(purposes.listing(db)), _("purposes")),
     ]
     if official.may("sources-read"):
-        found.append(Figure("quarantine", "/admin/sources", quarantine.count(db), _("records in quarantine")))
+        found.append(Figure("quarantine", "/admin/sources", _quarantined(db), _("records in quarantine")))
     if official.may("keys-read"):
         signing = sum(key.state == "active" for key in rotation.listing(db))
         found.append(Figure("keys", "/admin/keys", signing, _("keys that sign now")))
@@ -60,6 +60,10 @@ def _figures(db: Session, official: Official) -> list[Figure]:
         active = sum(member.state == "active" for member in accounts.listing(db))
         found.append(Figure("staff", "/admin/staff", active, _("people who work here")))
     return found
+
+
+def _quarantined(db: Session) -> int:
+    return sum(sum(reasons.values()) for reasons in quarantine.waiting(db).values())
 
 
 for room in (agencies_room, approving, audit, keys_room, people, registry, staff):
