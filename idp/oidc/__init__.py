@@ -1,0 +1,1 @@
+"""The OpenID provider: clients, authorization, tokens, UserInfo, and the endpoints that need a token."""

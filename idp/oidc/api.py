@@ -1,0 +1,116 @@
+"""The provider's endpoints for programs: discovery, keys, tokens, UserInfo, introspection, revocation."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from core import forms
+from core.errors import Problem
+from core.forms import BodyTooLarge, FormUnreadable, Posted
+from core.web import Db
+from idp.oidc import bearer, discovery, server, userinfo
+from idp.oidc.bearer import Denied
+from idp.oidc.server import Answer
+from keys import jwks
+
+router = APIRouter()
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# Programs that run in a browser may read these answers; no cookie counts here, so nothing else opens with it.
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+PREFLIGHT = {
+    **ANY_ORIGIN,
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "authorization, content-type",
+    "Access-Control-Max-Age": "3600",
+}
+KEYS_SECONDS = 900
+DISCOVERY_SECONDS = 3600
+
+
+async def _form(request: Request) -> Posted | Problem:
+    # What cannot be read gets the standard's own error, not a page of ours.
+    try:
+        return await forms.parsed(request)
+    except (BodyTooLarge, FormUnreadable) as problem:
+        return problem
+
+
+ClientForm = Annotated[Posted | Problem, Depends(_form)]
+Respond = Callable[[Session, Posted, str], Answer]
+
+
+@router.get("/.well-known/openid-configuration")
+@router.get("/.well-known/oauth-authorization-server")
+def configuration(request: Request) -> Response:
+    """Say what the provider can do and where."""
+    headers = {"Cache-Control": f"public, max-age={DISCOVERY_SECONDS}", **ANY_ORIGIN}
+    return JSONResponse(discovery.document(request.app.state.settings), headers=headers)
+
+
+@router.get("/jwks.json")
+def keys(database: Db) -> Response:
+    """Give the public signing keys, those that will sign soon among them."""
+    with database.reading() as db:
+        found = jwks.public(db)
+    headers = {"Cache-Control": f"public, max-age={KEYS_SECONDS}", **ANY_ORIGIN}
+    return JSONResponse(found, media_type="application/jwk-set+json", headers=headers)
+
+
+@router.post("/token")
+def token(request: Request, database: Db, form: ClientForm) -> Response:
+    """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
+    return _answer(request, database, form, server.token)
+
+
+@router.post("/introspect")
+def introspect(request: Request, database: Db, form: ClientForm) -> Response:
+    """Say whether a token is good (RFC 7662)."""
+    return _answer(request, database, form, server.introspect)
+
+
+@router.post("/revoke")
+def revoke(request: Request, database: Db, form: ClientForm) -> Response:
+    """End a token (RFC 7009)."""
+    return _answer(request, database, form, server.revoke)
+
+
+@router.get("/userinfo")
+@router.post("/userinfo")
+def user_info(request: Request, database: Db, form: ClientForm) -> Response:
+    """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
+    posted = form if isinstance(form, Posted) and request.method == "POST" else None
+    found = bearer.given(request.headers.getlist("authorization"), posted)
+    claims = found if isinstance(found, Denied) else userinfo.answer(database, found)
+    if isinstance(claims, Denied):
+        return denied(claims)
+    return JSONResponse(claims, headers={**NO_STORE, **ANY_ORIGIN})
+
+
+@router.options("/token")
+@router.options("/revoke")
+@router.options("/userinfo")
+def preflight() -> Response:
+    """Let programs that run in a browser call these endpoints."""
+    return Response(status_code=204, headers=PREFLIGHT)
+
+
+def denied(refusal: Denied) -> Response:
+    """Answer that a bearer token is missing or not good (RFC 6750, section 3)."""
+    headers = {**NO_STORE, **ANY_ORIGIN, "WWW-Authenticate": refusal.challenge}
+    return JSONResponse(refusal.body, status_code=refusal.code, headers=headers)
+
+
+def _answer(request: Request, database: Db, form: Posted | Problem, respond: Respond) -> Response:
+    if isinstance(form, Problem):
+        body = {"error": "invalid_request", "error_description": "The body is not a form that can be read."}
+        return JSONResponse(body, status_code=400, headers={**NO_STORE, **ANY_ORIGIN})
+    given = request.headers.getlist("authorization")
+    with database.writing() as db:
+        answer = respond(db, form, given[0] if len(given) == 1 else " ".join(given))
+    headers = {**answer.headers, **ANY_ORIGIN}
+    headers.pop("Content-Type", None)
+    return JSONResponse(answer.body, status_code=answer.status, headers=headers)

@@ -1,0 +1,66 @@
+"""Bearer tokens at Erti's own endpoints: where they may stand, and what is answered when one is not good."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from core.database import parts
+from core.forms import Posted
+from idp.oidc import tokens
+from idp.oidc.tokens import Access
+
+STATUS = {"": 401, "invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A refusal of RFC 6750, section 3. Without an error code: no token was given at all."""
+
+    error: str
+    description: str = ""
+
+    @property
+    def code(self) -> int:
+        """The HTTP status that belongs to the error."""
+        return STATUS[self.error]
+
+    @property
+    def challenge(self) -> str:
+        """The value of `WWW-Authenticate`; a description that is not plain ASCII is left out of it."""
+        facts = [f'error="{self.error}"'] if self.error else []
+        plain = self.description.isascii() and self.description.isprintable()
+        if self.description and plain and not set(self.description) & {'"', "\\"}:
+            facts.append(f'error_description="{self.description}"')
+        return " ".join(["Bearer", ", ".join(facts)]).strip()
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The same as JSON."""
+        return {"error": self.error or "invalid_token", "error_description": self.description}
+
+
+NOT_GOOD = Denied("invalid_token", "The access token is unknown, has expired or was ended.")
+
+
+def given(headers: Sequence[str], posted: Posted | None = None) -> str | Denied:
+    """Return the token of a request: from its one `Authorization` header or from its form (RFC 6750, 2.1 and 2.2)."""
+    in_form = posted.all("access_token") if posted else []
+    schemes = [header.partition(" ") for header in headers]
+    if len(headers) + len(in_form) > 1:
+        return Denied("invalid_request", "The token stands in more than one place.")
+    if in_form:
+        return in_form[0]
+    if schemes and schemes[0][0].lower() == "bearer" and schemes[0][2].strip():
+        return schemes[0][2].strip()
+    return Denied("", "An access token is needed.")
+
+
+def access(db: Session, token: str, *, scope: str) -> Access | Denied:
+    """Return what a token stands for, if it is good at Erti's own endpoints and has the scope."""
+    found = tokens.live(db, token)
+    if found is None or found.audience != parts(db).settings.issuer:
+        return NOT_GOOD
+    if scope not in found.scopes:
+        return Denied("insufficient_scope", f"The token lacks the scope {scope}.")
+    return found

@@ -1,0 +1,44 @@
+"""What the provider says of itself: the discovery document, in which every member is true."""
+
+from typing import Any
+
+from consent import assurance, disclosure
+from core.settings import Settings
+from idp.oidc import authorize, registration
+
+SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
+TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"]
+
+
+def document(settings: Settings) -> dict[str, Any]:
+    """Return the provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207)."""
+    issuer = settings.issuer
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks.json",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/end-session",
+        "scopes_supported": list(registration.SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(authorize.RESPONSE_MODES),
+        "grant_types_supported": list(registration.GRANT_TYPES),
+        "acr_values_supported": list(assurance.LEVELS),
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": list(registration.ID_TOKEN_ALGORITHMS),
+        "token_endpoint_auth_methods_supported": list(registration.AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(registration.AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "prompt_values_supported": sorted(authorize.PROMPTS),
+        "claim_types_supported": ["normal"],
+        "claims_supported": [*TOKEN_CLAIMS, *sorted(disclosure.CATALOGUE)],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": list(settings.languages),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }

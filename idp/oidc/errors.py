@@ -1,0 +1,59 @@
+"""What can go wrong between Erti, a client and a person's browser, outside the standards' own error answers."""
+
+from core.errors import Invalid, Missing, Refused
+from core.language import _
+
+
+class ClientUnknown(Missing):
+    """No client has this ID, or it is switched off."""
+
+    code = "client-unknown"
+    text = _("There is no client with this ID.")
+
+
+class RequestUnanswerable(Invalid):
+    """An authorization request whose answer cannot be sent back, because client or redirect URI is not known."""
+
+    code = "authorization-request"
+    text = _(
+        "The site that sent you here made a mistake in its request, so we cannot send you back to it. "
+        "Go back to the site and start again; if it happens again, tell the site."
+    )
+
+
+class InteractionOver(Missing):
+    """The sign-in took too long, or was finished already."""
+
+    code = "interaction-over"
+    text = _("This sign-in has ended. Go back to the site you came from and start again.")
+
+
+class LogoutUnanswerable(Invalid):
+    """A logout request that names a client or an address that do not fit together."""
+
+    code = "logout-request"
+    text = _(
+        "The site that sent you here made a mistake in its request, so we cannot send you back to it. "
+        "You can sign out of Erti on its own page."
+    )
+
+
+class BodyNotUnderstood(Invalid):
+    """The JSON body is not what the endpoint takes; `mistake` says where."""
+
+    code = "body-not-understood"
+    text = _("The body is not what this endpoint takes. See the documentation of this endpoint.")
+
+
+class ReadRefused(Refused):
+    """A read that a rule of the door refused; `rule` names it."""
+
+    code = "read-refused"
+    text = _("This read is not allowed.")
+
+
+class CitizenNotFound(Missing):
+    """There is no such citizen, or none that this agency may find: the two look alike."""
+
+    code = "citizen-not-found"
+    text = _("We could not find a citizen that you may look up with what you gave.")

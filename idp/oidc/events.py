@@ -1,0 +1,39 @@
+"""What happens between citizens and clients at the OpenID provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from core.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPut(Event):
+    """A client of an agency was registered, or what is known of it changed; never its secret."""
+
+    kind: ClassVar[str] = "client-put"
+    agency: str
+    client: str
+    client_state: str
+    new_secret: bool
+    registration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(Event):
+    """A citizen signed in at an agency's client: the client redeemed the code."""
+
+    kind: ClassVar[str] = "signed-in"
+    agency: str
+    client: str
+    acr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayStopped(Event):
+    """A code or refresh token was used a second time, so everything that came of that sign-in ended."""
+
+    kind: ClassVar[str] = "replay-stopped"
+    agency: str
+    client: str
+    what: str

@@ -1,0 +1,126 @@
+"""Authorizations: the family of a code and of every token that came of it, ended by one update."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.events import Actor, record
+from core.sessions import BrowserSession
+from idp.oidc.clients import Client
+from idp.oidc.events import ReplayStopped
+from idp.oidc.tables import authorization as table
+from idp.oidc.tables import authorization_grant
+
+_INSERT = insert(table)
+_LINK = insert(authorization_grant)
+_FIND = select(table).where(table.c.id == bindparam("id"))
+_OF_GRANT = select(authorization_grant.c.authorization_id).where(
+    authorization_grant.c.grant_id == bindparam("grant_id")
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One authorization. `scope` holds its scopes with spaces between; `attributes` what UserInfo may ask the door for."""
+
+    id: str
+    client_id: str
+    citizen: str
+    sid: str
+    scope: str
+    attributes: list[str]
+    resources: list[str]
+    nonce: str | None
+    acr: str
+    amr: list[str]
+    auth_time: datetime
+    offline: bool
+    created_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+
+    @property
+    def is_live(self) -> bool:
+        """True until it is ended."""
+        return self.ended_at is None
+
+
+def begin(
+    db: Session,
+    client: Client,
+    session: BrowserSession,
+    *,
+    scopes: tuple[str, ...],
+    attributes: Iterable[str],
+    resources: Iterable[str],
+    nonce: str,
+    grants: Iterable[str],
+) -> Family:
+    """Begin the family of a citizen's sign-in at a client; `grants` are the IDs that it relies on."""
+    family = Family(
+        id=secrets.token_hex(16),
+        client_id=client.client_id,
+        citizen=session.subject,
+        sid=session.sid,
+        scope=" ".join(scopes),
+        attributes=sorted(attributes),
+        resources=list(resources),
+        nonce=nonce or None,
+        acr=session.acr,
+        amr=session.amr,
+        auth_time=session.auth_time,
+        offline="offline_access" in scopes,
+        created_at=clock.now(),
+        ended_at=None,
+        ended_by=None,
+    )
+    db.execute(_INSERT, vars(family))
+    links = [{"authorization_id": family.id, "grant_id": grant_id} for grant_id in grants]
+    if links:
+        db.execute(_LINK, links)
+    return family
+
+
+def read(db: Session, family_id: str) -> Family:
+    """Return a family that a token or code names."""
+    return Family(**db.execute(_FIND, {"id": family_id}).one()._asdict())
+
+
+def stop_replay(db: Session, family: Family, client: Client, *, what: str) -> None:
+    """End a family because its code or refresh token came a second time (RFC 6749, 4.1.2; RFC 9700, 4.14.2)."""
+    if end(db, table.c.id == family.id, reason="replay"):
+        event = ReplayStopped(agency=client.agency, client=client.client_id, what=what)
+        record(db, event, actor=Actor("client", client.client_id), about=[family.citizen])
+
+
+def end_for_grant(db: Session, grant_id: str) -> int:
+    """End every family that relies on a grant, with all its tokens, in the caller's transaction."""
+    which = table.c.id.in_(_OF_GRANT.params(grant_id=grant_id))
+    return end(db, which, reason="grant")
+
+
+def end_for_citizen(db: Session, citizen: str) -> int:
+    """End every family of a citizen."""
+    return end(db, table.c.citizen == citizen, reason="citizen")
+
+
+def end_for_session(db: Session, sid: str) -> int:
+    """End the families of a browser session, save those for offline access (OpenID Connect Back-Channel Logout, 2.7)."""
+    return end(db, (table.c.sid == sid) & table.c.offline.is_(False), reason="session")
+
+
+def end_for_client(db: Session, client_id: str) -> int:
+    """End every family of a client."""
+    return end(db, table.c.client_id == client_id, reason="client")
+
+
+def end(db: Session, which: ColumnElement[bool], *, reason: str) -> int:
+    """End the live families among these; return how many ended."""
+    statement = update(table).where(which, table.c.ended_at.is_(None))
+    gone = db.execute(statement.values(ended_at=clock.now(), ended_by=reason))
+    return int(gone.rowcount)  # type: ignore[attr-defined]

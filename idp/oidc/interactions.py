@@ -1,0 +1,111 @@
+"""One person's way through sign-in and consent: the request that began it, and how far it came."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import parts
+from core.events import OFFICE
+from core.forms import Posted
+from idp.oidc import clients, redirects
+from idp.oidc.tables import interaction as table
+from keys import sealing
+
+PATH = "/authorize/"
+SCOPE = "interaction"
+_FIND = select(table).where(
+    table.c.id_hash == bindparam("id_hash"),
+    table.c.expires_at > bindparam("at", type_=table.c.expires_at.type),
+)
+_FINISH = delete(table).where(table.c.id_hash == bindparam("given_hash")).returning(table.c.client_id)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the person did so far: their word on each purpose (given or declined), and the account they chose."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """A stored authorization request, under way."""
+
+    client_id: str
+    posted: Posted
+    progress: Progress
+    began_at: datetime
+
+
+def begin(db: Session, client_id: str, posted: Posted) -> str:
+    """Store a request and return the interaction's ID, which is a secret of this browser."""
+    token, at = secrets.token_urlsafe(32), clock.now()
+    db.execute(
+        insert(table).values(
+            id_hash=_hash(token),
+            client_id=client_id,
+            sealed=sealing.seal(
+                db, OFFICE, SCOPE, msgspec.json.encode(posted.items), aad=_hash(token).encode()
+            ),
+            progress=asdict(Progress()),
+            created_at=at,
+            expires_at=at + timedelta(seconds=parts(db).settings.interaction_seconds),
+        )
+    )
+    return token
+
+
+def find(db: Session, token: str) -> Interaction | None:
+    """Return an interaction that is under way, or None."""
+    row = db.execute(_FIND, {"id_hash": _hash(token), "at": clock.now()}).first()
+    if row is None:
+        return None
+    opened = sealing.unseal(db, OFFICE, SCOPE, row.sealed, aad=row.id_hash.encode())
+    items = msgspec.json.decode(opened, type=list[tuple[str, str]])
+    return Interaction(row.client_id, Posted(items), Progress(**row.progress), row.created_at)
+
+
+def answered(db: Session, token: str, progress: Progress, purpose: str, word: str) -> None:
+    """Keep a person's word on a purpose for this interaction."""
+    _keep(db, token, replace(progress, answers={**progress.answers, purpose: word}))
+
+
+def chose(db: Session, token: str, progress: Progress, citizen: str) -> None:
+    """Keep that a person chose to go on with the account they are signed in to."""
+    _keep(db, token, replace(progress, chosen=citizen))
+
+
+def finish(db: Session, token: str) -> bool:
+    """End an interaction; tell whether this call was the one that ended it."""
+    return db.execute(_FINISH, {"given_hash": _hash(token)}).first() is not None
+
+
+def onward(db: Session, return_to: str) -> Sequence[str]:
+    """Return the origins that the forms of a page with this `return_to` may lead to, for its `form-action`."""
+    if not return_to.startswith(PATH):
+        return ()
+    found = find(db, return_to.removeprefix(PATH).partition("?")[0])
+    client = clients.find(db, found.client_id) if found else None
+    uri = found.posted.raw("redirect_uri") if found else ""
+    return (redirects.origin(uri),) if client is not None and client.accepts(uri) else ()
+
+
+def purge(db: Session) -> None:
+    """Delete interactions that took too long."""
+    db.execute(delete(table).where(table.c.expires_at <= clock.now()))
+
+
+def _keep(db: Session, token: str, progress: Progress) -> None:
+    db.execute(update(table).where(table.c.id_hash == _hash(token)).values(progress=asdict(progress)))
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,158 @@
+"""`/authorize`: an authorization request arrives, is stored, and is led from step to step to its answer."""
+
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consent import grants
+from core import clock, forms, pages
+from core.database import Database
+from core.sessions import BrowserSession
+from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, see_other
+from idp.oidc import authorize, families, interactions, steps, tokens
+from idp.oidc.authorize import Asked, Refused
+from idp.oidc.errors import InteractionOver
+from idp.oidc.interactions import Progress
+from idp.oidc.pages import sending
+from idp.oidc.steps import Choose, Consent, Issue, Login, Refuse, Step
+from registry_sync import people
+
+router = APIRouter()
+
+
+@router.get("/authorize")
+def arrive(request: Request, database: Db, here: Here) -> Response:
+    """Take an authorization request and do what comes next; where nothing has to be asked, answer at once."""
+    posted, began_at = forms.parse(request.scope["query_string"]), clock.now()
+    with database.reading() as db:
+        asked = authorize.examine(db, posted)
+        if isinstance(asked, Refused):
+            return sending.error(request, asked.asked, asked.error, asked.description)
+        step = steps.next_step(db, steps.Here(asked, Progress(), began_at, here))
+    interaction = ""
+    if isinstance(step, Login | Choose | Consent):
+        with database.writing() as db:
+            interaction = interactions.begin(db, asked.client.client_id, posted)
+    return _in_its_language(request, asked, _take(request, database, asked, step, interaction, here))
+
+
+@router.post("/authorize")
+def arrive_by_form(request: Request, database: Db, form: RawForm) -> Response:
+    """Store a request that another site posted and go on with a GET, which carries the session's cookie (DESIGN 8)."""
+    with database.reading() as db:
+        asked = authorize.examine(db, form)
+    if isinstance(asked, Refused):
+        return sending.error(request, asked.asked, asked.error, asked.description)
+    with database.writing() as db:
+        interaction = interactions.begin(db, asked.client.client_id, form)
+    return _in_its_language(request, asked, see_other(interactions.PATH + interaction))
+
+
+@router.get("/authorize/{interaction}")
+def dispatch(request: Request, database: Db, here: Here, interaction: str) -> Response:
+    """Find the next step of an interaction; every step returns here."""
+    with database.reading() as db:
+        found = interactions.find(db, interaction)
+        if found is None:
+            raise InteractionOver
+        asked = authorize.examine(db, found.posted)
+        if isinstance(asked, Refused):
+            return sending.error(request, asked.asked, asked.error, asked.description)
+        step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
+    return _take(request, database, asked, step, interaction, here)
+
+
+@router.post("/authorize/{interaction}/account")
+def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
+    """Keep that a person goes on with the account they are signed in to."""
+    with database.writing() as db:
+        found = interactions.find(db, interaction)
+        if found is not None and here is not None:
+            interactions.chose(db, interaction, found.progress, here.subject)
+    return see_other(interactions.PATH + interaction)
+
+
+def _take(
+    request: Request,
+    database: Database,
+    asked: Asked,
+    step: Step,
+    interaction: str,
+    here: BrowserSession | None,
+) -> Response:
+    if isinstance(step, Login):
+        return see_other(_login(asked, step, interaction))
+    if isinstance(step, Choose):
+        return _account_page(request, asked, interaction, here)
+    if isinstance(step, Consent):
+        return see_other(f"/consent?{urlencode({'i': interaction})}")
+    if isinstance(step, Refuse) or here is None:
+        _finish(database, interaction)
+        refuse = step if isinstance(step, Refuse) else Refuse("login_required", "nobody is signed in")
+        return sending.error(request, asked, refuse.error, refuse.description)
+    code = _issue(database, asked, step, interaction, here)
+    return sending.back(request, asked, {"code": code}) if code else see_other(_again(request))
+
+
+def _login(asked: Asked, step: Login, interaction: str) -> str:
+    query = {"return_to": interactions.PATH + interaction, "acr": step.acr}
+    if asked.login_hint:
+        query["login_hint"] = asked.login_hint
+    return f"/login?{urlencode(query)}"
+
+
+def _issue(
+    database: Database, asked: Asked, step: Issue, interaction: str, here: BrowserSession
+) -> str | None:
+    """Return the code, or None if a grant that it would rely on is changing at this moment."""
+    with database.writing() as db:
+        # Held until this commits: a withdrawal that comes next finds the family and ends it.
+        if any(state != "ok" for state in grants.relied_on(db, step.grants).values()):
+            return None
+        if interaction and not interactions.finish(db, interaction):
+            raise InteractionOver
+        family = families.begin(
+            db,
+            asked.client,
+            here,
+            scopes=step.scopes,
+            attributes=asked.attributes,
+            resources=asked.resources,
+            nonce=asked.nonce,
+            grants=[grant_id for grant_id, _version in step.grants],
+        )
+        return tokens.issue_code(db, family, redirect_uri=asked.redirect_uri, challenge=asked.challenge)
+
+
+def _finish(database: Database, interaction: str) -> None:
+    if interaction:
+        with database.writing() as db:
+            interactions.finish(db, interaction)
+
+
+def _account_page(request: Request, asked: Asked, interaction: str, here: BrowserSession | None) -> Response:
+    return pages.render(
+        request,
+        "idp/oidc_account.html",
+        interaction=interaction,
+        name=asked.client.name,
+        citizen=people.grouped(here.subject) if here else "",
+        login=_login(asked, Login(asked.acr), interaction),
+    )
+
+
+def _in_its_language(request: Request, asked: Asked, response: Response) -> Response:
+    """Remember the client's `ui_locales` for the pages that follow, unless the person has chosen a language."""
+    offered = request.app.state.settings.languages
+    wanted = [tag.partition("-")[0].lower() for tag in asked.given("ui_locales").split()[:10]]
+    language = next((tag for tag in wanted if tag in offered), None)
+    if language and LANGUAGE_COOKIE not in request.cookies:
+        secure = request.app.state.settings.secure
+        response.set_cookie(LANGUAGE_COOKIE, language, samesite="lax", secure=secure)
+    return response
+
+
+def _again(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -1,0 +1,29 @@
+"""How a person is sent back to the client: by redirect, or by a form that sends itself."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core import pages
+from core.web import see_other
+from idp.oidc import authorize, redirects
+from idp.oidc.authorize import Asked
+
+
+def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response:
+    """Answer an authorization request at its validated redirect URI, in the response mode it asked for."""
+    answer = authorize.answer(request.app.state.settings.issuer, asked, parameters)
+    if asked.response_mode == "query":
+        return see_other(redirects.extended(asked.redirect_uri, answer))
+    return pages.render(
+        request,
+        "idp/oidc_form_post.html",
+        form_action=(redirects.origin(asked.redirect_uri),),
+        redirect_uri=asked.redirect_uri,
+        name=asked.client.name,
+        answer=answer,
+    )
+
+
+def error(request: Request, asked: Asked, code: str, description: str) -> Response:
+    """Answer an authorization request with an error of the standard (RFC 6749, 4.1.2.1)."""
+    return back(request, asked, {"error": code, "error_description": description})

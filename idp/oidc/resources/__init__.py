@@ -1,0 +1,1 @@
+"""What agencies' systems reach with a token of their own: standing reads, citizen IDs, grants."""

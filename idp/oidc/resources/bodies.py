@@ -1,0 +1,64 @@
+"""The JSON bodies that agencies' systems send, read strictly."""
+
+import hashlib
+import secrets
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from consent.door import LONGEST_CASE, LONGEST_REQUEST_ID, MOST_ATTRIBUTES
+from consent.resolving import LONGEST_IDENTIFIER
+from idp.oidc.errors import BodyNotUnderstood
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Case = Annotated[str, Meta(min_length=1, max_length=LONGEST_CASE)]
+RequestId = Annotated[str, Meta(min_length=1, max_length=LONGEST_REQUEST_ID)]
+
+
+class Read(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What `POST /attributes/read` takes. The same request_id and body again: the same read."""
+
+    citizen_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    purpose: Name
+    attributes: Annotated[list[Name], Meta(min_length=1, max_length=MOST_ATTRIBUTES)]
+    request_id: RequestId | None = None
+    case: Case | None = None
+    official: Case | None = None
+
+
+class Resolve(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What `POST /citizens/resolve` takes."""
+
+    identifier_type: Annotated[str, Meta(min_length=1, max_length=32)]
+    identifier_value: Annotated[str, Meta(min_length=1, max_length=LONGEST_IDENTIFIER)]
+    purpose: Name
+    case: Case
+    request_id: RequestId | None = None
+    official: Case | None = None
+
+
+Body = TypeVar("Body", Read, Resolve)
+
+
+def read(content: bytes, kind: type[Body]) -> Body:
+    """Read a body; raises BodyNotUnderstood, which says where the mistake is but repeats no value."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyNotUnderstood(detail=type(error).__name__, mistake=_mistake(error)) from error
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a body in hex, by which a repeated request is known."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def request_id(given: str | None) -> str:
+    """Return the client's own request ID, or a new one where it sent none."""
+    return given or secrets.token_urlsafe(16)
+
+
+def _mistake(error: Exception) -> str:
+    # Of malformed JSON the library says at which byte; of a wrong member, which and why. Never the value.
+    return str(error).replace("`", "")[:200]

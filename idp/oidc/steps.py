@@ -1,0 +1,201 @@
+"""The dispatcher: from a request, what was done so far and who is signed in, the one next step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from consent import assurance, grants, questions
+from consent.purposes import Purpose
+from consent.questions import Question
+from core import clock
+from core.sessions import BrowserSession
+from idp.oidc import subjects
+from idp.oidc.authorize import Asked
+from idp.oidc.interactions import Progress
+
+
+@dataclass(frozen=True)
+class Login:
+    """Sign in: at all, again (`fresh`), or with at least this assurance."""
+
+    acr: str
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Say whether to go on with the account that is signed in."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Answer a question about a purpose."""
+
+    question: Question
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Go back to the client with an error."""
+
+    error: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Go back to the client with a code: for these scopes, relying on these grants (ID and version)."""
+
+    scopes: tuple[str, ...]
+    grants: tuple[tuple[str, int], ...]
+
+
+Step = Login | Choose | Consent | Refuse | Issue
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where one person stands in one interaction. `began_at` is when the request arrived."""
+
+    asked: Asked
+    progress: Progress
+    began_at: datetime
+    session: BrowserSession | None
+
+    @property
+    def someone(self) -> BrowserSession:
+        """The signed-in citizen; the first step sees to it that there is one."""
+        if self.session is None:
+            raise LookupError("a step was asked before anybody signed in")
+        return self.session
+
+    @property
+    def wanted(self) -> tuple[tuple[Purpose, frozenset[str]], ...]:
+        """The purposes and their attributes that this request is about."""
+        first = (
+            ((self.asked.purpose, self.asked.attributes),)
+            if self.asked.purpose and self.asked.attributes
+            else ()
+        )
+        return (*first, *((purpose, frozenset(purpose.names)) for purpose in self.asked.extra))
+
+    @property
+    def needed(self) -> str:
+        """The assurance that is needed: the highest of what the client and the purposes want."""
+        levels = [self.asked.acr, *(purpose.acr for purpose, _names in self.wanted)]
+        return max(levels, key=assurance.LEVELS.index)
+
+
+def next_step(db: Session, here: Here) -> Step:
+    """Return the first of STEPS that is still to do, or the code. With ``prompt=none`` it is never a page."""
+    for look in STEPS:
+        step = look(db, here)
+        if step is not None:
+            return _silently(here, step) if "none" in here.asked.prompt else step
+    return _issue(db, here)
+
+
+def sign_in(_db: Session, here: Here) -> Step | None:
+    """A citizen is signed in at this browser; staff sessions do not count."""
+    if here.session is None or here.session.kind != "citizen":
+        return Login(here.needed)
+    return None
+
+
+def be_the_one_meant(db: Session, here: Here) -> Step | None:
+    """Where the request names somebody, it is they who are signed in (OpenID Connect Core 1.0, 3.1.2.2)."""
+    if (
+        not here.asked.subject
+        or subjects.sub(db, here.asked.client, here.someone.subject) == here.asked.subject
+    ):
+        return None
+    if here.someone.auth_time >= here.began_at:
+        return Refuse("login_required", "somebody else signed in than the request names")
+    return Login(here.needed, fresh=True)
+
+
+def choose_account(_db: Session, here: Here) -> Step | None:
+    """With ``prompt=select_account`` the person says who they are here, unless they have just signed in."""
+    chosen = here.progress.chosen == here.someone.subject or here.someone.auth_time >= here.began_at
+    return Choose() if "select_account" in here.asked.prompt and not chosen else None
+
+
+def sign_in_again(_db: Session, here: Here) -> Step | None:
+    """The sign-in is as recent as ``prompt=login`` and ``max_age`` want."""
+    if here.someone.auth_time >= here.began_at:
+        return None
+    age = (clock.now() - here.someone.auth_time).total_seconds()
+    if "login" in here.asked.prompt or (here.asked.max_age is not None and age > here.asked.max_age):
+        return Login(here.needed, fresh=True)
+    return None
+
+
+def reach_the_assurance(_db: Session, here: Here) -> Step | None:
+    """The sign-in reached the assurance that client and purposes want; never a lower one silently."""
+    return None if assurance.enough(here.someone.acr, here.needed) else Login(here.needed)
+
+
+def respect_a_no(_db: Session, here: Here) -> Step | None:
+    """A "no" to the sign-in's own purpose ends the sign-in; a "no" to a further one only leaves it out."""
+    if here.asked.purpose and here.progress.answers.get(here.asked.purpose.id) == "declined":
+        return Refuse("access_denied", "the citizen did not allow it")
+    return None
+
+
+def answer_questions(db: Session, here: Here) -> Step | None:
+    """Every purpose has the citizen's word: agreed before, or said in this interaction."""
+    for purpose, names in here.wanted:
+        if purpose.id in here.progress.answers:
+            continue
+        question = questions.wanted(
+            db,
+            citizen=here.someone.subject,
+            purpose=purpose,
+            attributes=names,
+            again="consent" in here.asked.prompt,
+        )
+        if question is not None:
+            return Consent(question)
+    return None
+
+
+def _issue(db: Session, here: Here) -> Step:
+    relied = []
+    scopes = list(here.asked.scopes)
+    for purpose, _names in here.wanted:
+        grant = None if purpose.by_law else grants.live(db, citizen=here.someone.subject, purpose=purpose.id)
+        if grant is not None:
+            relied.append((grant.grant_id, grant.version))
+        agreed = purpose.by_law or (grant is not None and here.progress.answers.get(purpose.id) != "declined")
+        if agreed and purpose is not here.asked.purpose:
+            scopes.append(f"purpose:{purpose.id}")
+    if not scopes:
+        return Refuse("access_denied", "the citizen did not allow it")
+    return Issue(tuple(scopes), tuple(relied))
+
+
+def _silently(here: Here, step: Step) -> Step:
+    if isinstance(step, Login):
+        signed_in = here.session is not None and here.session.kind == "citizen" and not step.fresh
+        if signed_in and here.asked.acr_essential:
+            return Refuse("unmet_authentication_requirements", "a stronger sign-in is needed")
+        return Refuse("login_required", "nobody is signed in as the request wants")
+    if isinstance(step, Choose):
+        return Refuse("account_selection_required", "the person has to choose an account")
+    if isinstance(step, Consent):
+        return Refuse("consent_required", "the citizen has to be asked")
+    return step
+
+
+Look = Callable[[Session, Here], Step | None]
+STEPS: tuple[Look, ...] = (
+    sign_in,
+    be_the_one_meant,
+    choose_account,
+    sign_in_again,
+    reach_the_assurance,
+    respect_a_no,
+    answer_questions,
+)

@@ -1,0 +1,46 @@
+"""What a citizen is called by a client: the citizen ID at agencies, an ID of its own at each private company."""
+
+import base64
+import hmac
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.database import parts
+from idp.oidc.clients import Client
+from idp.oidc.tables import pairwise_subject as table
+from registry_sync import people
+
+SUB_BYTES = 20
+_LEARN = {
+    "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
+}
+_WHO = select(table.c.citizen).where(table.c.sub == bindparam("sub"), table.c.agency == bindparam("agency"))
+
+
+def sub(db: Session, client: Client, citizen: str) -> str:
+    """Return the `sub` of a citizen at a client (OpenID Connect Core 1.0, section 8).
+
+    Pairwise for a private company: all its clients are one sector, so they know a citizen by the same ID.
+    """
+    if client.subject_type == "public":
+        return citizen
+    key: bytes = parts(db).keys.secret("pairwise sub")
+    digest = hmac.digest(key, f"{client.agency}\x00{citizen}".encode(), "sha256")
+    return base64.b32encode(digest[:SUB_BYTES]).decode().lower()
+
+
+def learn(db: Session, client: Client, citizen: str) -> None:
+    """Keep the way back from a pairwise `sub`, so that the company can ask about the citizen by it."""
+    if client.subject_type != "public":
+        values = {"sub": sub(db, client, citizen), "agency": client.agency, "citizen": citizen}
+        db.execute(_LEARN[db.get_bind().dialect.name], values)
+
+
+def citizen(db: Session, client: Client, given: str) -> str | None:
+    """Return the citizen ID behind what a client calls a citizen, or None."""
+    if client.subject_type == "public":
+        return people.compact(given)
+    return db.scalar(_WHO, {"sub": given, "agency": client.agency})

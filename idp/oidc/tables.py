@@ -1,0 +1,106 @@
+"""Tables of clients, interactions, authorizations and their tokens; private to this package."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, LargeBinary, String, Table, Text
+
+from core.database import Base, Document, Moment
+
+client = Table(
+    "oauth_client",
+    Base.metadata,
+    Column("client_id", String(128), primary_key=True),
+    Column("agency", String(64), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("secret_hash", String(64)),
+    Column("registration", Document, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+# One person's way through sign-in and consent for one authorization request.
+interaction = Table(
+    "oauth_interaction",
+    Base.metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the request: it may name the person
+    Column("progress", Document, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+# The family: everything that came of one authorization ends by one update of its row.
+authorization = Table(
+    "oauth_authorization",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("citizen", String(64), nullable=False, index=True),
+    Column("sid", String(32), nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("attributes", Document, nullable=False),
+    Column("resources", Document, nullable=False),
+    Column("nonce", Text),
+    Column("acr", String(64), nullable=False),
+    Column("amr", Document, nullable=False),
+    Column("auth_time", Moment, nullable=False),
+    Column("offline", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
+    Column("ended_by", String(16)),
+)
+
+
+def _family() -> ForeignKey:
+    return ForeignKey("oauth_authorization.id", ondelete="CASCADE")
+
+
+authorization_grant = Table(
+    "oauth_authorization_grant",
+    Base.metadata,
+    Column("authorization_id", String(32), _family(), primary_key=True),
+    Column("grant_id", String(32), primary_key=True, index=True),
+)
+
+code = Table(
+    "oauth_code",
+    Base.metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("authorization_id", String(32), _family(), nullable=False, index=True),
+    Column("client_id", String(128), nullable=False),
+    Column("redirect_uri", Text),  # as it was sent; empty if it was left out
+    Column("challenge", String(128)),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+access_token = Table(
+    "oauth_access_token",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("authorization_id", String(32), _family(), index=True),  # none: the client's own token
+    Column("client_id", String(128), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+refresh_token = Table(
+    "oauth_refresh_token",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("authorization_id", String(32), _family(), nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("used_at", Moment),
+)
+
+# A private company knows a citizen by an ID of its own; this leads back from it.
+pairwise_subject = Table(
+    "oauth_pairwise_subject",
+    Base.metadata,
+    Column("sub", String(64), primary_key=True),
+    Column("agency", String(64), nullable=False),
+    Column("citizen", String(64), nullable=False, index=True),
+)

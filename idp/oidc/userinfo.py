@@ -1,0 +1,74 @@
+"""UserInfo: what a citizen shares with a client at sign-in, released through the door."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent import disclosure, grants, purposes
+from consent.disclosure import Ask, Envelope, NotReleased
+from core.database import Database
+from idp.oidc import bearer, clients, subjects
+from idp.oidc.bearer import Denied
+from idp.oidc.clients import Client
+from idp.oidc.tokens import Access
+
+NO_BODY = hashlib.sha256(b"").hexdigest()
+BY_LAW = "sign-in"  # the case that a sign-in by law is for
+
+
+def answer(database: Database, token: str) -> dict[str, Any] | Denied:
+    """Return the claims that a token opens (OpenID Connect Core 1.0, 5.3), or the refusal.
+
+    `sub` always; attributes of the client's sign-in purpose through `disclosure.release`, with no write
+    transaction open. A token of openid alone releases nothing and makes no entry.
+    """
+    with database.reading() as db:
+        access = bearer.access(db, token, scope="openid")
+        if isinstance(access, Denied):
+            return access
+        client = clients.find(db, access.client_id)
+        if client is None or access.citizen is None:
+            return bearer.NOT_GOOD
+        claims: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
+        names = _names(db, client, access.citizen, access.attributes or [])
+    if not names:
+        return claims
+    released = disclosure.release(database, _ask(client, access, access.citizen, names))
+    if isinstance(released, NotReleased):
+        return Denied("insufficient_scope", str(released.text))
+    return {**_claims(released.values), **claims}
+
+
+def _names(db: Session, client: Client, citizen: str, wanted: list[str]) -> tuple[str, ...]:
+    """Return what to ask the door for: what was asked at sign-in, less what the citizen did not allow."""
+    purpose = purposes.find(db, client.sign_in_purpose) if wanted else None
+    if purpose is None:
+        return ()
+    grant = None if purpose.by_law else grants.live(db, citizen=citizen, purpose=purpose.id)
+    return tuple(name for name in wanted if grant is None or name in grant.attributes)
+
+
+def _ask(client: Client, access: Access, citizen: str, names: tuple[str, ...]) -> Ask:
+    return Ask(
+        citizen=citizen,
+        agency=client.agency,
+        client=client.client_id,
+        purpose=client.sign_in_purpose,
+        attributes=names,
+        request_id=secrets.token_urlsafe(16),  # each call is a read of its own
+        body_sha256=NO_BODY,
+        channel="sign-in",
+        acr=access.acr,
+        case=BY_LAW,
+        token=access.token_hash,
+    )
+
+
+def _claims(values: Mapping[str, Envelope]) -> dict[str, Any]:
+    claims = {name: envelope.value for name, envelope in values.items() if envelope.value is not None}
+    if isinstance(claims.get("address"), str):
+        claims["address"] = {"formatted": claims["address"]}  # OpenID Connect Core 1.0, 5.1.1
+    return claims
