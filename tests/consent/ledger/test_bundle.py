@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 
@@ -98,13 +99,11 @@ def test_bundles_made_while_the_ledger_grows(database: Database, ledger: Sequenc
     threads = [threading.Thread(target=traffic) for _ in range(3)]
     for thread in threads:
         thread.start()
-    found = []
-    for _ in range(4):
-        found.append(erti_verify.read_bundle(bundle.make(database, CITIZEN), trust(database)))
+    found = [erti_verify.read_bundle(bundle.make(database, CITIZEN), trust(database)) for _ in range(4)]
     stop.set()
     for thread in threads:
         thread.join()
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         erti_verify.check_earlier(after, before)
 
 
