@@ -130,16 +130,6 @@ class SessionEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignedIn(Event):
-    """The citizen was signed in at an agency's system."""
-
-    kind: ClassVar[str] = "signed-in"
-    agency: str
-    client: str
-    acr: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class SignInRefused(Event):
     """The right password or passkey was given for an account that is locked."""
 

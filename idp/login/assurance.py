@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-LOW = "urn:erti:loa:low"
-SUBSTANTIAL = "urn:erti:loa:substantial"
-HIGH = "urn:erti:loa:high"
-ORDER = (LOW, SUBSTANTIAL, HIGH)
+from consent.assurance import LEVELS, enough
+
+ORDER = LEVELS
+LOW, SUBSTANTIAL, HIGH = ORDER
 
 # Authentication method references (RFC 8176, section 2).
 PASSWORD = ("pwd",)
@@ -33,7 +33,7 @@ def passkey(*, device_bound: bool) -> tuple[str, ...]:
 
 def reaches(acr: str, wanted: str) -> bool:
     """Tell whether an assurance is at least the wanted one; an unknown one is never reached, nor does it reach."""
-    return acr in ORDER and wanted in ORDER and ORDER.index(acr) >= ORDER.index(wanted)
+    return enough(acr, wanted)
 
 
 def recovered(amr: Sequence[str]) -> bool:

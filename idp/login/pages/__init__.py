@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
-from idp.login.pages.account import router as account
-from idp.login.pages.account_methods import router as account_methods
-from idp.login.pages.activate import router as activate
-from idp.login.pages.login import router as login
-from idp.login.pages.logout import router as logout
+from idp.login.pages.account import router as account_router
+from idp.login.pages.account_methods import router as account_methods_router
+from idp.login.pages.activate import router as activate_router
+from idp.login.pages.login import router as login_router
+from idp.login.pages.logout import router as logout_router
 
 router = APIRouter()
-for pages in (login, logout, activate, account, account_methods):
+for pages in (login_router, logout_router, activate_router, account_router, account_methods_router):
     router.include_router(pages)

@@ -154,7 +154,7 @@ def show_codes(request: Request, database: Db, here: Here) -> Response:
         codes=stage.data["codes"],
         action="/activate/codes",
         activated=True,
-        form_action=browser.onward(request, database, stage.return_to),
+        form_action=browser.leads(database, stage.return_to).origins,
     )
 
 

@@ -1,10 +1,8 @@
 """What these pages read from a browser and put into it: known device, flow, session."""
 
-from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,15 +11,14 @@ from core.database import Database
 from core.forms import ForgedForm
 from core.web import network, own_path, see_other, set_session
 from idp.errors import AccountLocked
-from idp.login import devices
+from idp.login import devices, onward
 from idp.login.devices import Visitor
 from idp.login.entry import Entered, Shut
+from idp.login.onward import Onward
 
 DEVICE_COOKIE = "erti_device"
 STAGE_COOKIE = "erti_stage"
 LONGEST_RETURN = 2000
-# Given by `service.app`: the origins that the flow behind a path may lead to, for `form-action`.
-Onward = Callable[[Session, str], Sequence[str]]
 
 
 async def _json(request: Request) -> str:
@@ -86,13 +83,10 @@ def opened(outcome: Entered | Shut) -> Entered:
     return outcome
 
 
-def onward(request: Request, database: Database, return_to: str) -> Sequence[str]:
-    """Return the origins that the forms of a flow may lead to."""
-    ask: Onward | None = getattr(request.app.state, "onward", None)
-    if ask is None:
-        return ()
+def leads(database: Database, return_to: str) -> Onward:
+    """Return where a flow leads, for the page's words and its `form-action`."""
     with database.reading() as db:
-        return ask(db, return_to)
+        return onward.read(db, return_to)
 
 
 def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:

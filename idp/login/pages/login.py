@@ -181,13 +181,15 @@ def _page(
     errors: dict[str, Lazy] | None = None,
     wait: int = 0,
 ) -> Response:
+    leads = browser.leads(database, return_to)
     response = pages.render(
         request,
         "idp/login.html",
         status=429 if wait else 400 if errors else 200,
-        form_action=browser.onward(request, database, return_to),
+        form_action=leads.origins,
+        client=leads.name,
         return_to=return_to,
-        username=username,
+        username=username or ("" if errors or wait else leads.hint),
         wanted=wanted if wanted in assurance.ORDER else "",
         errors=errors or {},
         wait=wait,
@@ -208,7 +210,7 @@ def _code_page(
         request,
         "idp/code.html",
         status=429 if wait else 400 if error else 200,
-        form_action=browser.onward(request, database, stage.return_to),
+        form_action=browser.leads(database, stage.return_to).origins,
         errors={("recovery-code" if spare else "totp-code"): error} if error else {},
         spare=spare,
         wait=wait,
