@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from consent import decisions, importing
+from consent import decisions, importing, purposes
 from consent.disclosure import Ask
 from consent.grants import Grant
 from consent.ledger import subjects
@@ -75,6 +75,11 @@ def document() -> dict[str, Any]:
 def found(db: Session) -> None:
     """Put the agencies and purposes in place."""
     importing.load(db, document(), actor=SYSTEM)
+
+
+def publish(db: Session, spec: dict[str, Any]) -> None:
+    """Publish a purpose."""
+    purposes.publish(db, spec, actor=SYSTEM)
 
 
 def allow(db: Session, *names: str, purpose: str = "revenue-sign-in", citizen: str = CITIZEN) -> Grant:
