@@ -12,14 +12,25 @@ from sqlalchemy.orm import Session
 from core import clock
 from keys import sealing
 from registry_sync import holding
-from registry_sync.catalogue import CATALOGUE
+from registry_sync.catalogue import CATALOGUE, ENROLMENT
 from registry_sync.errors import RecordUnknown
-from registry_sync.people import SCOPE
 from registry_sync.tables import attribute_document as table
 from registry_sync.tables import quarantined_record
 
-__all__ = ["CATALOGUE", "Document", "Envelope", "merged", "opened", "put", "read", "save", "unmatched"]
+__all__ = [
+    "CATALOGUE",
+    "SCOPE",
+    "Document",
+    "Envelope",
+    "merged",
+    "opened",
+    "put",
+    "read",
+    "save",
+    "unmatched",
+]
 
+SCOPE = "attributes"
 # attribute -> (value, as-of date)
 Document = dict[str, tuple[Any, str]]
 
@@ -59,13 +70,16 @@ def read(db: Session, citizen_id: str, names: Iterable[str]) -> dict[str, Envelo
     for name in names:
         if name in CATALOGUE:
             wanted.setdefault(CATALOGUE[name].source, []).append(name)
+            wanted.setdefault(ENROLMENT, []).append(name)
     found: dict[str, Envelope] = {}
     for row in db.execute(_OF_CITIZEN, {"citizen": citizen_id}):
-        if row.source in wanted:
-            document = opened(db, citizen_id, row.source, row.sealed)
-            for name in wanted[row.source]:
-                if name in document:
-                    found[name] = Envelope(document[name][0], row.source, document[name][1])
+        if row.source not in wanted:
+            continue
+        document = opened(db, citizen_id, row.source, row.sealed)
+        for name in wanted[row.source]:
+            # What a test citizen was enrolled with gives way to what the register itself says.
+            if name in document and (row.source != ENROLMENT or name not in found):
+                found[name] = Envelope(document[name][0], row.source, document[name][1])
     return found
 
 

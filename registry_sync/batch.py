@@ -173,7 +173,7 @@ def _find_sharing(db: Session, batch: Batch, entries: list[Entry]) -> None:
 def _fetch(db: Session, batch: Batch, entries: list[Entry], also: Sequence[str]) -> None:
     citizens = {seen.citizen for entry in entries if (seen := batch.seen.get(entry.key))}
     citizens.update(also, batch.owners.values(), *batch.sharing.values())
-    sealing.ready(db, citizens, people.SCOPE)
+    sealing.ready(db, citizens, attributes.SCOPE)
     for row in _all(db, _PERSONS, "citizens", citizens):
         who = people.opened(db, row.citizen_id, row.identity)
         batch.persons[row.citizen_id] = Known(row.state, row.state_as_of, row.numbered, who)

@@ -22,10 +22,12 @@ class Attribute:
     sensitivity: str
 
 
+ENROLMENT = "enrolment"
 SOURCES = {
     "civil": Source("civil", {"en": "Civil registry", "ka": "სამოქალაქო რეესტრი"}),
     "tax": Source("tax", {"en": "Tax register", "ka": "საგადასახადო რეესტრი"}),
-    "self": Source("self", {"en": "Stated by the person", "ka": "თავად პირის მითითებული"}),
+    # Test citizens only: what they were enrolled with, whatever register would know it.
+    ENROLMENT: Source(ENROLMENT, {"en": "Test enrolment", "ka": "სატესტო რეგისტრაცია"}),
 }
 GROUPS = {
     "name": {"en": "Name", "ka": "სახელი"},
@@ -64,14 +66,14 @@ _ROWS = (
     ("tax_residency", "Tax residency", "საგადასახადო რეზიდენტობა", "tax", "tax", "medium"),
     ("employer", "Employer", "დამსაქმებელი", "tax", "tax", "high"),
     ("tax_year", "Tax year", "საგადასახადო წელი", "tax", "tax", "low"),
-    ("nickname", "Nickname", "მეტსახელი", "self", "profile", "low"),
-    ("preferred_username", "Preferred user name", "სასურველი სახელი", "self", "profile", "low"),
-    ("profile", "Profile page", "პროფილის გვერდი", "self", "profile", "low"),
-    ("picture", "Picture", "ფოტოსურათი", "self", "profile", "medium"),
-    ("website", "Website", "ვებგვერდი", "self", "profile", "low"),
-    ("zoneinfo", "Time zone", "დროის სარტყელი", "self", "profile", "low"),
-    ("locale", "Language", "ენა", "self", "profile", "low"),
-    ("updated_at", "Last updated", "ბოლო განახლება", "self", "profile", "low"),
+    ("nickname", "Nickname", "მეტსახელი", ENROLMENT, "profile", "low"),
+    ("preferred_username", "Preferred user name", "სასურველი სახელი", ENROLMENT, "profile", "low"),
+    ("profile", "Profile page", "პროფილის გვერდი", ENROLMENT, "profile", "low"),
+    ("picture", "Picture", "ფოტოსურათი", ENROLMENT, "profile", "medium"),
+    ("website", "Website", "ვებგვერდი", ENROLMENT, "profile", "low"),
+    ("zoneinfo", "Time zone", "დროის სარტყელი", ENROLMENT, "profile", "low"),
+    ("locale", "Language", "ენა", ENROLMENT, "profile", "low"),
+    ("updated_at", "Last updated", "ბოლო განახლება", ENROLMENT, "profile", "low"),
 )
 CATALOGUE = {
     name: Attribute(name, {"en": english, "ka": georgian}, source, group, sensitivity)

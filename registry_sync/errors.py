@@ -48,6 +48,13 @@ class PersonUnknown(Missing):
     text = _("Nobody has this citizen ID. Check it: a wrong character never leads to another person.")
 
 
+class IdentifierTaken(Conflict):
+    """A national identifier belongs to one person only."""
+
+    code = "identifier-taken"
+    text = _("Somebody already has this national identifier. Check the number.")
+
+
 class MessageRefused(Invalid):
     """A registry's message was not accepted; `err` is the code of RFC 8935, section 2.4."""
 

@@ -29,14 +29,6 @@ class CitizenBorn(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CitizenEnrolled(Event):
-    """A test citizen was made from stated claims, without a register (never in production)."""
-
-    kind: ClassVar[str] = "citizen-enrolled"
-    citizen: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class CitizenDied(Event):
     """A register says that the citizen has died."""
 

@@ -258,7 +258,7 @@ def _hold(batch: Batch, todo: _Writing, entry: Entry, bad: Bad, candidates: tupl
 
 def _write(db: Session, batch: Batch, todo: _Writing) -> None:
     at = clock.now()
-    sealing.ready(db, todo.founded, people.SCOPE)
+    sealing.ready(db, todo.founded, attributes.SCOPE)
 
     def row(citizen: str, prefix: str = "") -> dict[str, Any]:
         known = batch.persons[citizen]

@@ -2,23 +2,28 @@
 
 import itertools
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_37_36
 
+from core import clock
 from keys import blind, sealing
 from keys.errors import Shredded
+from registry_sync import attributes, matching
+from registry_sync.attributes import SCOPE
+from registry_sync.catalogue import CATALOGUE
 from registry_sync.tables import person, person_identifier
-from registry_sync.wire.shapes import Identity
+from registry_sync.wire.shapes import NATIONAL, Identity
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 RANDOM_CHARACTERS = 12
-SCOPE = "attributes"
 IDENTITY = b"identity"
 LIVING, DECEASED = "living", "deceased"
 _VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
@@ -96,6 +101,45 @@ def by_identifier(db: Session, identifier_type: str, value: str) -> str | None:
         _BY_IDENTIFIER, {"blind": identifier(db, identifier_type, value)}
     ).scalar_one_or_none()
     return found
+
+
+def enrol(db: Session, claims: Mapping[str, Any], *, source: str) -> str:
+    """Make somebody known from stated claims, outside any register, and return the new citizen ID.
+
+    Claims that the catalogue does not know are left out. Raises IdentifierTaken for a
+    `national_identifier` that somebody else has.
+    """
+    at, citizen_id = clock.now(), new_citizen_id()
+    values = {name: value for name, value in claims.items() if name in CATALOGUE and value not in (None, "")}
+
+    def word(name: str) -> str:
+        return str(values.get(name, ""))
+
+    who = Identity(
+        given=word("given_name"),
+        second=word("middle_name"),
+        family=word("family_name"),
+        sex=word("gender"),
+        born=word("birthdate"),
+    )
+    today = at.date().isoformat()
+    db.execute(
+        insert(person).values(
+            citizen_id=citizen_id,
+            state=LIVING,
+            state_as_of=today,
+            numbered=False,
+            identity=sealed(db, citizen_id, who),
+            matched_at=at,
+            changed_at=at,
+        )
+    )
+    if number := word("national_identifier"):
+        blind_number = identifier(db, NATIONAL, number)
+        db.execute(insert(person_identifier).values(blind=blind_number, kind=NATIONAL, citizen_id=citizen_id))
+    matching.keep(db, [(block, citizen_id) for block in matching.blocks(db, who)])
+    attributes.put(db, citizen_id, source, values, as_of=today)
+    return citizen_id
 
 
 def identifier(db: Session, identifier_type: str, value: str) -> bytes:

@@ -69,6 +69,12 @@ def listing(
     return [_shown(row) for row in rows], pages
 
 
+def count(db: Session) -> int:
+    """Return how many things are in quarantine and wait for somebody."""
+    query = select(func.count()).select_from(table).where(table.c.state == holding.OPEN)
+    return int(db.execute(query).scalar_one())
+
+
 def waiting(db: Session) -> dict[str, dict[str, int]]:
     """Return how many things are in quarantine, by source and reason."""
     counts: dict[str, dict[str, int]] = {}
