@@ -1,0 +1,52 @@
+"""Follows a growing ledger from its rows, and holds it to what clients were answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sqlalchemy import select, text
+
+from consent.ledger import entries, subjects, tree
+from consent.ledger.tables import entry, head, subject
+from core.database import Database
+
+
+@dataclass
+class Auditor:
+    """Reads each row once; what it keeps is recomputed from the rows and from nothing else."""
+
+    database: Database
+    edge: tree.Frontier = field(default_factory=tree.Frontier)
+    chains: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    released: Counter[str] = field(default_factory=Counter)
+
+    def follow(self) -> None:
+        """Read what is new. Asserts indexes without gap, linear chains, and that the rows lead to the root."""
+        with self.database.reading() as db:
+            if not self.database.is_sqlite:
+                db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            now = db.execute(select(head)).one()
+            names = {row.label: row.chain for row in db.execute(select(subject))}
+            rows = db.execute(
+                select(entry).where(entry.c.leaf_index >= self.edge.size).order_by(entry.c.leaf_index)
+            ).mappings()
+            for row in rows:
+                assert row["leaf_index"] == self.edge.size, "a gap in the indexes"
+                self.edge.append(tree.leaf_hash(subjects.leaf_data(row)))
+                if row["leaf_type"] == entries.COMMITMENT:
+                    name = names[row["label"]]
+                    opened = subjects.open_opening(db, name, row["leaf_index"], row["opening"])
+                    self._link(row["label"], row["seq"], row["commitment"], opened)
+            assert (self.edge.size, self.edge.root()) == (now.size, now.root), "the rows lead elsewhere"
+
+    def _link(self, label: bytes, seq: int, commitment: bytes, opened: tuple[bytes, bytes]) -> None:
+        n, before = self.chains.get(label, (0, entries.first_head(label)))
+        assert entries.commitment(*opened) == commitment
+        said = subjects.Opened(0, seq, commitment, *opened).facts
+        assert said is not None
+        place = (label.hex(), n + 1, entries.base64_of(before))
+        assert (said["chain"], said["seq"], said["prev"]) == place, "a chain that is not linear"
+        self.chains[label] = (n + 1, entries.next_head(before, commitment))
+        if said["data"].get("outcome") == "released" and "request_id" in said["data"]:
+            self.released[said["data"]["request_id"]] += 1
