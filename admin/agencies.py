@@ -18,7 +18,6 @@ from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.oidc import clients
-from registry_sync.catalogue import CATALOGUE
 
 router = APIRouter(prefix="/admin")
 LONGEST_DECLARATION = 40_000
@@ -86,7 +85,6 @@ def show_purposes(request: Request, database: Db, official: ReadsAgencies) -> Re
         section="purposes",
         purposes=found,
         agencies=known,
-        catalogue=CATALOGUE,
     )
 
 
@@ -131,7 +129,6 @@ def show_purpose(
         section="purposes",
         purpose=found,
         versions=every,
-        catalogue=CATALOGUE,
         agency=agency,
     )
 

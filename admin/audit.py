@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -146,7 +146,7 @@ def _kinds(event: type[Event]) -> list[type[Event]]:
     return [kind for sub in event.__subclasses__() for kind in (sub, *_kinds(sub))]
 
 
-def _row(row: Row[Any]) -> LogRow:
+def _row(row: Any) -> LogRow:
     return LogRow(
         index=row.leaf_index,
         public=row.label is None,

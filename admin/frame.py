@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.permissions import Official
+from consent import showing
 from core import pages
 from core.language import _
 
@@ -35,5 +36,6 @@ def show(
         official=official,
         rooms=[room for room in ROOMS if official.may(room[2])],
         section=section,
+        showing=showing,
         **context,
     )

@@ -17,7 +17,7 @@ from core.errors import TooMany
 from core.language import Lazy, _
 from core.web import Db, Form
 from registry_sync import people
-from registry_sync.catalogue import CATALOGUE, GROUPS, SOURCES, Attribute
+from registry_sync.catalogue import CATALOGUE, Attribute
 
 router = APIRouter(prefix="/admin/citizens")
 LOOKS_AN_HOUR = 60
@@ -62,9 +62,7 @@ def look(request: Request, database: Db, official: LooksAtCitizens, form: Form) 
         reason=typed["reason"],
         office=typed["office"],
         values=said.values,
-        missing=[CATALOGUE[name] for name in wanted.attributes if name not in said.values],
-        catalogue=CATALOGUE,
-        sources=SOURCES,
+        missing=[name for name in wanted.attributes if name not in said.values],
         receipt=said.receipt,
     )
 
@@ -112,5 +110,5 @@ def _form(
         errors=errors,
         typed=typed,
         chosen=chosen,
-        groups=[(GROUPS[name], attributes) for name, attributes in grouped.items()],
+        groups=list(grouped.items()),
     )

@@ -34,7 +34,6 @@ def sources(request: Request, database: Db, official: ReadsSources) -> Response:
         "sources.html",
         section="sources",
         names=names,
-        sources=SOURCES,
         waiting=waiting,
         words=REASONS,
     )
@@ -58,7 +57,6 @@ def source(
         "source.html",
         section="sources",
         source=source,
-        sources=SOURCES,
         records=records,
         page=min(max(page, 1), pages),
         pages_count=pages,
@@ -146,7 +144,6 @@ def _record_page(
         record=opened.record,
         masked=opened.masked,
         candidates=[people.grouped(citizen) for citizen in opened.candidates],
-        sources=SOURCES,
         errors=errors,
         typed=typed,
         clear=clear,
