@@ -1,5 +1,109 @@
 """`/consent`: a citizen reads who asks for what and why, with the values, and decides."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consent import asking
+from consent.errors import NotAsked, TextChanged
+from core import language, pages
+from core.database import Database
+from core.events import Actor
+from core.language import Lazy, _
+from core.sessions import BrowserSession
+from core.web import Db, Form, Here, see_other
+from idp.oidc import authorize, interactions, redirects, steps
+from idp.oidc.authorize import Asked, Refused
+from idp.oidc.interactions import Interaction
+from idp.oidc.steps import Consent
 
 router = APIRouter()
+NOTHING_CHOSEN = _("Switch on at least one of these to allow it, or choose not to allow it.")
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A citizen in front of a question that their interaction has come to."""
+
+    citizen: str
+    asked: Asked
+    interaction: Interaction
+    step: Consent
+
+
+@router.get("/consent")
+def show(request: Request, database: Db, here: Here, i: str = "") -> Response:
+    """Show the question that an interaction has come to; from any other place go back to the dispatcher."""
+    return _page(request, database, here, i)
+
+
+@router.post("/consent")
+def decide(request: Request, database: Db, here: Here, form: Form) -> Response:
+    """Keep the citizen's word; it is answered when it stands in the ledger."""
+    token = form.get("i")
+    try:
+        with database.writing() as db:
+            sitting = _sitting(db, token, here)
+            if sitting is None:
+                return see_other(interactions.PATH + token)
+            grant = asking.decided(
+                db,
+                sitting.step.question,
+                form,
+                citizen=sitting.citizen,
+                client_id=sitting.asked.client.client_id,
+                actor=Actor("citizen", sitting.citizen),
+            )
+            word = "declined" if grant.state == "declined" else "given"
+            interactions.answered(db, token, sitting.interaction.progress, grant.purpose, word)
+    except NotAsked:
+        return _page(request, database, here, token, error=NOTHING_CHOSEN)
+    except TextChanged as changed:
+        return _page(request, database, here, token, error=changed.text)
+    settings = request.app.state.settings
+    database.parts.sequencer.drain(sitting.citizen, timeout=settings.release_deadline_seconds)
+    return see_other(interactions.PATH + token)
+
+
+def _page(
+    request: Request,
+    database: Database,
+    here: BrowserSession | None,
+    token: str,
+    *,
+    error: Lazy | str | None = None,
+) -> Response:
+    with database.reading() as db:
+        sitting = _sitting(db, token, here)
+        if sitting is None:
+            return see_other(interactions.PATH + token)
+        question = sitting.step.question
+        view = asking.view(db, question, citizen=sitting.citizen, lang=language.current())
+    client = sitting.asked.client
+    return pages.render(
+        request,
+        asking.TEMPLATE,
+        status=400 if error else 200,
+        form_action=(redirects.origin(sitting.asked.redirect_uri),),
+        view=view,
+        action="/consent",
+        fields={"i": token},
+        errors={"": error} if error else {},
+        client_name=client.name,
+        client_uri=client.uri,
+    )
+
+
+def _sitting(db: Session, token: str, here: BrowserSession | None) -> Sitting | None:
+    """Return where an interaction stands if it stands at a question, looked at anew."""
+    found = interactions.find(db, token)
+    if found is None or here is None:
+        return None
+    asked = authorize.examine(db, found.posted)
+    if isinstance(asked, Refused):
+        return None
+    step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
+    return Sitting(here.subject, asked, found, step) if isinstance(step, Consent) else None
