@@ -11,7 +11,7 @@ import pytest
 from core.database import Database
 from core.events import SYSTEM
 from idp.staff import accounts
-from tests.admin.authenticator import Authenticator
+from tests.authenticator import Authenticator
 
 FORM = re.compile(r"<form\b(?P<head>[^>]*)>(?P<body>.*?)</form>", re.DOTALL)
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')

@@ -9,8 +9,8 @@ from core.events import SYSTEM
 from core.settings import Settings
 from idp.staff import accounts
 from idp.staff.errors import InvitationSpent, StaffExists, TwoPeopleNeeded
-from tests.admin.authenticator import Authenticator
 from tests.admin.conftest import Browser, Colleague
+from tests.authenticator import Authenticator
 
 Hire = Callable[[str], Colleague]
 
@@ -95,11 +95,12 @@ def test_bad_answers_sign_nobody_in(colleague: Hire, client: object, settings: S
     browser = Browser(client)
     page = browser.get("/staff/login")
     if trick == "no verification":
-        nino.passkey.verifies = False
+        nino.passkey.verifies_user = False
     elif trick == "other origin":
         nino.passkey.origin = "https://id.erti.example.evil.example"
     elif trick == "unknown passkey":
         nino.passkey = Authenticator(settings.issuer)
+        nino.passkey.create({"rp": {"id": settings.host}, "user": {"id": "AA"}, "challenge": "AA"})
     answer = "{" if trick == "not JSON" else nino.passkey.get(page.data("options"))
     refused = browser.post("/staff/login", {"credential": answer}, on=page)
     assert refused.status == 403
@@ -113,7 +114,7 @@ def test_joining_needs_user_verification(database: Database, client: object, set
         token = accounts.invite(db, "Nino", "support", actor=SYSTEM).token
     browser = Browser(client)
     page = browser.get(f"/staff/join?invitation={token}")
-    careless = Authenticator(settings.issuer, verifies=False)
+    careless = Authenticator(settings.issuer, verifies_user=False)
     refused = browser.post("/staff/join", {"credential": careless.create(page.data("options"))}, on=page)
     assert refused.status == 403
     careful = Authenticator(settings.issuer)
