@@ -15,7 +15,6 @@ from typing import Annotated
 
 import httpx
 import typer
-from rich.panel import Panel
 
 from core.settings import Settings
 from service.commands.run import free_or_fail
@@ -204,7 +203,7 @@ def _introduce(settings: Settings, port: int) -> None:
         "",
         "Ctrl-C stops all of it; `make run` goes on with the same data, `make run FRESH=1` starts over.",
     ]
-    out.print(Panel("\n".join(lines), border_style="cyan", expand=False), soft_wrap=True)
+    out.print("", *lines, "", sep="\n", soft_wrap=True)
 
 
 def _short(path: Path) -> Path:
