@@ -1,0 +1,142 @@
+"""What a citizen shares with whom, put together for the page: live permissions, past ones, and what the law allows."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from consent import agencies, grants, purposes, showing
+from consent.agencies import Agency
+from consent.errors import GrantOver
+from consent.grants import Grant
+from consent.purposes import Purpose
+from core import clock, language
+
+
+@dataclass(frozen=True)
+class Item:
+    """One attribute of a permission."""
+
+    attribute: str
+    label: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One permission with what it is for. `state` is the grant's, or expired where its time is over."""
+
+    grant: Grant
+    agency: Agency
+    agency_name: str
+    purpose: Purpose
+    title: str
+    lang: str
+    items: tuple[Item, ...]
+    state: str
+
+    @property
+    def phrase(self) -> str:
+        """What it covers (or was asked for), as one phrase."""
+        return showing.labels(self.grant.attributes or self.grant.offered)
+
+
+@dataclass(frozen=True)
+class ByLaw:
+    """One purpose for which a law allows an agency to read without asking."""
+
+    agency_name: str
+    title: str
+    law: str
+    url: str
+    phrase: str
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What a withdrawal would take back and leave, before it is confirmed. `whole` if nothing is left."""
+
+    shared: Shared
+    gone: tuple[Item, ...]
+    left: tuple[Item, ...]
+
+    @property
+    def whole(self) -> bool:
+        """True if the permission ends."""
+        return not self.left
+
+    @property
+    def gone_phrase(self) -> str:
+        """What is taken back, as one phrase."""
+        return showing.labels(item.attribute for item in self.gone)
+
+    @property
+    def left_phrase(self) -> str:
+        """What is left, as one phrase."""
+        return showing.labels(item.attribute for item in self.left)
+
+    @property
+    def needed(self) -> bool:
+        """True if something that the purpose needs is taken out of it."""
+        return any(item.required for item in self.gone)
+
+
+def of(db: Session, citizen: str) -> list[Shared]:
+    """Return a citizen's permissions, live ones first, then the newest."""
+    found = [_shared(db, grant) for grant in grants.of(db, citizen)]
+    return sorted(found, key=lambda one: not one.grant.is_live)
+
+
+def one(db: Session, grant_id: str, *, citizen: str) -> Shared:
+    """Return one permission of a citizen; raises GrantUnknown."""
+    return _shared(db, grants.read(db, grant_id, citizen=citizen))
+
+
+def withdrawal(db: Session, grant_id: str, chosen: list[str], *, citizen: str) -> Withdrawal:
+    """Return what taking back some attributes (all if none is named) would mean.
+
+    Raises GrantUnknown, and GrantOver if it is over or an attribute is not part of it.
+    """
+    shared = one(db, grant_id, citizen=citizen)
+    names = set(chosen) or set(shared.grant.attributes)
+    if not shared.grant.is_live or not names <= shared.grant.attributes:
+        raise GrantOver(detail=shared.grant.grant_id)
+    gone = tuple(item for item in shared.items if item.attribute in names)
+    return Withdrawal(shared, gone, tuple(item for item in shared.items if item.attribute not in names))
+
+
+def by_law(db: Session) -> list[ByLaw]:
+    """Return what the law allows agencies to read about anyone without asking."""
+    reads = language.current()
+    called = {agency.id: agency.name(reads) for agency in agencies.listing(db)}
+    return [
+        ByLaw(
+            called[purpose.agency],
+            purpose.text(reads)["title"],
+            purpose.law or "",
+            purpose.basis["url"],
+            showing.labels(purpose.names),
+        )
+        for purpose in purposes.listing(db)
+        if purpose.by_law
+    ]
+
+
+def _shared(db: Session, grant: Grant) -> Shared:
+    reads = language.current()
+    agency = agencies.read(db, grant.agency)
+    purpose = purposes.read(db, grant.purpose, grant.purpose_version)
+    over = grant.state in ("given", "narrowed") and grant.expires_at <= clock.now()
+    return Shared(
+        grant=grant,
+        agency=agency,
+        agency_name=agency.name(reads),
+        purpose=purpose,
+        title=purpose.text(reads)["title"],
+        lang=purpose.language(reads),
+        items=tuple(
+            Item(wanted.name, showing.label(wanted.name), wanted.required)
+            for wanted in purpose.attributes
+            if wanted.name in grant.attributes
+        ),
+        state="expired" if over else grant.state,
+    )

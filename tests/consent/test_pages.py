@@ -1,0 +1,245 @@
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from consent import decisions, disclosure, grants
+from consent.ledger import signer
+from core import sessions
+from core.database import Database
+from tests.consent import country
+from tests.consent.country import CITIZEN, ME, allow, ask
+
+ATTRIBUTE = re.compile(r'href="(/my[^"]*)"')
+
+
+@pytest.fixture
+def browser(client: Any, database: Database) -> Iterator[Any]:
+    """Give a browser in which the citizen is signed in, with some history."""
+    with database.writing() as db:
+        country.found(db)
+        country.be_born(db, CITIZEN)
+        allow(db, "given_name", "income_bracket")
+        _session, token = sessions.begin(
+            db, subject=CITIZEN, kind="citizen", acr=country.HIGH, amr=["hwk"], user_agent="", network=""
+        )
+    disclosure.release(database, ask("given_name", "income_bracket"))
+    disclosure.release(database, ask("employer"))
+    disclosure.release(database, ask(purpose="revenue-assessment", case="A-17", official="O. Ficer"))
+    client.cookies.set("__Host-erti_session", token)
+    client.headers["accept"] = "text/html"
+    return client
+
+
+def page(browser: Any, path: str) -> str:
+    """Return a page's text; it is there."""
+    answer = browser.get(path)
+    assert answer.status_code == 200, answer.text
+    return str(answer.text)
+
+
+def live(database: Database) -> grants.Grant:
+    """Return the citizen's live grant."""
+    with database.reading() as db:
+        found = grants.live(db, citizen=CITIZEN, purpose="revenue-sign-in")
+    assert found
+    return found
+
+
+def post(browser: Any, path: str, text: str, **fields: Any) -> Any:
+    """Send a page's form."""
+    token = re.search(r'name="csrf_token" value="([^"]+)"', text)
+    assert token
+    return browser.post(path, data={"csrf_token": token.group(1), **fields})
+
+
+def test_nobody_else_gets_in(client: Any) -> None:
+    """Every page of the room leads to the sign-in page and back."""
+    for path in ("/my", "/my/data", "/my/sharing", "/my/history", "/my/history/bundle", "/my/history.csv"):
+        answer = client.get(path)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/login?return_to=%2Fmy")
+
+
+def test_every_link_leads_somewhere(browser: Any) -> None:
+    """From the overview all of the room can be walked through, in both languages, without a dead link."""
+    seen, todo = set(), ["/my"]
+    while todo:
+        path = todo.pop()
+        if path in seen or path.startswith("/my/security"):
+            continue
+        seen.add(path)
+        answer = browser.get(
+            path.replace("&amp;", "&"), headers={"accept-language": "ka" if len(seen) % 2 else "en"}
+        )
+        if path == "/my/history/bundle" and answer.status_code == 503:
+            continue
+        assert answer.status_code == 200, path
+        if answer.headers["content-type"].startswith("text/html"):
+            todo += ATTRIBUTE.findall(answer.text)
+    assert {"/my/data", "/my/sharing", "/my/history"} <= seen
+    assert any(path.endswith("/withdraw") for path in seen)
+
+
+def test_my_data_shows_values_by_register(browser: Any) -> None:
+    """Each value stands under its register with its day."""
+    text = page(browser, "/my/data")
+    for words in ("Nino", "Civil registry", "January 31, 2026", "Vashliani", "Tax register", "The Mill"):
+        assert words in text
+
+
+def test_sharing_shows_consent_and_law(browser: Any) -> None:
+    """What is allowed, by whom and until when, and what the law allows without asking."""
+    text = page(browser, "/my/sharing")
+    assert "Office of revenue" in text
+    assert "Given name and Income bracket" in text
+    assert "Tax Code, 72(1)" in text
+
+
+def test_withdrawing_the_whole(browser: Any, database: Database) -> None:
+    """After words about what stops and what the agency may keep, everything is taken back at once."""
+    grant = live(database)
+    path = f"/my/sharing/{grant.grant_id}/withdraw"
+    text = page(browser, path)
+    assert "cannot read: Given name and Income bracket" in text
+    assert "365 days" in text
+    answer = post(browser, path, text)
+    assert answer.status_code == 303
+    assert "It has stopped" in page(browser, answer.headers["location"])
+    refused = disclosure.release(database, ask("given_name"))
+    assert isinstance(refused, disclosure.NotReleased)
+
+
+def test_withdrawing_a_part(browser: Any, database: Database) -> None:
+    """One attribute is taken back, the other stays, and both are said before it is done."""
+    grant = live(database)
+    path = f"/my/sharing/{grant.grant_id}/withdraw"
+    text = page(browser, f"{path}?attribute=income_bracket")
+    assert "cannot read: Income bracket." in text
+    assert "still read: Given name." in text
+    answer = post(browser, path, text, attribute="income_bracket")
+    assert "no more than: Given name" in page(browser, answer.headers["location"])
+    assert live(database).attributes == {"given_name"}
+
+
+def test_a_withdrawal_needs_the_form(browser: Any, database: Database) -> None:
+    """A post without the page's token changes nothing; another's permission is not found."""
+    grant = live(database)
+    assert browser.post(f"/my/sharing/{grant.grant_id}/withdraw").status_code == 403
+    with database.writing() as db:
+        other = allow(db, "given_name", citizen=country.OTHER)
+    text = page(browser, f"/my/sharing/{grant.grant_id}/withdraw")
+    assert post(browser, f"/my/sharing/{other.grant_id}/withdraw", text).status_code == 404
+    assert browser.get(f"/my/sharing/{other.grant_id}").status_code == 404
+    assert live(database) == grant
+
+
+def test_the_history_is_in_words(browser: Any) -> None:
+    """Reads, refusals, reads by law and decisions are sentences, the newest first, with case and law."""
+    text = page(browser, "/my/history")
+    sentences = [
+        "Office of revenue read Given name, because a law allows it",
+        "Office of revenue asked for Employer and was refused",
+        "Office of revenue read Given name and Income bracket, as you allowed",
+        "You allowed Office of revenue to read Given name and Income bracket",
+    ]
+    places = [text.index(f"<h3>{sentence}") for sentence in sentences]
+    assert places == sorted(places)
+    for words in ("A-17", "O. Ficer", "Tax Code, 72(1)", "You have not allowed all of it."):
+        assert words in text
+
+
+def test_the_history_can_be_filtered(browser: Any) -> None:
+    """By kind, agency and month; what does not fit is not there."""
+    reads = page(browser, "/my/history?kind=reads")
+    assert "as you allowed" in reads
+    assert "You allowed Office" not in reads
+    assert "as you allowed" in page(browser, "/my/history?agency=revenue")
+    assert "Nothing like that" in page(browser, "/my/history?agency=health")
+    assert "Nothing like that" in page(browser, "/my/history?month=1999-01")
+    assert "You allowed Office" in page(browser, "/my/history?kind=nonsense")
+
+
+def test_long_histories_have_pages(browser: Any, database: Database) -> None:
+    """Older entries are behind real links, and a page beyond the end is the last one."""
+    for _time in range(25):
+        disclosure.release(database, ask())
+    first = page(browser, "/my/history?kind=reads")
+    assert 'href="/my/history?kind=reads&amp;page=2"' in first
+    assert "Page 2 of 2" in page(browser, "/my/history?kind=reads&page=2")
+    assert "Page 2 of 2" in page(browser, "/my/history?kind=reads&page=99")
+    assert "Page 1 of 2" in page(browser, "/my/history?page=-3")
+
+
+def test_the_table_holds_every_entry(browser: Any) -> None:
+    """The table for spreadsheets has a row for each entry, with its reference."""
+    answer = browser.get("/my/history.csv")
+    assert "attachment" in answer.headers["content-disposition"]
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert len(rows) == 1 + 4
+    assert "Case: A-17" in rows[1][3]
+
+
+def test_no_cell_is_a_formula(browser: Any, database: Database) -> None:
+    """What an agency writes cannot become a formula in the citizen's spreadsheet."""
+    disclosure.release(database, ask(purpose="revenue-assessment", case="=1+1"))
+    rows = list(csv.reader(io.StringIO(browser.get("/my/history.csv").content.decode("utf-8-sig"))))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_the_bundle_holds_what_the_page_shows(browser: Any, database: Database) -> None:
+    """The download has as many entries as the page tells, and the page says that they are signed."""
+    signer.sign_if_due(database)
+    answer = browser.get("/my/history/bundle")
+    assert answer.status_code == 200
+    found = json.loads(answer.content)
+    assert found["citizen"] == CITIZEN
+    assert found["n"] == len(found["entries"]) == 4
+    text = page(browser, "/my/history")
+    assert "4 entries since" in text
+    assert "All of them are in the ledger" in text
+    with database.reading() as db:
+        assert signer.policy_fingerprint(db) in text
+
+
+def test_the_program_is_the_one_of_this_version(browser: Any) -> None:
+    """The verifier that is offered is the file itself."""
+    answer = browser.get("/my/history/verifier")
+    assert b"erti-history-bundle/1" in answer.content
+
+
+def test_a_decision_is_in_the_history_when_it_is_answered(browser: Any, database: Database) -> None:
+    """The very next page after a withdrawal shows it."""
+    grant = live(database)
+    text = page(browser, f"/my/sharing/{grant.grant_id}/withdraw")
+    post(browser, f"/my/sharing/{grant.grant_id}/withdraw", text)
+    assert "You took back your permission for Office of revenue" in page(browser, "/my/history")
+
+
+def test_an_empty_room_says_so(client: Any, database: Database) -> None:
+    """Somebody about whom nothing is known yet is told what would be here."""
+    with database.writing() as db:
+        _session, token = sessions.begin(
+            db, subject=country.OTHER, kind="citizen", acr=country.HIGH, amr=[], user_agent="", network=""
+        )
+    client.cookies.set("__Host-erti_session", token)
+    for path, words in (
+        ("/my", "Nobody has looked yet"),
+        ("/my/data", "No register has told us"),
+        ("/my/sharing", "You have allowed nothing"),
+        ("/my/history", "Your history is empty"),
+    ):
+        assert words in page(client, path)
+
+
+def test_an_ended_permission_can_only_be_looked_at(browser: Any, database: Database) -> None:
+    """What is over is still explained, and cannot be taken back again."""
+    grant = live(database)
+    with database.writing() as db:
+        decisions.withdraw(db, grant, actor=ME)
+    assert "withdraw-all" not in page(browser, f"/my/sharing/{grant.grant_id}")
+    assert browser.get(f"/my/sharing/{grant.grant_id}/withdraw").status_code == 409
