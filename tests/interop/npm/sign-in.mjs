@@ -25,6 +25,7 @@ const authorize = client.buildAuthorizationUrl(config, {
   code_challenge_method: 'S256',
   state,
   nonce,
+  prompt: 'consent',
 })
 say({ authorize: authorize.href })
 
