@@ -10,7 +10,7 @@ from idp.oidc import clients
 from consent import importing
 from tests.conftest import ISSUER
 from tests.consent import country
-from tests.idp.oidc.provider import CLIENTS, Provider
+from tests.idp.oidc.provider import CITIZEN, CLIENTS, Provider
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def provider(web: TestClient, database: Database) -> Provider:
     """Give the provider with two agencies and a company, their clients, and one citizen."""
     with database.writing() as db:
         country.found(db)
-        country.be_born(db, country.CITIZEN)
+        country.be_born(db, CITIZEN)
         importing.load(
             db,
             {

@@ -4,17 +4,22 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 from starlette.testclient import TestClient
 
+from consent import decisions
 from core import sessions
 from core.database import Database
+from core.events import Actor
 from tests.conftest import ISSUER
-from tests.consent.country import CITIZEN, SUBSTANTIAL
+from consent.grants import Grant
+from tests.consent import country
+from tests.consent.country import SUBSTANTIAL
 
+CITIZEN, OTHER = "K7QD2M9XWT4BB", "4RZ8N1PV6HJ3G"
 PORTAL, PUBLIC, NATIVE, COMPANY = "portal", "spa", "app", "shop"
 SECRET = "a secret of the portal: 40% & more + enough"
 CALLBACK = "https://portal.example/cb"
@@ -80,7 +85,6 @@ class Provider:
     database: Database
     web: TestClient
     session: sessions.BrowserSession | None = None
-    last: dict[str, str] = field(default_factory=dict)
 
     def sign_in(self, citizen: str = CITIZEN, *, acr: str = SUBSTANTIAL) -> sessions.BrowserSession:
         """Begin a session of the citizen in this browser."""
@@ -91,6 +95,20 @@ class Provider:
             )  # fmt: skip
         self.web.cookies.set("__Host-erti_session", token)
         return self.session
+
+    def allow(self, *names: str, purpose: str = "revenue-sign-in") -> Grant:
+        """Let the citizen allow attributes."""
+        with self.database.writing() as db:
+            return country.allow(db, *names, purpose=purpose, citizen=CITIZEN)
+
+    def withdraw(self, grant: Grant, *names: str) -> None:
+        """Let the citizen take a permission back, whole or in part."""
+        with self.database.writing() as db:
+            decisions.withdraw(db, grant, attributes=names or None, actor=Actor("citizen", CITIZEN))
+
+    def history(self, chain: str = CITIZEN) -> list[dict[str, Any]]:
+        """Return what a chain of the ledger says, oldest first."""
+        return country.history(self.database, chain)
 
     def authorize(self, client: str = PORTAL, **changes: Any) -> Any:
         """Send an authorization request with PKCE; `None` leaves a parameter out."""
