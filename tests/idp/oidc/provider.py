@@ -24,9 +24,7 @@ PORTAL, PUBLIC, NATIVE, COMPANY = "portal", "spa", "app", "shop"
 SECRET = "a secret of the portal: 40% & more + enough"
 CALLBACK = "https://portal.example/cb"
 VERIFIER = "a-verifier-of-more-than-forty-three-characters-is-enough"
-CHALLENGE = (
-    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-)
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 API = "https://api.portal.example/"
 SIGNED_IN = {"scope": "openid", "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
@@ -140,7 +138,9 @@ class Provider:
             "code_verifier": VERIFIER,
             **changes,
         }
-        return self.token(client, secret, **{name: value for name, value in form.items() if value is not None})
+        return self.token(
+            client, secret, **{name: value for name, value in form.items() if value is not None}
+        )
 
     def tokens(self, client: str = PORTAL, **changes: Any) -> dict[str, Any]:
         """Go through the whole flow and return the token response."""
@@ -173,7 +173,9 @@ class Provider:
     def read(self, body: Any, *, client: str = PORTAL, path: str = "/attributes/read") -> Any:
         """Post a body with a token of the client's own."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.web.post(path, content=content, headers={"Authorization": f"Bearer {self.own_token(client)}"})
+        return self.web.post(
+            path, content=content, headers={"Authorization": f"Bearer {self.own_token(client)}"}
+        )
 
 
 def request(client: str = PORTAL, **changes: Any) -> dict[str, Any]:

@@ -57,7 +57,13 @@ def test_single_sign_on_answers_at_once(provider: Provider) -> None:
 
 def test_wrong_redirect_uri_never_redirects(provider: Provider) -> None:
     """A redirect URI that is not the client's gets a page for the person, not a redirect."""
-    for uri in ("https://evil.example/cb", to.CALLBACK + "/", to.CALLBACK + "?a=b", "HTTPS://PORTAL.EXAMPLE/cb", None):
+    for uri in (
+        "https://evil.example/cb",
+        to.CALLBACK + "/",
+        to.CALLBACK + "?a=b",
+        "HTTPS://PORTAL.EXAMPLE/cb",
+        None,
+    ):
         answer = provider.authorize(redirect_uri=uri)
         assert answer.status_code == 400
         assert "location" not in answer.headers
