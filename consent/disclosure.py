@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from consent import agencies, door, evidence
+from consent import unmatched as looks
 from consent.door import Ask, NotReleased, Situation
 from consent.errors import AskMalformed, RefusedTooOften
-from consent.events import Disclosed, StaffLooked
+from consent.events import Disclosed, RecordUnmasked, StaffLooked
 from consent.evidence import Entry
 from consent.ledger.sequencer import Integrated
 from consent.resolving import ResolveAsk, resolve
@@ -28,10 +29,13 @@ __all__ = [
     "Released",
     "ResolveAsk",
     "StaffAsk",
+    "Uncovered",
+    "UnmatchedAsk",
     "own",
     "release",
     "resolve",
     "staff",
+    "unmatched",
 ]
 
 REFUSALS_A_MINUTE = 600
@@ -55,6 +59,25 @@ class StaffAsk:
     reason: str
     citizen: str
     attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnmatchedAsk:
+    """What a member of staff asks of the door about a record that is nobody's yet, by its quarantine ID."""
+
+    staff: str
+    office: str
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """A record as its source sent it, and the entry that stands for the look."""
+
+    source: str
+    content: bytes
+    receipt: Integrated
 
 
 def release(database: Database, ask: Ask) -> Released | NotReleased:
@@ -102,31 +125,75 @@ def staff(database: Database, ask: StaffAsk) -> Released | NotReleased:
     and otherwise as `release` does.
     """
     door.outside_writing(database)
-    office, reason = ask.office.strip(), ask.reason.strip()
-    if not (office and reason and ask.attributes) or len(reason) > LONGEST_REASON:
-        raise AskMalformed(detail="staff")
+    office, reason = _why(ask.office, ask.reason)
+    if not ask.attributes:
+        raise AskMalformed(detail="no attributes")
     with database.reading() as db:
         if people.find(db, ask.citizen) is None:
             return door.NO_SUCH_CITIZEN
         values = attributes.read(db, ask.citizen, ask.attributes)
     request_id = str(uuid.uuid4())
+    event = StaffLooked(
+        staff=ask.staff,
+        office=office,
+        reason=reason,
+        attributes=ask.attributes,
+        request_id=request_id,
+        outcome="released",
+    )
+    receipt = _looked(database, event, chain=ask.citizen, staff_id=ask.staff, request_id=request_id)
+    return Released(values, receipt)
+
+
+def unmatched(database: Database, ask: UnmatchedAsk) -> Uncovered:
+    """Open a record in quarantine, which is nobody's yet, once the look is durable on the source's chain.
+
+    When it turns out whose it is, the look joins their history (`consent.unmatched.tell`). The caller owes
+    the check of the permission; `registry_sync.quarantine.read` shows the same covered, without an entry.
+    Raises AskMalformed without office or reason, RecordUnknown, and otherwise as `release` does.
+    """
+    door.outside_writing(database)
+    office, reason = _why(ask.office, ask.reason)
+    with database.reading() as db:
+        source, content = attributes.unmatched(db, ask.record)
+    request_id = str(uuid.uuid4())
+    event = RecordUnmasked(
+        staff=ask.staff,
+        office=office,
+        reason=reason,
+        source=source,
+        record=ask.record,
+        request_id=request_id,
+        outcome="released",
+    )
+    with database.writing() as db:
+        looks.remember(db, event)
+    receipt = _looked(database, event, chain=looks.chain(source), staff_id=ask.staff, request_id=request_id)
+    return Uncovered(source, content, receipt)
+
+
+def _why(office: str, reason: str) -> tuple[str, str]:
+    said = office.strip(), reason.strip()
+    if not all(0 < len(text) <= LONGEST_REASON for text in said):
+        raise AskMalformed(detail="office or reason")
+    return said
+
+
+def _looked(
+    database: Database, event: StaffLooked | RecordUnmasked, *, chain: str, staff_id: str, request_id: str
+) -> Integrated:
     entry = Entry(
-        event=StaffLooked(
-            staff=ask.staff,
-            office=office,
-            reason=reason,
-            attributes=ask.attributes,
-            request_id=request_id,
-            outcome="released",
-        ),
-        about=[ask.citizen],
-        actor=Actor("staff", ask.staff),
-        client=f"staff:{ask.staff}",
+        event=event,
+        about=[chain],
+        actor=Actor("staff", staff_id),
+        client=f"staff:{staff_id}",
         request_id=request_id,
         bound_to=evidence.binding(request_id),
     )
     receipt = evidence.obtain(database, entry)
-    return Released(values, receipt) if receipt else door.ENDED_MEANWHILE
+    if receipt is None:
+        raise RuntimeError("a look by staff relies on no grant, so none can have ended")
+    return receipt
 
 
 def _keep_refusal(database: Database, found: Situation, refused: NotReleased) -> None:

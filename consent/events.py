@@ -155,7 +155,7 @@ class StaffLooked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordUnmasked(Event):
-    """Staff opened a source's record that is nobody's yet."""
+    """Staff opened a source's record that was nobody's yet; `looked_at` where it is told later, once it is."""
 
     kind: ClassVar[str] = "record-unmasked"
     staff: str
@@ -166,3 +166,4 @@ class RecordUnmasked(Event):
     record: str
     request_id: str
     outcome: str
+    looked_at: datetime | None = None

@@ -232,7 +232,6 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "account-reopened": ("account", _plain(_("Your account was opened again"))),
     "account-closed": ("account", _plain(_("Your account was closed"))),
     "citizen-born": ("registers", _changed(_("The {source} registered your birth"))),
-    "citizen-enrolled": ("registers", _plain(_("You were entered as a test citizen"), "quiet")),
     "citizen-died": ("registers", _changed(_("The {source} reported a death"))),
     "death-reversed": (
         "registers",

@@ -1,0 +1,118 @@
+import dataclasses
+import importlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent import door, events, showing, words
+from consent.words import Names
+from core import language
+from core.events import Event
+from registry_sync.catalogue import CATALOGUE
+
+# What stands in chains of agencies, sources and the office, never in a citizen's.
+NOT_ABOUT_CITIZENS = {
+    "agency-put", "purpose-published", "client-put", "signing-key-changed", "sealing-epoch-begun",
+    "import-finished", "record-quarantined", "record-settled", "record-dismissed",
+    "approval-asked", "approval-decided", "ledger-checked",
+    "staff-invited", "staff-joined", "staff-signed-in", "staff-signed-out", "staff-suspended",
+}  # fmt: skip
+PACKAGES = ("keys", "registry_sync", "consent", "idp", "idp.oidc", "idp.staff", "admin")
+
+
+def kinds() -> dict[str, type[Event]]:
+    """Return every event of the house by kind."""
+    modules = [importlib.import_module(f"{package}.events") for package in PACKAGES]
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, type)]
+    return {one.kind: one for one in found if issubclass(one, Event) and one is not Event}
+
+
+SAMPLES: dict[str, Any] = {
+    "agency": "revenue", "client": "portal", "purpose": "tax", "purpose_version": 1, "basis": "consent",
+    "outcome": "released", "attributes": ["given_name", "address"], "left": ["given_name"], "left_out": ["address"],
+    "grant": "g", "channel": "standing", "request_id": "r", "case": "A-17", "law": "Tax Code, 72(1)",
+    "official": "O. Ficer", "whole": True, "reason": "expired", "expires_at": "2027-01-31T00:00:00.000Z",
+    "source": "civil", "staff": "s-1", "office": "Desk", "record": "q", "identifier_type": "UIN",
+}  # fmt: skip
+CALLED = Names({"revenue": "Revenue Service"}, {"tax": "Your tax account"})
+
+
+def sample(event: type[Event]) -> dict[str, Any]:
+    """Return plausible data of an event."""
+    return {field.name: SAMPLES.get(field.name, "x") for field in dataclasses.fields(event)}
+
+
+def test_every_event_about_a_citizen_has_words() -> None:
+    """Whatever may stand in a citizen's history is said in a sentence, and nothing is said that cannot be."""
+    assert set(kinds()) == set(words.KINDS) | NOT_ABOUT_CITIZENS
+
+
+@pytest.mark.parametrize("kind", words.KINDS)
+@pytest.mark.parametrize("reader", ["en", "ka"])
+def test_each_sentence_is_whole(kind: str, reader: str) -> None:
+    """No placeholder is left open, no ID stands where a name belongs, and the group is known."""
+    language.speak(reader)
+    try:
+        said = words.say(kind, sample(kinds()[kind]), CALLED)
+    finally:
+        language.speak("en")
+    text = said.title + "".join(term + text for term, text in said.details)
+    assert "{" not in text
+    assert "revenue" not in text
+    assert said.title
+    assert words.group(kind) in words.GROUPS
+    assert kind in words.kinds(words.group(kind))
+
+
+def test_every_rule_of_the_door_has_words() -> None:
+    """A refusal is explained to the citizen, whichever rule it was."""
+    rules = {"agency-not-active", "purpose-unknown", "purpose-of-another-agency", "attribute-outside-purpose",
+             "case-missing", "assurance-too-low", "no-grant", "attribute-not-agreed", "citizen-deceased"}  # fmt: skip
+    assert set(words.RULES) == rules | {door.ENDED_MEANWHILE.rule}
+
+
+def test_a_kind_nobody_foresaw_is_named() -> None:
+    """An entry of a later version is shown by its kind instead of being left out."""
+    assert words.say("mandate-given", {}, CALLED).title == "Something was recorded: mandate-given"
+    assert words.say("disclosed", {"unreadable": True}, CALLED).title == "Something was recorded: disclosed"
+
+
+def test_reads_are_told_apart() -> None:
+    """Read at sign-in, standing, by law, refused, and only recognised: each has its sentence."""
+    base = sample(events.Disclosed)
+    titles = {
+        words.say("disclosed", {**base, **changes}, CALLED).title
+        for changes in (
+            {}, {"basis": "law"}, {"channel": "sign-in"}, {"channel": "sign-in", "attributes": []},
+            {"outcome": "refused", "rule": "no-grant"},
+        )
+    }  # fmt: skip
+    assert len(titles) == 5
+
+
+def test_values_are_shown_in_words() -> None:
+    """Dates, partial dates, yes and no, numbers and addresses read like words."""
+    assert showing.value("birthdate", "1988-04-17") == "April 17, 1988"
+    assert showing.value("birthdate", "1988-04") == "April 1988"
+    assert showing.value("birthdate", "1988") == "1988"
+    assert showing.value("email_verified", True) == "yes"
+    assert showing.value("household_size", 4) == "4"
+    assert showing.value("address", {"formatted": "Oak 1\nMtvareuli"}) == "Oak 1\nMtvareuli"
+    assert showing.value("address", {"locality": "Mtvareuli", "country": "GE"}) == "Mtvareuli\nGE"
+    assert showing.value("tax_residency", "non-resident") == "not resident"
+    assert showing.value("gender", "something else") == "something else"
+
+
+@given(
+    name=st.sampled_from(sorted(CATALOGUE)),
+    held=st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    ),
+)
+def test_no_value_surprises_the_page(name: str, held: Any) -> None:
+    """Whatever a register holds, it can be shown."""
+    assert isinstance(showing.value(name, held), str)
