@@ -1,5 +1,7 @@
 """The registers' room: what each source holds up, and one record in quarantine at a time."""
 
+import json
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,6 +9,7 @@ from starlette.responses import Response
 from admin.frame import show
 from admin.permissions import Official, ReadsSources, UnmasksRecords, WorksQuarantine
 from consent import disclosure
+from consent.disclosure import UnmatchedAsk
 from core import limits
 from core.database import Database
 from core.errors import Invalid, Missing, TooMany
@@ -114,12 +117,10 @@ def unmask(
     if errors:
         return _record_page(request, database, official, record_id, errors=errors, typed=typed)
     _throttle(database, official)
-    asked = disclosure.UnmatchedAsk(
-        staff=official.id, office=typed["office"], reason=typed["reason"], record=record_id
-    )
+    asked = UnmatchedAsk(staff=official.id, office=typed["office"], reason=typed["reason"], record=record_id)
     said = disclosure.unmatched(database, asked)
     return _record_page(
-        request, database, official, record_id, errors={}, typed=NOTHING_TYPED, clear=said.record
+        request, database, official, record_id, errors={}, typed=NOTHING_TYPED, clear=_readable(said.content)
     )
 
 
@@ -148,6 +149,15 @@ def _record_page(
         typed=typed,
         clear=clear,
     )
+
+
+def _readable(content: bytes) -> str:
+    """Return a record as people read it: JSON in lines, anything else as it came."""
+    text = content.decode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _throttle(database: Database, official: Official) -> None:

@@ -2,13 +2,13 @@
 
 from sqlalchemy.orm import Session
 
-from consent import decisions
+from consent import decisions, unmatched
 from consent.events import GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts
 from idp.oidc import tokens
-from registry_sync.events import CitizenDied, DeathReversed
+from registry_sync.events import CitizenDied, DeathReversed, RecordMatched
 
 
 def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
@@ -34,4 +34,5 @@ HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     DeathReversed: [reversal_reopens],
     GrantWithdrawn: [withdrawal_ends_tokens],
+    RecordMatched: [unmatched.tell],
 }
