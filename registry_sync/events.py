@@ -89,23 +89,16 @@ class RecordQuarantined(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordMatched(Event):
-    """A record was found to be about this citizen. `how` is comparison, retry, or the decision of staff."""
+    """A record was found to be about this citizen. `how` is comparison, retry, or decision (of staff).
+
+    `record` is its number in quarantine if it was there; then the event stands on the source's chain too.
+    """
 
     kind: ClassVar[str] = "record-matched"
     citizen: str
     source: str
     how: str
     record: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordSettled(Event):
-    """A record left quarantine because it could be applied after all."""
-
-    kind: ClassVar[str] = "record-settled"
-    source: str
-    record: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

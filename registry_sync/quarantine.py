@@ -14,7 +14,7 @@ from core.language import Lazy
 from registry_sync import apply, holding, intake, people, trust
 from registry_sync.batch import Item
 from registry_sync.errors import PersonUnknown, RecordClosed, RecordUnknown
-from registry_sync.events import RecordDismissed, RecordMatched, RecordSettled
+from registry_sync.events import RecordDismissed, RecordMatched
 from registry_sync.intake import Decision, Placed
 from registry_sync.tables import person_identifier
 from registry_sync.tables import quarantined_record as table
@@ -199,12 +199,10 @@ def _conclude(db: Session, row: Any, placed: Placed, actor: Actor) -> None:
         db.execute(update(table).where(table.c.id == row.id).values(**values))
         return
     db.execute(update(table).where(table.c.id == row.id).values(state=holding.SETTLED, sealed=None))
-    event = RecordSettled(source=row.source, record=row.id, reason=row.reason)
-    record(db, event, actor=actor, about=[holding.owner(row.source)])
     if placed.citizen:
         how = "decision" if placed.how == "decided" else "retry"
-        match = RecordMatched(citizen=placed.citizen, source=row.source, how=how, record=row.id)
-        record(db, match, actor=actor, about=[placed.citizen])
+        event = RecordMatched(citizen=placed.citizen, source=row.source, how=how, record=row.id)
+        record(db, event, actor=actor, about=[placed.citizen, holding.owner(row.source)])
 
 
 def _row(db: Session, record_id: str, *, lock: bool = False) -> Any:

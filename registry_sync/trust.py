@@ -45,7 +45,8 @@ class Trusted:
 def verify(settings: Settings, token: bytes) -> Message:
     """Return the message in a Security Event Token. It establishes, in this order (RFC 8417; RFC 8725):
 
-    (1) it is a compact JWS of sane length whose header says `secevent+jwt` (RFC 8417, 2.3) and one of ALGORITHMS;
+    (1) it is a compact JWS of sane length whose header says `secevent+jwt` (RFC 8417, 2.3), names
+        one of ALGORITHMS and relies on no extension;
     (2) the issuer is a registry that is trusted here, and `kid` names a key of it made for that algorithm;
     (3) the signature is right;
     (4) the audience is this service;
@@ -57,6 +58,8 @@ def verify(settings: Settings, token: bytes) -> Message:
     text, header, claims = _parts(token)
     if header.get("typ") not in (TYPE, f"application/{TYPE}"):  # (1)
         raise MessageRefused("invalid_request", _("The token's type is not secevent+jwt."))
+    if "crit" in header:
+        raise MessageRefused("invalid_request", _("The token relies on an extension that is not known here."))
     if header.get("alg") not in ALGORITHMS:
         raise MessageRefused("invalid_key", _("The signature algorithm is not accepted."))
     trusted = _key(settings, claims.get("iss"), header)  # (2)
