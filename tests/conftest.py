@@ -1,28 +1,19 @@
 """What every test may ask for: settings, a database on each engine, and the house put together."""
 
-import importlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
-from core.database import Database, Parts
+from core.database import Database
 from core.settings import Settings
-from keys import sealing
-from keys.custody import FolderCustody
-from keys.ring import Keyring
+from service.app import begin, create_app, open_house
 from tests.engines import Postgres, Sqlite
 from tests.machine import NotRun
-
-# While packages are being built the house may not stand yet; then tests get the ground floor alone.
-try:
-    SERVICE: Any = importlib.import_module("service.app")
-except ImportError:
-    SERVICE = None
 
 ISSUER = "https://id.erti.example"
 
@@ -76,7 +67,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """Give a fresh database on each engine with keys, sealer and handlers; its sequencer is not started."""
-    base = _open_house()(settings)
+    base = open_house(settings)
     yield base
     base.close()
 
@@ -84,38 +75,20 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def house(database: Database) -> Iterator[Database]:
     """Give a house that has begun: signing keys and leaf 0 are made, the sequencer runs."""
-    SERVICE.begin(database)
+    begin(database)
     database.parts.sequencer.start()
     yield database
     database.parts.sequencer.stop()
 
 
 @pytest.fixture
-def app(settings: Settings, database: Database) -> Any:
+def app(settings: Settings, database: Database) -> FastAPI:
     """Give the web application on the test's database; `client` runs it."""
-    return SERVICE.create_app(settings, database)
+    return create_app(settings, database)
 
 
 @pytest.fixture
-def client(app: Any) -> Iterator[Any]:
+def client(app: FastAPI) -> Iterator[TestClient]:
     """Give a browser without pictures at the issuer's own address; redirects are not followed."""
-    test_client = importlib.import_module("starlette.testclient").TestClient
-    with test_client(app, base_url=ISSUER, follow_redirects=False) as browser:
+    with TestClient(app, base_url=ISSUER, follow_redirects=False) as browser:
         yield browser
-
-
-def _open_house() -> Callable[[Settings], Database]:
-    return SERVICE.open_house if SERVICE else _ground_floor
-
-
-class _Sealer:
-    def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
-        return b"2026" + sealing.seal(db, chain, "ledger:2026", plaintext)
-
-    def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
-        return sealing.unseal(db, chain, f"ledger:{sealed[:4].decode()}", sealed[4:])
-
-
-def _ground_floor(settings: Settings) -> Database:
-    keys = Keyring(FolderCustody(settings.data_dir / "keys"))
-    return Database(Parts(settings, keys=keys, sealer=_Sealer()))

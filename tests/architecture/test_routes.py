@@ -1,0 +1,111 @@
+"""Who may call what: each route asks who is there, or stands here with its reason."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from core import forms, web
+from service.app import ROUTERS
+
+# Nobody need be signed in. Whoever adds a line here says what stands in front of the route instead.
+OPEN = {
+    "/": "the front page",
+    "/about": "says what this is",
+    "/language/{language}": "a language is no secret",
+    "/healthz": "says that the process lives",
+    "/readyz": "says whether it can serve",
+    "/metrics": "the networks of the settings only",
+    "/login": "the way in",
+    "/login/code": "the stage after a right password, by a cookie of its own",
+    "/login/recovery": "the way in without the passkey",
+    "/login/passkey/options": "the way in",
+    "/login/passkey/verify": "the way in",
+    "/logout": "the way out",
+    "/activate": "the way in with a letter",
+    "/activate/method": "a stage of activation, by a cookie of its own",
+    "/activate/passkey": "a stage of activation, by a cookie of its own",
+    "/activate/password": "a stage of activation, by a cookie of its own",
+    "/activate/app": "a stage of activation, by a cookie of its own",
+    "/activate/codes": "a stage of activation, by a cookie of its own",
+    "/staff/join": "the one-time invitation",
+    "/staff/login": "the way in for staff",
+    "/.well-known/openid-configuration": "public (OpenID Connect Discovery, 4)",
+    "/.well-known/oauth-authorization-server": "public (RFC 8414)",
+    "/jwks.json": "public keys",
+    "/authorize": "comes from anywhere (RFC 6749, 3.1)",
+    "/authorize/{interaction}": "the interaction is bound to its browser",
+    "/authorize/{interaction}/account": "the interaction is bound to its browser",
+    "/consent": "the interaction is bound to its browser and its citizen",
+    "/end-session": "comes from anywhere (OpenID Connect RP-Initiated Logout, 2)",
+    "/end-session/confirm": "the way out",
+    "/token": "client authentication (RFC 6749, 3.2.1)",
+    "/introspect": "client authentication (RFC 7662, 2.1)",
+    "/revoke": "client authentication (RFC 7009, 2.1)",
+    "/register": "none in development, an initial access token in production (RFC 7591, 3)",
+    "/userinfo": "an access token (RFC 6750)",
+    "/attributes/read": "an access token (RFC 6750)",
+    "/citizens/resolve": "an access token (RFC 6750)",
+    "/registry/events": "a signature by a registry's key (RFC 8417)",
+    "/ledger/checkpoint": "public: anyone may mirror and check",
+    "/ledger/tile/{path:path}": "public: anyone may mirror and check",
+    "/ledger/policy": "public: what to trust",
+}
+# Sent from other sites or by programs, which have no token of a form of ours.
+NO_FORM_TOKEN = {
+    "/token", "/introspect", "/revoke", "/register", "/userinfo", "/authorize", "/end-session",
+    "/attributes/read", "/citizens/resolve", "/registry/events", "/login/passkey/verify",
+}  # fmt: skip
+GUARDS = {web._citizen, web._staff}
+
+
+def routes(routers: Any = ROUTERS) -> Iterator[Any]:
+    """Give every route of the application, those of included routers too."""
+    for router in routers:
+        for route in router.routes:
+            included = getattr(route, "original_router", None)
+            yield from routes([included]) if included else [route]
+
+
+def asked(dependant: Any) -> set[Callable[..., Any]]:
+    """Return everything that is called before a route."""
+    return {
+        call for inner in dependant.dependencies for call in (inner.call, *asked(inner)) if call is not None
+    }
+
+
+def test_each_route_asks_who_is_there_or_says_why_not() -> None:
+    """Every route takes a citizen's or a staff member's session, or stands on the list of open ones."""
+    unguarded = {route.path for route in routes() if not GUARDS & asked(route.dependant)}
+    assert unguarded - set(OPEN) == set()
+
+
+def test_the_list_of_open_routes_is_current() -> None:
+    """No path stands on the list that has meanwhile gone or been closed; later issues add `/register`."""
+    unguarded = {route.path for route in routes() if not GUARDS & asked(route.dependant)}
+    assert set(OPEN) - unguarded <= {"/register"}
+
+
+def test_each_post_from_a_page_carries_its_token() -> None:
+    """Every route that changes something checks that the form came from one of our pages, or is named here."""
+    unchecked = {
+        route.path
+        for route in routes()
+        if route.methods & {"POST", "PUT", "PATCH", "DELETE"} and forms.checked not in asked(route.dependant)
+    }
+    assert unchecked <= NO_FORM_TOKEN
+
+
+def test_staff_routes_are_not_for_citizens() -> None:
+    """Under /admin only staff are let in, under /my only citizens."""
+    wrong = [
+        route.path
+        for route in routes()
+        if (route.path.startswith("/admin") and web._staff not in asked(route.dependant))
+        or (route.path.startswith("/my") and web._citizen not in asked(route.dependant))
+    ]
+    assert not wrong
+
+
+def test_routes_are_plain_functions() -> None:
+    """Routes are `def`, so that they run in the thread pool and may wait for the database (DESIGN 7)."""
+    flags = {route.path for route in routes() if route.endpoint.__code__.co_flags & 0x80}
+    assert not flags
