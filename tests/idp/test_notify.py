@@ -1,0 +1,129 @@
+import email
+import email.policy
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+from sqlalchemy import func, select, update
+
+from core import clock
+from core.database import Database, Parts
+from core.events import SYSTEM
+from idp import accounts, notify
+from idp.tables import outbox
+from registry_sync import people
+from tests.consent import country
+from tests.ports import free_port
+
+
+class Postbox(Message):
+    """Keeps the letters that arrive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[email.message.Message] = []
+
+    def handle_message(self, message: email.message.Message) -> None:
+        """Keep a letter that arrived."""
+        self.letters.append(email.message_from_bytes(message.as_bytes(), policy=email.policy.default))
+
+
+@pytest.fixture
+def postbox() -> Iterator[tuple[Postbox, str]]:
+    """Give a mail server that keeps what it is sent, and its address."""
+    box = Postbox()
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    yield box, f"smtp://127.0.0.1:{server.port}"
+    server.stop()
+
+
+def with_mail(database: Database, url: str) -> Database:
+    """Return the database as a worker with a mail server would see it."""
+    house = database.parts
+    settings = house.settings.model_copy(update={"smtp_url": url})
+    return Database(Parts(settings, keys=house.keys, sealer=house.sealer), url=database.url)
+
+
+@pytest.fixture
+def citizen(database: Database) -> str:
+    """Give a citizen whose sign-in name is an e-mail address and whose language is Georgian."""
+    citizen_id = people.new_citizen_id()
+    with database.writing() as db:
+        country.be_born(db, citizen_id)
+        accounts.open_for_test(db, citizen_id, "nino@example.org", language="ka")
+    return citizen_id
+
+
+def test_a_notice_is_mailed_after_the_commit(database, citizen, postbox) -> None:
+    """A notice goes to the address of the account, once, as plain text that names nobody."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    with database.writing() as db:
+        notify.tell(db, citizen, "passkey-added")
+    assert notify.deliver(worker) == 1
+    assert notify.deliver(worker) == 0
+    (letter,) = box.letters
+    assert letter["To"] == "nino@example.org"
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert "https://id.erti.example/my/account" in letter.get_content()
+    assert citizen not in letter.as_string()
+    worker.close()
+
+
+def test_a_change_that_is_undone_mails_nothing(database, citizen, postbox) -> None:
+    """When the transaction of a change is rolled back, its notice goes with it."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    with pytest.raises(RuntimeError), database.writing() as db:
+        accounts.lock(db, citizen, reason="staff", actor=SYSTEM)
+        raise RuntimeError
+    assert notify.deliver(worker) == 0
+    assert box.letters == []
+    worker.close()
+
+
+def test_a_server_that_is_away_is_tried_again_later(database, citizen, postbox) -> None:
+    """A letter that could not be sent waits, and goes out when the server is back."""
+    box, url = postbox
+    with database.writing() as db:
+        notify.tell(db, citizen, "password-set")
+    away = with_mail(database, "smtp://127.0.0.1:1")
+    assert notify.deliver(away) == 0
+    back = with_mail(database, url)
+    assert notify.deliver(back) == 0, "it is not due yet"
+    with database.writing() as db:
+        db.execute(update(outbox).values(due_at=clock.now() - timedelta(seconds=1)))
+    assert notify.deliver(back) == 1
+    assert len(box.letters) == 1
+    away.close()
+    back.close()
+
+
+def test_a_letter_that_never_goes_out_is_given_up(database, citizen) -> None:
+    """After the last attempt a notice is dropped, so that the outbox does not grow for ever."""
+    away = with_mail(database, "smtp://127.0.0.1:1")
+    with database.writing() as db:
+        notify.tell(db, citizen, "password-set")
+    for _attempt in range(len(notify.RETRY_AFTER) + 1):
+        notify.deliver(away)
+        with database.writing() as db:
+            db.execute(update(outbox).values(due_at=clock.now() - timedelta(seconds=1)))
+    with database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(outbox)) == 0
+    away.close()
+
+
+def test_without_a_server_a_notice_is_a_line_in_the_log(database, citizen, capsys) -> None:
+    """Without `smtp_url` nothing is sent and nothing kept; the line in the log names nobody."""
+    with database.writing() as db:
+        notify.tell(db, citizen, "password-set")
+    assert notify.deliver(database) == 0
+    with database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(outbox)) == 0
+    said = capsys.readouterr()
+    assert "password-set" in said.out + said.err
+    assert citizen not in said.out + said.err
+    assert "nino@" not in said.out + said.err
