@@ -45,12 +45,16 @@ _DOCUMENTS = select(attribute_document.c.citizen_id, attribute_document.c.sealed
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record as it came: its bytes, what was read in them, its line, and the header it stood under."""
+    """One record as it came: its bytes, what was read in them, its line, and the header it stood under.
+
+    `part` is where it ends in its file, if the line was too long to be kept in one piece.
+    """
 
     content: bytes
     parsed: Record | Bad
     line: int = 0
     header: tuple[str, ...] = ()
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ def gathered(db: Session, source: str, items: Sequence[Item], *, run: str, also:
 
 
 def _entry(db: Session, source: str, item: Item) -> Entry:
-    content = holding.fingerprint(db, item.content)
+    content = holding.fingerprint(db, item.content, item.part)
     if isinstance(item.parsed, Bad):
         return Entry(item, content)
     found = item.parsed

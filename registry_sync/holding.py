@@ -71,9 +71,12 @@ def owner(source: str) -> str:
     return f"source:{source}"
 
 
-def fingerprint(db: Session, raw: bytes) -> bytes:
-    """Return the blind hash by which a record's exact content is known again."""
-    return blind.index(db, "registry_sync.content", raw.decode("latin-1"))
+def fingerprint(db: Session, raw: bytes, part: int = 0) -> bytes:
+    """Return the blind hash by which a record's exact content is known again.
+
+    `part` is where it ends in its file, if it is only part of a record: parts may look alike.
+    """
+    return blind.index(db, "registry_sync.content", raw.decode("latin-1") + (f"\n@{part}" if part else ""))
 
 
 def shelve(db: Session, source: str, form: str, things: Sequence[Held], *, run: str) -> dict[bytes, str]:
@@ -100,7 +103,7 @@ def shelve(db: Session, source: str, form: str, things: Sequence[Held], *, run: 
                 "size": len(thing.contents.raw),
                 "at": at,
             }
-            for thing in {thing.content: thing for thing in things}.values()
+            for thing in {thing.content: thing for thing in reversed(things)}.values()
         ],
     )
     return numbers

@@ -140,6 +140,7 @@ def _load(database: Database, run: _Run, pieces: list[Piece], header: tuple[str,
             register.read(piece.content, header) if piece.whole else Bad("too-long"),
             piece.line,
             header,
+            0 if piece.whole else piece.end,
         )
         for piece in pieces
         if piece.content.strip()  # an empty line is no record
