@@ -1,6 +1,6 @@
 """How attributes are put in words for people: their labels, values, sources and days."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -33,10 +33,11 @@ def label(name: str) -> str:
     return _by_language(found.label) if found else name
 
 
-def labels(names: Any) -> str:
+def labels(names: Iterable[str]) -> str:
     """Return several attributes as one phrase: ``given name, birth date and address``."""
     order = {name: place for place, name in enumerate(CATALOGUE)}
-    words = [label(name) for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))]
+    ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
+    words = [_within(label(name)) for name in ordered]
     return format_list(words, locale=language.current()) if words else str(_("nothing"))
 
 
@@ -81,3 +82,8 @@ def day(written: str) -> str:
 
 def _by_language(words: Mapping[str, str]) -> str:
     return words.get(language.current()) or next(iter(words.values()))
+
+
+def _within(words: str) -> str:
+    """Return a label as it stands inside a sentence, where only names and abbreviations begin with a capital."""
+    return words[:1].lower() + words[1:] if words[1:2].islower() or words[1:2] == "-" else words

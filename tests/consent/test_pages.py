@@ -96,7 +96,7 @@ def test_sharing_shows_consent_and_law(browser: Any) -> None:
     """What is allowed, by whom and until when, and what the law allows without asking."""
     text = page(browser, "/my/sharing")
     assert "Office of revenue" in text
-    assert "Given name and Income bracket" in text
+    assert "given name and income bracket" in text
     assert "Tax Code, 72(1)" in text
 
 
@@ -105,7 +105,7 @@ def test_withdrawing_the_whole(browser: Any, database: Database) -> None:
     grant = live(database)
     path = f"/my/sharing/{grant.grant_id}/withdraw"
     text = page(browser, path)
-    assert "cannot read: Given name and Income bracket" in text
+    assert "can no longer read: given name and income bracket" in text
     assert "365 days" in text
     answer = post(browser, path, text)
     assert answer.status_code == 303
@@ -119,10 +119,10 @@ def test_withdrawing_a_part(browser: Any, database: Database) -> None:
     grant = live(database)
     path = f"/my/sharing/{grant.grant_id}/withdraw"
     text = page(browser, f"{path}?attribute=income_bracket")
-    assert "cannot read: Income bracket." in text
-    assert "still read: Given name." in text
+    assert "can no longer read: income bracket." in text
+    assert "still read: given name." in text
     answer = post(browser, path, text, attribute="income_bracket")
-    assert "no more than: Given name" in page(browser, answer.headers["location"])
+    assert "no more than: given name" in page(browser, answer.headers["location"])
     assert live(database).attributes == {"given_name"}
 
 
@@ -142,10 +142,10 @@ def test_the_history_is_in_words(browser: Any) -> None:
     """Reads, refusals, reads by law and decisions are sentences, the newest first, with case and law."""
     text = page(browser, "/my/history")
     sentences = [
-        "Office of revenue read Given name, because a law allows it",
-        "Office of revenue asked for Employer and was refused",
-        "Office of revenue read Given name and Income bracket, as you allowed",
-        "You allowed Office of revenue to read Given name and Income bracket",
+        "Office of revenue read given name, because a law allows it",
+        "Office of revenue asked for employer and was refused",
+        "Office of revenue read given name and income bracket, as you allowed",
+        "You allowed Office of revenue to read given name and income bracket",
     ]
     places = [text.index(f"<h3>{sentence}") for sentence in sentences]
     assert places == sorted(places)
