@@ -30,6 +30,7 @@ from verifier import erti_verify
 KILLS = 25
 READS_A_SECOND = 200
 READERS = 20
+READY_SECONDS = 180
 CLIENT, PURPOSE, ATTRIBUTES = "revenue-portal", "revenue-assessment", ["income_bracket"]
 
 
@@ -108,11 +109,24 @@ class Town:
         self.running[name] = self.service.start(*erti, *command)
 
     def kill(self, name: str) -> None:
-        """Kill one process without warning, and start it again."""
+        """Kill one process without warning, start it again, and wait until it serves."""
         process = self.running[name]
         process.send_signal(signal.SIGKILL)
         process.wait()
         self.start(name)
+        if name != "worker":
+            self.ready(int(name))
+
+    def ready(self, port: int) -> None:
+        """Wait until a process serves; three start at once here, on a machine that may be busy."""
+        assert ports.within(READY_SECONDS, lambda: self.answers(port)), f"port {port} does not get ready"
+
+    def answers(self, port: int) -> bool:
+        """Whether a process says that it is ready."""
+        try:
+            return httpx.get(f"http://localhost:{port}/readyz", timeout=5, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
 
     def token(self) -> str:
         """An access token of the client's own."""
@@ -146,7 +160,7 @@ def _found(folder: Path, issuer: str, found: list[int], url: str) -> Iterator[To
         for name in (*map(str, found), "worker"):
             town.start(name)
         for port in found:
-            ports.wait_for(f"http://localhost:{port}/readyz")
+            town.ready(port)
         yield town
     finally:
         service.stop()
@@ -175,27 +189,28 @@ def test_nothing_answered_is_lost_when_processes_are_killed(town: Town, tmp_path
     threads = [threading.Thread(target=reader.run) for reader in readers]
     for thread in threads:
         thread.start()
-    auditor, between = Auditor(database), []
+    auditor, answered = Auditor(database), [0]
     try:
         for _ in range(KILLS):
-            time.sleep(dice.uniform(0.3, 1.5))
-            before = sum(reader.answered for reader in readers)
+            time.sleep(dice.uniform(0.1, 0.8))
             town.kill(dice.choice(sorted(town.running)))
             check(auditor, readers)
-            between.append(before)
+            answered.append(sum(reader.answered for reader in readers))
     finally:
         stop.set()
         for thread in threads:
             thread.join()
+        print(
+            f"answered after each kill: {answered}; other answers: {[r.refused for r in readers if r.refused]}"
+        )
     for port in town.ports:
-        ports.wait_for(f"http://localhost:{port}/readyz")
+        town.ready(port)
     check(auditor, readers)
     database.parts.sequencer.start()
     assert database.parts.sequencer.drain(timeout=20)
     database.parts.sequencer.stop()
     assert fsck.check(database) == []
-    assert len(set(between)) > KILLS // 2, "the load stood still between the kills"
-    assert sum(reader.answered for reader in readers) > 500
+    assert len(set(answered)) == KILLS + 1, "the load stood still between the kills"
     assert set().union(*(reader.refused for reader in readers)) <= {503}
     with database.reading() as db:
         policy = erti_verify.read_policy(signer.policy_text(db).encode())
