@@ -1,6 +1,7 @@
 """A whole service in processes of its own, on free ports and in a temporary folder, for tests from outside."""
 
 import contextlib
+import csv
 import os
 import secrets
 import subprocess
@@ -73,6 +74,12 @@ class Service:
             made = Sample(uin, citizen, activation.make_code(db, citizen, actor=SYSTEM))
         database.close()
         return made
+
+    def income_bracket(self, sample: Sample) -> str:
+        """What the tax register holds of somebody's income."""
+        register = self.settings.data_dir / "country" / country.TAX_FILE
+        rows = csv.DictReader(register.read_text("utf-8", "replace").splitlines())
+        return next(row["income_bracket"] for row in rows if row["national_identifier"] == sample.uin)
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a process that ends with the service."""

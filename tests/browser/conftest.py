@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests import service_process
 from tests.machine import chromium
 from tests.ports import free_port, wait_for
 from tests.service_process import Service
 
+PATIENCE = 20_000  # milliseconds; a machine busy with other tests takes its time
 QUIET = (
     "--headless",
     "--no-sandbox",
@@ -41,6 +42,7 @@ class Town:
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """Playwright, once for this pytest process."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as started:
         yield started
 

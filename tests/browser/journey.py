@@ -1,0 +1,107 @@
+"""The main journey of a citizen, step by step, in a real browser: with a passkey, or without any script."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests import citizens
+from tests.citizens import App, Citizen
+from tests.service_process import Sample
+
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+class Journey:
+    """One citizen's browser and the places they go."""
+
+    def __init__(self, context: BrowserContext, *, erti: str, revenue: str, health: str) -> None:
+        self.erti, self.revenue, self.health = erti, revenue, health
+        self.page: Page = context.new_page()
+        self._context = context
+
+    @contextmanager
+    def passkey(self) -> Iterator[None]:
+        """A device with a platform authenticator (WebAuthn 11.2), whose owner always says yes."""
+        session = self._context.new_cdp_session(self.page)
+        session.send("WebAuthn.enable")
+        session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        yield
+        session.detach()
+
+    def begin_at(self, portal: str) -> None:
+        """Open a portal and choose to sign in."""
+        self.page.goto(portal)
+        self.page.click("#sign-in")
+
+    def enter_letter(self, sample: Sample) -> None:
+        """From the sign-in page to activation, with the letter's two numbers."""
+        self.page.click("#login-activate")
+        self.page.fill("#citizen-id", sample.citizen_id)
+        self.page.fill("#activation-code", sample.code)
+        self.page.click("#activation-submit")
+
+    def make_passkey(self) -> None:
+        """Choose a passkey, and put the recovery codes away."""
+        self.page.click("#passkey-create")
+        expect(self.page.locator("#recovery-codes li")).to_have_count(10)
+        self.page.click("#codes-kept")
+
+    def choose_password(self, sample: Sample) -> Citizen:
+        """Choose a password and an app, and put the recovery codes away."""
+        page = self.page
+        page.click("#activate-password")
+        page.fill("#password", citizens.PASSWORD)
+        page.click("#password-submit")
+        app = App(page.locator("#totp-secret").text_content() or "")
+        page.fill("#totp-code", app.code())
+        page.click("#app-submit")
+        codes = page.locator("#recovery-codes li").all_text_contents()
+        page.click("#codes-kept")
+        return Citizen(sample.citizen_id, app, codes)
+
+    def sign_in(self, citizen: Citizen) -> None:
+        """Sign in with password and code."""
+        self.page.fill("#username", citizen.citizen_id)
+        self.page.fill("#password", citizens.PASSWORD)
+        self.page.click("#login-submit")
+        self.page.fill("#totp-code", citizen.app.code())
+        self.page.click("#code-submit")
+
+    def allow(self, *optional: str, shown: tuple[str, ...] = ()) -> None:
+        """On the consent page: see these values, switch on these optional attributes, allow."""
+        for value in shown:
+            expect(self.page.locator("#main")).to_contain_text(value)
+        for attribute in optional:
+            box = self.page.locator(f"#allow-{attribute}")
+            expect(box).not_to_be_checked()
+            box.check()
+        self.page.click("#consent-allow")
+
+    def stop_sharing(self, agency: str) -> None:
+        """Take everything back from this agency."""
+        page = self.page
+        page.goto(f"{self.erti}/my/sharing")
+        page.locator("#live article", has_text=agency).get_by_role("link").click()
+        page.click("#withdraw-all")
+        page.click("#withdraw-confirm")
+        expect(page.locator("#stopped")).to_contain_text(agency)
+
+    def look_at_history(self, *words: str) -> None:
+        """See these words in the history."""
+        self.page.goto(f"{self.erti}/my/history")
+        for word in words:
+            expect(self.page.locator("#main")).to_contain_text(word)
+
+    def read_again(self, portal: str) -> None:
+        """At a portal: ask once more, with the token it holds."""
+        self.page.goto(portal)
+        self.page.click("#read-again")
+        expect(self.page.locator("#shared-refused, #shared-values")).to_be_visible()
