@@ -1,5 +1,6 @@
 """How the service writes its log: one line for each thing, with the request's ID and no personal data."""
 
+import io
 import logging
 import sys
 from typing import Any
@@ -18,6 +19,18 @@ def _no_personal_data(
     return line
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error as it is at each line, not as it was at the start: tests and servers exchange it."""
+
+    def write(self, text: str) -> int:
+        """Write a piece of a line."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Pass a flush on."""
+        sys.stderr.flush()
+
+
 def start(log_format: str) -> None:
     """Set up logging for this process: `text` for people, `json` for machines; to standard error."""
     pretty = log_format == "text"
@@ -34,7 +47,7 @@ def start(log_format: str) -> None:
     )
     structlog.configure(
         processors=[*shared, *tail],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_StandardError()),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )

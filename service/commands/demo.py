@@ -103,7 +103,7 @@ def _prepare_folder(folder: Path, *, fresh: bool) -> None:
 def _running(settings: Settings, environment: dict[str, str], port: int) -> Iterator[list[Child]]:
     erti = [sys.executable, "-m", "service"]
     secrets = json.loads((settings.data_dir / founding.SECRETS).read_text("utf-8"))
-    plan = [
+    plan: list[tuple[str, list[str], dict[str, str]]] = [
         ("service", [*erti, "serve", "--port", str(port)], {}),
         ("worker", [*erti, "worker"], {}),
     ]

@@ -13,7 +13,7 @@ import uvicorn
 from core.settings import Settings
 from service import migrations, worker
 from service.app import create_app, open_house
-from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show
+from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
 
 
 def serve(
@@ -75,8 +75,8 @@ def migrate() -> None:
         before = migrations.current(database)
         migrations.upgrade(database)
         database.close()
-    except PermissionError as error:
-        raise fail(f"{error.filename} cannot be written. Set ERTI_DATA_DIR to a folder that can.") from error
+    except OSError as error:
+        raise unwritable(error) from error
     after = migrations.newest()
     out.print("nothing to do" if before == after else f"{before or 'empty'} -> {after}")
 

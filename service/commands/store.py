@@ -30,6 +30,13 @@ def fail(sentence: str, code: int = FAILED) -> typer.Exit:
     return typer.Exit(code)
 
 
+def unwritable(error: OSError) -> typer.Exit:
+    """Say which file or folder could not be written, and what to set; raise what this returns."""
+    return fail(
+        f"{error.filename} cannot be written ({error.strerror}). Set ERTI_DATA_DIR to a folder that can."
+    )
+
+
 def settings(**given: Any) -> Settings:
     """Read the settings, with those given on the command line in front."""
     try:
@@ -68,8 +75,8 @@ def opened(given: Settings | None = None, *, running: bool = False) -> Iterator[
         raise fail(
             f"{problem.text} ({problem.code}{f': {problem.detail}' if problem.detail else ''})"
         ) from problem
-    except PermissionError as error:
-        raise fail(f"{error.filename} cannot be written. Set ERTI_DATA_DIR to a folder that can.") from error
+    except OSError as error:
+        raise unwritable(error) from error
     except OperationalError as error:
         raise fail(f"the database does not answer: {error.orig}") from error
 

@@ -1,0 +1,150 @@
+"""The command line says what it did, what is wrong and what to do, to people and to scripts."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from service.cli import app
+
+
+def erti(folder: Path, *words: str, stdin: str = "", **variables: str) -> Result:
+    """Run the command line with its data in `folder`."""
+    environment = {"ERTI_DATA_DIR": str(folder), "ERTI_DATABASE_URL": "", "COLUMNS": "120", **variables}
+    return CliRunner().invoke(app, list(words), input=stdin, env=environment)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a migrated store that this module's tests share."""
+    folder = tmp_path_factory.mktemp("store")
+    assert erti(folder, "migrate").exit_code == 0
+    return folder
+
+
+def test_help_teaches(tmp_path: Path) -> None:
+    """Help names the commands and where to start."""
+    answer = erti(tmp_path, "--help")
+
+    assert answer.exit_code == 0
+    assert all(
+        word in answer.stdout for word in ("serve", "worker", "migrate", "citizens", "demo", "Start with")
+    )
+
+
+def test_a_store_that_was_not_migrated_is_named(tmp_path: Path) -> None:
+    """A command on an empty store says to migrate first, with exit code 1."""
+    answer = erti(tmp_path, "keys", "list")
+
+    assert answer.exit_code == 1
+    assert "erti migrate" in answer.stderr
+
+
+def test_keys_are_listed_and_rotated(store: Path) -> None:
+    """After a rotation the new key signs and the old one retires; scripts read it as JSON."""
+    before = json.loads(erti(store, "keys", "list", "--json").stdout)
+    rotated = json.loads(erti(store, "keys", "rotate", "--now", "--json").stdout)
+    after = {key["kid"]: key["state"] for key in json.loads(erti(store, "keys", "list", "--json").stdout)}
+
+    old = next(key["kid"] for key in before if key["alg"] == "ES256")
+    assert after[rotated["kid"]] == "active"
+    assert after[old] == "retiring"
+
+
+def test_a_test_citizen_can_be_enrolled(store: Path) -> None:
+    """A test citizen gets a citizen ID; the same name again is refused in a sentence."""
+    words = ("citizens", "enrol", "--username", "tester@example.org", "--password-stdin", "--json")
+    answer = erti(store, *words, stdin="a long enough password\n")
+    again = erti(store, *words, stdin="a long enough password\n")
+
+    assert len(json.loads(answer.stdout)["citizen_id"]) == 13
+    assert again.exit_code == 1
+    assert "Traceback" not in again.stderr
+
+
+def test_test_citizens_are_refused_in_production(store: Path) -> None:
+    """Production has no test citizens."""
+    words = ("citizens", "enrol", "--username", "p@example.org", "--password-stdin")
+    answer = erti(
+        store,
+        *words,
+        stdin="a long enough password\n",
+        ERTI_MODE="production",
+        ERTI_ISSUER="https://id.example",
+    )
+
+    assert answer.exit_code == 1
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_port_in_use_is_named(store: Path) -> None:
+    """Serving on a taken port says so and leaves."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = erti(store, "serve", "--port", port)
+
+    assert answer.exit_code == 1
+    assert f"port {port}" in answer.stderr
+    assert "another port" in answer.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A data folder below a file is refused with its name and what to set."""
+    (tmp_path / "file").write_text("")
+    answer = erti(tmp_path / "file" / "data", "migrate")
+
+    assert answer.exit_code == 1
+    assert "ERTI_DATA_DIR" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_wrong_setting_is_named(store: Path) -> None:
+    """A setting that cannot be is named by its variable, with exit code 2."""
+    answer = erti(store, "check", ERTI_CODE_SECONDS="6000")
+
+    assert answer.exit_code == 2
+    assert "ERTI_CODE_SECONDS" in answer.stderr
+
+
+def test_unsafe_settings_are_said_in_words(store: Path) -> None:
+    """The defaults are not for production, and `erti check` says why."""
+    answer = erti(store, "check", "--json")
+
+    assert answer.exit_code == 1
+    assert any("not https" in remark for remark in json.loads(answer.stdout)["unsafe"])
+
+
+def test_the_ledger_adds_up(store: Path) -> None:
+    """A young ledger passes its check and publishes a checkpoint; the policy can be written."""
+    assert erti(store, "ledger", "publish").exit_code == 0
+    assert erti(store, "ledger", "fsck").exit_code == 0
+    policy = erti(store, "ledger", "policy", str(store / "policy.txt"))
+
+    assert policy.exit_code == 0
+    assert (store / "policy.txt").read_text().startswith("# Erti trust policy 1")
+
+
+def test_a_file_that_is_no_yaml_is_refused_whole(store: Path, tmp_path: Path) -> None:
+    """A broken agencies file is named, and nothing of it is taken."""
+    broken = tmp_path / "agencies.yaml"
+    broken.write_text("agencies: [")
+    answer = erti(store, "agencies", "import", str(broken))
+
+    assert answer.exit_code == 2
+    assert "cannot be read" in answer.stderr
+
+
+def test_staff_are_invited_once(tmp_path: Path) -> None:
+    """The first two people get a link each; a second bootstrap is refused."""
+    erti(tmp_path, "migrate")
+    first = erti(tmp_path, "staff", "bootstrap", "Ana Keys", "Beso Audit", "--json")
+    links = json.loads(first.stdout)
+    again = erti(tmp_path, "staff", "bootstrap", "Eve One", "Eve Two")
+
+    assert len(set(links.values())) == 2
+    assert again.exit_code == 1

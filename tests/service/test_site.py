@@ -1,0 +1,65 @@
+"""The front page, the switch of language, and what operators ask."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from core.pages import STATIC_FOLDER
+
+
+def test_the_front_page_is_there_in_each_language(client: TestClient) -> None:
+    """The front page speaks the browser's language and can be switched."""
+    georgian = client.get("/", headers={"accept-language": "ka", "accept": "text/html"})
+    switched = client.get("/language/en?return_to=/about")
+
+    assert 'lang="ka"' in georgian.text
+    assert switched.status_code == 303
+    assert switched.headers["location"] == "/about"
+
+
+def test_the_language_switch_leads_nowhere_else(client: TestClient) -> None:
+    """A way back to another site is not followed."""
+    assert client.get("/language/en?return_to=https://evil.example").headers["location"] == "/"
+
+
+def test_every_answer_wears_its_headers(client: TestClient) -> None:
+    """Pages, files and errors carry the security headers, and no script or style stands inside a page."""
+    for path in ("/", "/static/erti.css", "/nowhere", "/healthz"):
+        headers = client.get(path, headers={"accept": "text/html"}).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert "max-age=" in headers["strict-transport-security"]
+
+
+def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(client: TestClient) -> None:
+    """The same refusal is HTML with a reference for a browser, and RFC 9457 for anyone else."""
+    page = client.get("/nowhere", headers={"accept": "text/html"})
+    problem = client.get("/nowhere")
+
+    assert page.status_code == problem.status_code == 404
+    assert 'id="problem-reference"' in page.text
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["type"] == "urn:erti:problem:missing"
+
+
+def test_health_and_readiness(client: TestClient) -> None:
+    """The process lives, and is ready with its database and sequencer."""
+    assert client.get("/healthz").text == "ok\n"
+    ready = client.get("/readyz").json()
+    assert ready["database"]
+    assert ready["sequencer"]
+
+
+def test_figures_are_for_the_named_networks_alone(client: TestClient) -> None:
+    """A caller from elsewhere is told there is nothing there."""
+    assert client.get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["erti.css", "passkey.js", "session.js", "favicon.svg"])
+def test_pages_stay_light(client: TestClient, name: str) -> None:
+    """Every file that pages load is there and small."""
+    answer = client.get(f"/static/{name}")
+
+    assert answer.status_code == 200
+    assert len(answer.content) == (STATIC_FOLDER / name).stat().st_size < 40_000
