@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, assurance, grants, purposes
+from consent import agencies, assurance, grants, kept, purposes
 from consent.agencies import Agency
 from consent.errors import AskMalformed
 from consent.grants import Grant
@@ -100,8 +100,11 @@ def outside_writing(database: Database) -> None:
 
 
 def situation(db: Session, ask: Ask) -> Situation:
-    """Read what the rules look at. The terms are those the citizen agreed to, if there is a live grant."""
-    purpose = purposes.find(db, ask.purpose)
+    """Read what the rules look at. The terms are those the citizen agreed to, if there is a live grant.
+
+    Agency and purpose may be a second old; grant and person are always read live.
+    """
+    purpose = kept.look_up(db, ("purpose", ask.purpose), lambda: purposes.find(db, ask.purpose))
     grant = None
     declared = frozenset(purpose.names) if purpose else frozenset()
     if purpose is not None and not purpose.by_law:
@@ -109,8 +112,8 @@ def situation(db: Session, ask: Ask) -> Situation:
         if grant is not None and grant.purpose_version != purpose.version:
             purpose = purposes.read(db, ask.purpose, grant.purpose_version)
             declared |= frozenset(purpose.names)
-    agency, person = agencies.find(db, ask.agency), people.find(db, ask.citizen)
-    return Situation(ask, agency, purpose, grant, person, declared)
+    agency = kept.look_up(db, ("agency", ask.agency), lambda: agencies.find(db, ask.agency))
+    return Situation(ask, agency, purpose, grant, people.find(db, ask.citizen), declared)
 
 
 def refusal(found: Situation) -> NotReleased | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from consent.errors import GrantUnknown
@@ -49,7 +49,7 @@ _ALL = select(table)
 _LIVE = _ALL.where(
     table.c.citizen == bindparam("citizen"),
     table.c.purpose == bindparam("purpose"),
-    table.c.state.in_(LIVE_STATES),
+    or_(*(table.c.state == state for state in LIVE_STATES)),
     table.c.expires_at > bindparam("at", type_=table.c.expires_at.type),
 )
 _UNEXPIRED = select(table.c.grant_id, table.c.version, table.c.state, table.c.expires_at)
