@@ -3,12 +3,13 @@
 import json
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
 from joserfc.jwk import ECKey
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from sqlalchemy.orm import Session
 
 from consent import importing as agencies
@@ -90,12 +91,12 @@ def _import(database: Database, folder: Path, console: Console) -> None:
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
         for source, name in (("civil", country.CIVIL_FILE), ("tax", country.TAX_FILE)):
             task = bar.add_task(f"Founding the country: {source} register", total=None)
-            importing.import_file(
-                database,
-                folder / name,
-                source=source,
-                progress=lambda done, total, task=task: bar.update(task, completed=done, total=total),
-            )
+            show = partial(_show, bar, task)
+            importing.import_file(database, folder / name, source=source, progress=show)
+
+
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def _admit_agencies(database: Database, folder: Path, port: int) -> None:
