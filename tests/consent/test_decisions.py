@@ -229,6 +229,20 @@ def test_what_a_read_relies_on(database: Database) -> None:
         assert grants.relied_on(db, []) == {}
 
 
+def test_a_decision_under_way_is_waited_for(database: Database) -> None:
+    """While a withdrawal is not committed, PostgreSQL says "locked"; on SQLite nobody else can be writing."""
+    with database.writing() as db:
+        country.found(db)
+        grant = allow(db, *ALL)
+    pair = (grant.grant_id, grant.version)
+    with database.writing() as db:
+        decisions.withdraw(db, grant, actor=ME)
+        with database.reading() as other:
+            assert grants.relied_on(other, [pair]) == {pair: "ok" if database.is_sqlite else "locked"}
+    with database.reading() as db:
+        assert grants.relied_on(db, [pair]) == {pair: "ended"}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
