@@ -28,11 +28,13 @@ class Denied:
     @property
     def challenge(self) -> str:
         """The value of `WWW-Authenticate`; a description that is not plain ASCII is left out of it."""
-        facts = [f'error="{self.error}"'] if self.error else []
+        if not self.error:
+            return "Bearer"
+        facts = [f'error="{self.error}"']
         plain = self.description.isascii() and self.description.isprintable()
         if self.description and plain and not set(self.description) & {'"', "\\"}:
             facts.append(f'error_description="{self.description}"')
-        return " ".join(["Bearer", ", ".join(facts)]).strip()
+        return f"Bearer {', '.join(facts)}"
 
     @property
     def body(self) -> dict[str, str]:

@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 from starlette.testclient import TestClient
 
 from consent import decisions
+from consent.grants import Grant
 from core import sessions
 from core.database import Database
 from core.events import Actor
+from keys import signing
 from tests.conftest import ISSUER
-from consent.grants import Grant
 from tests.consent import country
 from tests.consent.country import SUBSTANTIAL
 
@@ -214,3 +215,11 @@ def claims_of(token: str) -> dict[str, Any]:
     """Return the claims of a JWT without looking at its signature."""
     part = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def expired(provider: Provider, id_token: str) -> str:
+    """Return the same ID token as it would be a day after its end, signed by the provider's own key."""
+    claims = claims_of(id_token)
+    claims |= {"iat": claims["iat"] - 90_000, "exp": claims["exp"] - 90_000}
+    with provider.database.reading() as db:
+        return signing.sign(db, claims, typ="JWT")

@@ -12,10 +12,10 @@ from sqlalchemy import update
 from consent.tables import agency
 from core import clock, sessions
 from core.errors import Problem
+from core.events import SYSTEM
 from core.forms import Posted
 from idp.oidc import authorize, clients
 from idp.oidc.authorize import CHECKS, Asked, Refused
-from core.events import SYSTEM
 from tests.conftest import ISSUER
 from tests.consent.country import HIGH, LOW, SUBSTANTIAL
 from tests.idp.oidc import provider as to
