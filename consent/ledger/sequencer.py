@@ -23,7 +23,7 @@ from consent.ledger.batch import (
     Reused,
 )
 from consent.ledger.errors import LedgerBusy, RequestReused
-from consent.ledger.subjects import Labels
+from consent.ledger.subjects import LABELS_KEPT, Labels
 from consent.ledger.tables import entry
 from core import clock
 from core.database import Database
@@ -276,7 +276,7 @@ class Sequencer:
                 raise LedgerBusy(overload=True, detail="no checkpoint was signed for too long")
             self._fresh_until = time.monotonic() + 1
         year = clock.now().year
-        if year != self._keyed_year:
+        if year != self._keyed_year or len(self._keyed) > LABELS_KEPT:
             self._keyed, self._keyed_year = set(), year
         if new := names - self._keyed:
             # A key made here and not under the head lock cannot hold up, or deadlock with, anybody else.

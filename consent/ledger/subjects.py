@@ -31,6 +31,7 @@ _FIRST_HEAD: dict[str, sqlite.Insert | postgresql.Insert] = {
 }
 _OF = select(entry).where(entry.c.label == bindparam("label"), entry.c.leaf_index < bindparam("below"))
 YEAR_DIGITS = 4
+EVERYTHING = 2**62
 
 
 @dataclass
@@ -187,21 +188,8 @@ def open_opening(db: Session, chain: str, place: int, sealed: bytes) -> tuple[by
 def chain(db: Session, name: str, *, below: int | None = None) -> Iterator[Opened]:
     """Every entry of a chain, oldest first, opened; only those before leaf `below` if given."""
     label = label_of(parts(db), name)
-    rows = db.execute(_OF.order_by(entry.c.seq), {"label": label, "below": _limit(below)})
+    rows = db.execute(_OF.order_by(entry.c.seq), {"label": label, "below": EVERYTHING if below is None else below})
     return (_open(db, name, row) for row in rows.mappings())
-
-
-def newest(db: Session, name: str, *, most: int, skip: int = 0) -> list[Opened]:
-    """A page of a chain, newest first."""
-    label = label_of(parts(db), name)
-    query = _OF.order_by(entry.c.seq.desc()).limit(most).offset(skip)
-    return [
-        _open(db, name, row) for row in db.execute(query, {"label": label, "below": _limit(None)}).mappings()
-    ]
-
-
-def _limit(below: int | None) -> int:
-    return 2**62 if below is None else below
 
 
 def _open(db: Session, name: str, row: Mapping[Any, Any]) -> Opened:
