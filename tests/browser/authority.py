@@ -17,11 +17,10 @@ from core import clock
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's certificate and key as files, and the hash of its public key as Chromium takes it."""
+    """A server's certificate with its chain, and its key, as files."""
 
     chain: Path
     key: Path
-    spki: str
 
 
 class Authority:
@@ -40,6 +39,14 @@ class Authority:
         )
         self.file = folder / "authority.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+
+    @property
+    def spki(self) -> str:
+        """The hash of the authority's public key, as Chromium's `--ignore-certificate-errors-spki-list` takes it."""
+        public = self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -72,10 +79,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
         )
-        public = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return Certificate(chain, secret, base64.b64encode(hashlib.sha256(public).digest()).decode())
+        return Certificate(chain, secret)
 
 
 def _begin(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
