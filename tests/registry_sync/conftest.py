@@ -12,23 +12,20 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from core import clock
-from core.database import Database, Parts
+from core.database import Database
 from core.errors import Problem, TooMany
 from core.events import waiting
 from core.settings import Settings
-from keys import sealing
-from keys.custody import FolderCustody
-from keys.ring import Keyring
 from registry_sync import api, attributes, people
 from registry_sync.sources import importing
 from registry_sync.sources.importing import Counts
 from service.demo import country
 from service.demo.country import Truth
 from tests.conftest import ISSUER
+from tests.registry_sync.ground import open_store
 
 Person = dict[str, Any]
 Load = Callable[..., Counts]
@@ -38,24 +35,6 @@ ELSEWHERE = ECKey.generate_key("P-256", {"kid": "civil-1"})
 TAX = RSAKey.generate_key(2048, {"kid": "tax-1"})
 EDWARDS = OKPKey.generate_key("Ed25519", {"kid": "civil-ed"})
 HEADERS = {"content-type": "application/secevent+jwt"}
-
-
-class Sealer:
-    """Seals events under the key of their chain."""
-
-    def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
-        """Seal one event."""
-        return sealing.seal(db, chain, "ledger:2026", plaintext)
-
-    def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
-        """Open one event."""
-        return sealing.unseal(db, chain, "ledger:2026", sealed)
-
-
-def open_store(settings: Settings) -> Database:
-    """Return a database with keys and sealer."""
-    keys = Keyring(FolderCustody(settings.data_dir / "keys"))
-    return Database(Parts(settings, keys=keys, sealer=Sealer()))
 
 
 @pytest.fixture

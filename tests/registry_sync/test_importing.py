@@ -28,7 +28,7 @@ import sys, time
 from pathlib import Path
 from core.settings import Settings
 from registry_sync.sources import importing
-from tests.registry_sync.conftest import open_store
+from tests.registry_sync.ground import open_store
 url, data, file = sys.argv[1:4]
 store = open_store(Settings(database_url=url, data_dir=Path(data)))
 importing.import_file(store, Path(file), source="civil", batch=40,
