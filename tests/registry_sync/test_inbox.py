@@ -25,6 +25,7 @@ from tests.registry_sync.conftest import (
     state,
     values,
 )  # fmt: skip
+from tests.registry_sync.ground import open_store
 
 
 def test_a_life_in_messages(store: Database, send: Send) -> None:
@@ -43,7 +44,6 @@ def test_a_life_in_messages(store: Database, send: Send) -> None:
     assert announced(store, citizen(store)) == kinds
     with store.reading() as db:
         person = people.find(db, citizen(store))
-from tests.registry_sync.ground import open_store
     assert person
     assert person.born == "1988-04-18"
 
