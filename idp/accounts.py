@@ -55,12 +55,22 @@ def find(db: Session, citizen_id: str) -> Account | None:
     return _account(db, row) if row else None
 
 
-def find_by_name(db: Session, typed: str) -> Account | None:
-    """Return the account of a sign-in name as typed: a citizen ID in any spelling, or the chosen name."""
+def owner(db: Session, typed: str) -> str | None:
+    """Return the citizen ID behind a sign-in name as typed: a citizen ID in any spelling, or the chosen name.
+
+    Nothing is unsealed, so a name that is not there takes as long as one that is.
+    """
     citizen_id = people.compact(typed) or ""
     index = blind.index(db, "idp.username", names.normal(typed))
-    row = db.execute(_FIND.where(or_(table.c.citizen_id == citizen_id, table.c.name_index == index))).first()
-    return _account(db, row) if row else None
+    either = or_(table.c.citizen_id == citizen_id, table.c.name_index == index)
+    found: str | None = db.scalar(select(table.c.citizen_id).where(either))
+    return found
+
+
+def find_by_name(db: Session, typed: str) -> Account | None:
+    """Return the account of a sign-in name as typed, or None."""
+    citizen_id = owner(db, typed)
+    return find(db, citizen_id) if citizen_id else None
 
 
 def new_handle() -> bytes:

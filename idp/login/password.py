@@ -111,13 +111,15 @@ def pool(settings: Settings) -> Pool:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one guess came to. `wait` is in seconds; 0 means it was looked at."""
+    """What one guess came to. `subject` is the citizen ID, or the name as looked up if it is nobody's.
 
-    account: Account | None
+    `wait` is in seconds; 0 means the guess was looked at.
+    """
+
+    subject: str
+    known: bool
     right: bool = False
     wait: int = 0
-    known: bool = False
-    subject: str = ""
     newer: str | None = None
 
 
@@ -152,33 +154,33 @@ def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) 
     the hashing pool is full.
     """
     with database.writing() as db:
-        account = accounts.find_by_name(db, typed_name)
+        citizen_id = accounts.owner(db, typed_name)
         # Somebody who is not there has a count too, under the name as it would be looked up.
-        subject = account.citizen_id if account else people.compact(typed_name) or names.normal(typed_name)
+        subject = citizen_id or people.compact(typed_name) or names.normal(typed_name)
         known = devices.known(db, visitor, subject)
         verifier = db.scalar(select(table.c.verifier).where(table.c.citizen_id == subject))
         wait = throttle.attempt(db, throttle.PASSWORD, subject, visitor, known=known)
-        if wait and account:
-            throttle.stopped(db, throttle.PASSWORD, account.citizen_id)
+        if wait:
+            throttle.stopped(db, throttle.PASSWORD, subject, somebody=citizen_id is not None)
     if wait:
-        return Attempt(account, wait=wait, known=known, subject=subject)
+        return Attempt(subject, known, wait=wait)
     right, newer = pool(database.parts.settings).check(verifier, _prepared(database.parts, secret))
-    return Attempt(account, right and account is not None, 0, known, subject, newer)
+    return Attempt(subject, known, right=right, newer=newer)
 
 
 def settle(db: Session, attempt: Attempt, visitor: Visitor) -> Account | None:
     """Write down what a guess came to; return the account if it was right."""
     if attempt.wait:
         return None
-    if not attempt.right or attempt.account is None:
+    if not attempt.right:
         if not attempt.known:
             throttle.failed(db, throttle.PASSWORD, visitor)
         return None
     throttle.succeeded(db, throttle.PASSWORD, attempt.subject, visitor, known=attempt.known)
     if attempt.newer:
-        mine = table.c.citizen_id == attempt.account.citizen_id
+        mine = table.c.citizen_id == attempt.subject
         db.execute(update(table).where(mine).values(verifier=attempt.newer))
-    return attempt.account
+    return accounts.find(db, attempt.subject)
 
 
 def prepare(house: Parts, secret: str) -> str:

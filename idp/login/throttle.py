@@ -77,8 +77,12 @@ def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: b
         limits.forget(db, f"{way.name}:account", subject)
 
 
-def stopped(db: Session, way: Way, citizen_id: str) -> None:
-    """Tell the owner once a day that guessing at the account was stopped: in the history, and by mail."""
-    if limits.hit(db, f"{way.name}:told", citizen_id, most=1, per_seconds=DAY_SECONDS) == 0:
-        record(db, GuessingStopped(method=way.name), actor=SYSTEM, about=[citizen_id])
-        notify.tell(db, citizen_id, "guessing")
+def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> None:
+    """Tell the owner once a day that guessing at the account was stopped: in the history, and by mail.
+
+    For a name that is nobody's (`somebody=False`) the same is counted and nothing told.
+    """
+    first = limits.hit(db, f"{way.name}:told", subject, most=1, per_seconds=DAY_SECONDS) == 0
+    if first and somebody:
+        record(db, GuessingStopped(method=way.name), actor=SYSTEM, about=[subject])
+        notify.tell(db, subject, "guessing")

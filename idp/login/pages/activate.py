@@ -47,14 +47,14 @@ def start(request: Request, database: Db, here: Here, form: Form) -> Response:
     if not typed_code:
         errors["activation-code"] = _("Enter the code of your letter.")
     if errors:
-        return _start_page(request, return_to, typed_id, errors=errors)
+        return _start_page(request, return_to, typed_id, typed_code, errors=errors)
     with database.writing() as db:
         outcome = activation.begin(db, typed_id, typed_code, browser.visitor(request), return_to=return_to)
     if isinstance(outcome, Started):
         return browser.set_stage(request, see_other("/activate/method"), outcome.token)
     if outcome.wait:
-        return _start_page(request, return_to, typed_id, wait=outcome.wait)
-    return _start_page(request, return_to, typed_id, errors={"activation-code": WRONG})
+        return _start_page(request, return_to, typed_id, typed_code, wait=outcome.wait)
+    return _start_page(request, return_to, typed_id, typed_code, errors={"activation-code": WRONG})
 
 
 @router.get("/activate/method")
@@ -205,6 +205,7 @@ def _start_page(
     request: Request,
     return_to: str,
     citizen_id: str = "",
+    code: str = "",
     *,
     errors: dict[str, str | Lazy] | None = None,
     wait: int = 0,
@@ -216,6 +217,7 @@ def _start_page(
         status=429 if wait else 400 if errors else 200,
         return_to=return_to,
         citizen_id=citizen_id,
+        code=code,
         errors=errors or {},
         wait=wait,
         under_way=under_way,

@@ -127,7 +127,7 @@ def test_guessing_codes_ends_the_sign_in(nino, database) -> None:
     assert "second-factor-failed" in kinds
 
 
-def test_parallel_guesses_of_codes_are_all_counted(nino, person, door) -> None:
+def test_parallel_guesses_of_codes_are_all_counted(nino, person) -> None:
     """Of thirty codes guessed at once with the right password, at most ten are looked at in an hour."""
     guessers = [stranger(person, nino, f"203.0.113.{number}") for number in range(8)]
     for one in guessers:
@@ -155,7 +155,7 @@ def test_the_owner_gets_in_while_others_guess(nino, person) -> None:
     assert nino.give_password("nino").headers["location"] == "/login/code"
 
 
-def test_guesses_from_one_network_do_not_stop_a_known_browser_there(nino, person, monkeypatch) -> None:
+def test_guesses_from_one_network_do_not_stop_a_known_browser_there(nino, person) -> None:
     """An attacker behind the same address uses up the network's count; the owner's known browser gets in."""
     for number in range(101):
         person("198.51.100.7").give_password(f"nobody{number}", "wrong wrong wrong")
