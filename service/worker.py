@@ -13,8 +13,10 @@ from core import limits, sessions
 from core.database import Database
 from core.errors import Problem
 from idp import notify
+from idp.login import stages
 from idp.oidc import tokens
 from keys import rotation
+from registry_sync import inbox
 
 log = structlog.get_logger("erti.worker")
 TICK_SECONDS = 0.25
@@ -35,6 +37,8 @@ def _purge(database: Database) -> None:
         sessions.purge(db)
         limits.purge(db)
         tokens.purge(db)
+        inbox.purge(db)
+        stages.purge(db)
 
 
 def _tend_keys(database: Database) -> None:

@@ -15,6 +15,7 @@ from core.database import Database
 from core.errors import Problem
 from core.events import Actor
 from core.settings import Settings
+from registry_sync import trust
 from service import logs, migrations
 from service.app import begin, open_house
 
@@ -58,6 +59,12 @@ def opened(given: Settings | None = None, *, running: bool = False) -> Iterator[
     `running` starts this process's sequencer, for commands that read through the door.
     """
     found = given or settings()
+    try:
+        trust.keys(found.registry_keys)
+    except ValueError as error:
+        raise fail(
+            f"ERTI_REGISTRY_KEYS: {found.registry_keys} is not a set of public keys: {error}", USAGE
+        ) from error
     try:
         database = open_house(found)
         if migrations.current(database) != migrations.newest():
