@@ -33,7 +33,7 @@ promises: setup-test  ## Break each promise on purpose, and see its test fail
 	$(VENV)/python tests/promises/run.py $(ARGS)
 
 bench: setup-test  ## Measure CPU per operation and operations per second on one core (about four minutes)
-	$(VENV)/python -m bench.run $(ARGS)
+	$(VENV)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench.run $(ARGS)
 
 lock: setup-test  ## Resolve the dependencies of pyproject.toml anew into the two lock files
 	$(VENV)/python tools/lock.py $(ARGS)

@@ -228,11 +228,13 @@ def served(bench: Bench) -> Iterator[psutil.Process]:
 
 def pinned(bench: Bench, command: list[str]) -> str:
     """Run a command on the first core and return what it prints."""
-    with subprocess.Popen(command, env=bench.environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=bench.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         own_core(process.pid)
-        printed, _errors = process.communicate()
+        printed, errors = process.communicate()
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}\n{errors[-2000:]}")
     return printed
 
 
