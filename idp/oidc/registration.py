@@ -60,7 +60,7 @@ def read(reader: Reader, raw: Any, path: str, *, production: bool) -> dict[str, 
         "serves": fields.resources("serves"),
         "default_max_age": fields.seconds("default_max_age"),
     }
-    if signs_in and not found["redirect_uris"]:
+    if signs_in and not raw.get("redirect_uris"):
         reader.wrong(f"{path}.redirect_uris", _("is missing: answers need an address to go to"))
     if method == "none" and "client_credentials" in grant_types:
         reader.wrong(f"{path}.grant_types", _("client_credentials needs a client with a secret"))

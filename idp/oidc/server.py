@@ -24,11 +24,10 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from sqlalchemy.orm import Session
 
-from core import clock
 from core.database import parts
 from core.events import Actor, record
 from core.forms import Posted
-from idp.oidc import clients, families, id_tokens, subjects, tokens
+from idp.oidc import clients, families, id_tokens, introspection, subjects, tokens
 from idp.oidc.authorize import REPEATABLE
 from idp.oidc.clients import Client
 from idp.oidc.events import SignedIn
@@ -238,7 +237,7 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         return self.server.own_token(given, known)  # type: ignore[no-any-return]
 
     def create_introspection_payload(self, token: Access | Refresh | None) -> dict[str, Any]:
-        return {"active": False} if token is None else self.server.facts(token)
+        return introspection.facts(self.server.db, token)
 
 
 class _Server(AuthorizationServer):  # type: ignore[misc]
@@ -315,35 +314,6 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
         if found is not None:
             return found if found.client_id == client.client_id else None
         return tokens.refreshable(self.db, given, client)
-
-    def facts(self, token: Access | Refresh) -> dict[str, Any]:
-        """Return what introspection says of a live token (RFC 7662, 2.2)."""
-        if isinstance(token, Refresh):
-            return {
-                "active": True,
-                "iss": self.issuer,
-                "client_id": token.family.client_id,
-                "scope": token.scope,
-                "exp": clock.seconds(token.expires_at),
-            }
-        owner = clients.find(self.db, token.client_id)
-        if owner is None:
-            return {"active": False}
-        sub = subjects.sub(self.db, owner, token.citizen) if token.citizen else token.client_id
-        facts: dict[str, Any] = {
-            "active": True,
-            "iss": self.issuer,
-            "client_id": token.client_id,
-            "sub": sub,
-            "aud": token.audience,
-            "scope": token.scope,
-            "token_type": "Bearer",
-            "iat": clock.seconds(token.issued_at),
-            "exp": clock.seconds(token.expires_at),
-        }
-        if token.acr and token.auth_time:
-            facts |= {"acr": token.acr, "auth_time": clock.seconds(token.auth_time)}
-        return facts
 
 
 def token(db: Session, posted: Posted, authorization: str) -> Answer:

@@ -1,0 +1,47 @@
+"""What introspection says of a token (RFC 7662, 2.2)."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import parts
+from idp.oidc import clients, subjects
+from idp.oidc.tokens import Access, Refresh
+
+DEAD = {"active": False}
+
+
+def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
+    """Return what a resource may know of a token; a dead one says nothing but that.
+
+    `sub` is what the token's own client calls the citizen.
+    """
+    if token is None:
+        return dict(DEAD)
+    issuer = parts(db).settings.issuer
+    if isinstance(token, Refresh):
+        return {
+            "active": True,
+            "iss": issuer,
+            "client_id": token.family.client_id,
+            "scope": token.scope,
+            "exp": clock.seconds(token.expires_at),
+        }
+    owner = clients.find(db, token.client_id)
+    if owner is None:
+        return dict(DEAD)
+    found: dict[str, Any] = {
+        "active": True,
+        "iss": issuer,
+        "client_id": token.client_id,
+        "sub": subjects.sub(db, owner, token.citizen) if token.citizen else token.client_id,
+        "aud": token.audience,
+        "scope": token.scope,
+        "token_type": "Bearer",
+        "iat": clock.seconds(token.issued_at),
+        "exp": clock.seconds(token.expires_at),
+    }
+    if token.acr and token.auth_time:
+        found |= {"acr": token.acr, "auth_time": clock.seconds(token.auth_time)}
+    return found
