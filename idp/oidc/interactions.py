@@ -29,10 +29,18 @@ _FINISH = delete(table).where(table.c.id_hash == bindparam("given_hash")).return
 
 @dataclass(frozen=True)
 class Progress:
-    """What the person did so far: their word on each purpose (given or declined), and the account they chose."""
+    """What was done so far, and by whom: a word on each purpose (given or declined), and the account chosen.
 
+    What one citizen said counts for nobody who signs in after them.
+    """
+
+    citizen: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     chosen: str = ""
+
+    def of(self, citizen: str) -> "Progress":
+        """Return the progress as far as it is this citizen's own."""
+        return self if citizen == self.citizen else Progress(citizen)
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,13 @@ def find(db: Session, token: str) -> Interaction | None:
 
 
 def answered(db: Session, token: str, progress: Progress, purpose: str, word: str) -> None:
-    """Keep a person's word on a purpose for this interaction."""
+    """Keep a citizen's word on a purpose for this interaction; `progress` is their own."""
     _keep(db, token, replace(progress, answers={**progress.answers, purpose: word}))
 
 
-def chose(db: Session, token: str, progress: Progress, citizen: str) -> None:
-    """Keep that a person chose to go on with the account they are signed in to."""
-    _keep(db, token, replace(progress, chosen=citizen))
+def chose(db: Session, token: str, progress: Progress) -> None:
+    """Keep that a citizen goes on with the account they are signed in to; `progress` is their own."""
+    _keep(db, token, replace(progress, chosen=progress.citizen))
 
 
 def finish(db: Session, token: str) -> bool:

@@ -72,6 +72,11 @@ class Here:
         return self.session
 
     @property
+    def done(self) -> Progress:
+        """What the signed-in citizen did in this interaction."""
+        return self.progress.of(self.someone.subject)
+
+    @property
     def wanted(self) -> tuple[tuple[Purpose, frozenset[str]], ...]:
         """The purposes and their attributes that this request is about."""
         first = (
@@ -118,7 +123,7 @@ def be_the_one_meant(db: Session, here: Here) -> Step | None:
 
 def choose_account(_db: Session, here: Here) -> Step | None:
     """With ``prompt=select_account`` the person says who they are here, unless they have just signed in."""
-    chosen = here.progress.chosen == here.someone.subject or here.someone.auth_time >= here.began_at
+    chosen = here.done.chosen == here.someone.subject or here.someone.auth_time >= here.began_at
     return Choose() if "select_account" in here.asked.prompt and not chosen else None
 
 
@@ -139,7 +144,7 @@ def reach_the_assurance(_db: Session, here: Here) -> Step | None:
 
 def respect_a_no(_db: Session, here: Here) -> Step | None:
     """A "no" to the sign-in's own purpose ends the sign-in; a "no" to a further one only leaves it out."""
-    if here.asked.purpose and here.progress.answers.get(here.asked.purpose.id) == "declined":
+    if here.asked.purpose and here.done.answers.get(here.asked.purpose.id) == "declined":
         return Refuse("access_denied", "the citizen did not allow it")
     return None
 
@@ -147,7 +152,7 @@ def respect_a_no(_db: Session, here: Here) -> Step | None:
 def answer_questions(db: Session, here: Here) -> Step | None:
     """Every purpose has the citizen's word: agreed before, or said in this interaction."""
     for purpose, names in here.wanted:
-        if purpose.id in here.progress.answers:
+        if purpose.id in here.done.answers:
             continue
         question = questions.wanted(
             db,
@@ -168,7 +173,7 @@ def _issue(db: Session, here: Here) -> Step:
         grant = None if purpose.by_law else grants.live(db, citizen=here.someone.subject, purpose=purpose.id)
         if grant is not None:
             relied.append((grant.grant_id, grant.version))
-        agreed = purpose.by_law or (grant is not None and here.progress.answers.get(purpose.id) != "declined")
+        agreed = purpose.by_law or (grant is not None and here.done.answers.get(purpose.id) != "declined")
         if agreed and purpose is not here.asked.purpose:
             scopes.append(f"purpose:{purpose.id}")
     if not scopes:

@@ -70,7 +70,7 @@ def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
     with database.writing() as db:
         found = interactions.find(db, interaction)
         if found is not None and here is not None:
-            interactions.chose(db, interaction, found.progress, here.subject)
+            interactions.chose(db, interaction, found.progress.of(here.subject))
     return see_other(interactions.PATH + interaction)
 
 

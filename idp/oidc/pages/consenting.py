@@ -58,7 +58,8 @@ def decide(request: Request, database: Db, here: Here, form: Form) -> Response:
                 actor=Actor("citizen", sitting.citizen),
             )
             word = "declined" if grant.state == "declined" else "given"
-            interactions.answered(db, token, sitting.interaction.progress, grant.purpose, word)
+            own = sitting.interaction.progress.of(sitting.citizen)
+            interactions.answered(db, token, own, grant.purpose, word)
     except NotAsked:
         return _page(request, database, here, token, error=NOTHING_CHOSEN)
     except TextChanged as changed:

@@ -278,6 +278,16 @@ def test_a_no_to_a_further_purpose_only_leaves_it_out(provider: Provider) -> Non
     assert provider.redeem(code).json()["scope"] == "openid purpose:revenue-relief"
 
 
+def test_one_citizens_word_does_not_count_for_the_next(provider: Provider) -> None:
+    """Who signs in after somebody else decided, in the same interaction, is asked anew."""
+    provider.sign_in()
+    asked = provider.authorize(scope="openid profile")
+    page = provider.web.get(asked.headers["location"])
+    dispatcher = provider.send(page, decision="allow").headers["location"]
+    provider.sign_in(to.OTHER)
+    assert provider.web.get(dispatcher).headers["location"] == asked.headers["location"]
+
+
 def test_a_forged_consent_form_is_refused(provider: Provider) -> None:
     """A decision that does not come from our page changes nothing."""
     provider.sign_in()
