@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin import approvals
-from admin.frame import show
+from admin.frame import Number, show
 from admin.permissions import Official, PublishesPurposes, ReadsAgencies
 from consent import agencies, importing, purposes
 from consent.errors import FileRefused
@@ -115,7 +115,7 @@ def propose(request: Request, database: Db, official: PublishesPurposes, form: F
 
 @router.get("/purposes/{purpose_id}")
 def show_purpose(
-    request: Request, database: Db, official: ReadsAgencies, purpose_id: str, version: int = 0
+    request: Request, database: Db, official: ReadsAgencies, purpose_id: str, version: Number = 0
 ) -> Response:
     """Show one version of a purpose, the newest unless another is asked for."""
     with database.reading() as db:

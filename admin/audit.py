@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.events import LedgerChecked
-from admin.frame import show
+from admin.frame import Number, Place, show
 from admin.permissions import ChecksLedger, Official, ReadsLedger, ReadsLog
 from consent import agencies
 from consent.ledger import fsck
@@ -70,7 +70,7 @@ def check(request: Request, database: Db, official: ChecksLedger, _form: Form) -
 
 
 @router.get("/log")
-def log(request: Request, database: Db, official: ReadsLog, before: int = 0) -> Response:
+def log(request: Request, database: Db, official: ReadsLog, before: Number = 0) -> Response:
     """Show the entries' clear columns, the newest first, narrowed by what the address asks for."""
     asked = {name: request.query_params.get(name, "")[:128] for name in FILTERS}
     narrowed = {name: value for name, value in asked.items() if value}
@@ -98,7 +98,7 @@ def log(request: Request, database: Db, official: ReadsLog, before: int = 0) -> 
 
 
 @router.get("/log/{index}")
-def log_entry(request: Request, database: Db, official: ReadsLog, index: int) -> Response:
+def log_entry(request: Request, database: Db, official: ReadsLog, index: Place) -> Response:
     """Show one entry's clear columns; of a public leaf also what it says."""
     with database.reading() as db:
         row = db.execute(

@@ -1,7 +1,8 @@
 """How a page of the console is shown: with its official, and a way to every room that the role opens."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,6 +10,11 @@ from admin.permissions import Official
 from consent import showing
 from core import pages
 from core.language import _
+
+# Numbers in an address, kept within what both engines count to.
+MOST = 2**62
+Number = Annotated[int, Query(ge=0, le=MOST)]
+Place = Annotated[int, Path(ge=0, le=MOST)]
 
 # name, address, permission, words
 ROOMS = (

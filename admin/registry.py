@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin.frame import show
+from admin.frame import Number, show
 from admin.permissions import Official, ReadsSources, UnmasksRecords, WorksQuarantine
 from consent import disclosure
 from consent.disclosure import UnmatchedAsk
@@ -44,7 +44,7 @@ def sources(request: Request, database: Db, official: ReadsSources) -> Response:
 
 @router.get("/{source}")
 def source(
-    request: Request, database: Db, official: ReadsSources, source: str, page: int = 1, state: str = "open"
+    request: Request, database: Db, official: ReadsSources, source: str, page: Number = 1, state: str = "open"
 ) -> Response:
     """Show a page of what a source has in quarantine."""
     if state not in STATES:

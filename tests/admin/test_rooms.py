@@ -87,3 +87,17 @@ def test_a_citizens_session_is_not_staff(client: Any, database: Database) -> Non
         )
     citizen = Browser(client, {"__Host-erti_session": token})
     assert citizen.get("/admin").location.startswith("/staff/login")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/log?before=1" + "0" * 30,
+        "/admin/log/9" + "9" * 30,
+        "/admin/log/-1",
+        "/admin/sources/civil?page=x",
+    ],
+)
+def test_absurd_numbers_are_a_mistake_of_the_asker(colleague: Hire, path: str) -> None:
+    """A number that no engine counts to, or none at all, is refused like any other mistake, not an error of ours."""
+    assert colleague("auditor").get(path).status == 400
