@@ -188,7 +188,9 @@ def open_opening(db: Session, chain: str, place: int, sealed: bytes) -> tuple[by
 def chain(db: Session, name: str, *, below: int | None = None) -> Iterator[Opened]:
     """Every entry of a chain, oldest first, opened; only those before leaf `below` if given."""
     label = label_of(parts(db), name)
-    rows = db.execute(_OF.order_by(entry.c.seq), {"label": label, "below": EVERYTHING if below is None else below})
+    rows = db.execute(
+        _OF.order_by(entry.c.seq), {"label": label, "below": EVERYTHING if below is None else below}
+    )
     return (_open(db, name, row) for row in rows.mappings())
 
 
