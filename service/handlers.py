@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from consent import decisions, unmatched
-from consent.events import GrantWithdrawn
+from consent.events import GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts
@@ -30,9 +30,15 @@ def withdrawal_ends_tokens(db: Session, event: GrantWithdrawn, _actor: Actor) ->
         tokens.end_for_grant(db, event.grant)
 
 
+def ending_ends_tokens(db: Session, event: GrantEnded, _actor: Actor) -> None:
+    """A grant that ended for another reason takes its tokens with it as well."""
+    tokens.end_for_grant(db, event.grant)
+
+
 HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     DeathReversed: [reversal_reopens],
     GrantWithdrawn: [withdrawal_ends_tokens],
+    GrantEnded: [ending_ends_tokens],
     RecordMatched: [unmatched.tell],
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from consent import decisions
 from consent.ledger import signer
 from core import limits, sessions
 from core.database import Database
@@ -41,6 +42,11 @@ def _purge(database: Database) -> None:
         stages.purge(db)
 
 
+def _expire_grants(database: Database) -> None:
+    with database.writing() as db:
+        decisions.expire(db)
+
+
 def _tend_keys(database: Database) -> None:
     with database.writing() as db:
         rotation.tend(db)
@@ -51,6 +57,7 @@ def duties() -> list[Duty]:
     return [
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("mail", 2, notify.deliver),
+        Duty("expiry", 60, _expire_grants),
         Duty("purge", 300, _purge),
         Duty("keys", 3600, _tend_keys),
     ]
