@@ -1,6 +1,8 @@
 """What is under version control could be given to anyone: no hosts of registries, no paths of one machine."""
 
+import ast
 import re
+from importlib.metadata import packages_distributions
 
 from tests.architecture import house
 
@@ -47,3 +49,25 @@ def test_locks_have_a_hash_for_each_package() -> None:
         assert not [block.split()[0] for block in blocks if "--hash=sha256:" not in block]
         assert "--index-url" not in text
         assert "--find-links" not in text
+
+
+def test_what_runs_is_in_the_lock_that_runs() -> None:
+    """Every package that the service or an example imports is in `requirements.lock`, not only in that of tests."""
+    text = (house.ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = {name.replace("_", "-").lower() for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    found_in = packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for path in house.files(*house.PACKAGES, "examples")
+        for node in ast.walk(house.tree(path))
+        for name in house.imported(node)
+    }
+    from_others = {
+        name: found_in[name] for name in imported if name in found_in and name not in house.PACKAGES
+    }
+    missing = {
+        name
+        for name, distributions in from_others.items()
+        if not {distribution.replace("_", "-").lower() for distribution in distributions} & locked
+    }
+    assert not missing

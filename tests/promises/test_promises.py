@@ -280,6 +280,7 @@ def test_what_is_committed_survives_the_power_going(nation: Database) -> None:
 
 def test_every_recorded_event_reaches_the_ledger(nation: Database) -> None:
     """What a transaction recorded is an entry soon after it committed; nothing is dropped on the way."""
+    assert nation.parts.sequencer.drain()
     given = allow(nation, "given_name")
     for _turn in range(3):
         given = allow(nation, "given_name")
