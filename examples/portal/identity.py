@@ -17,6 +17,8 @@ from settings import Portal, Reading
 from starlette.requests import Request
 from starlette.responses import Response
 
+REGISTERS = {"civil": "Civil registry", "tax": "Tax register"}
+
 
 class Unreachable(Exception):
     """The identity service does not answer."""
@@ -33,6 +35,7 @@ class Outcome:
     title: str
     rows: list[list[str]] = field(default_factory=list)
     refused: str = ""
+    said: str = ""
     receipt: str = ""
     at: str = ""
     milliseconds: int = 0
@@ -92,7 +95,8 @@ class Identity:
         answer = await self._send("GET", "userinfo_endpoint", token)
         outcome.milliseconds = _milliseconds(answer)
         if answer.status_code != 200:
-            outcome.refused = _words(answer)
+            outcome.refused = "You no longer share this with us, or your sign-in has ended."
+            outcome.said = _words(answer)
             return outcome
         claims = answer.json()
         if "name" not in claims:
@@ -130,10 +134,11 @@ class Identity:
             outcome.refused = _words(answer)
             return outcome
         given = answer.json()
+        outcome.receipt = str(given["receipt"]["entry"])
         for name, label in reading.shown:
             envelope = given["attributes"].get(name) or {}
             source = envelope.get("source", "")
-            note = f"{source}, {envelope['as_of'][:10]}" if source and envelope.get("as_of") else source
+            note = f"{REGISTERS.get(source, source)}, {envelope['as_of'][:10]}" if source else ""
             outcome.rows.append([label, text(envelope.get("value")), note])
         return outcome
 

@@ -1,5 +1,6 @@
 """A service with both portals, and Chromium in front of it."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,18 +84,26 @@ def phone_without_script(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """The service and both portals on localhost, with a small country in it."""
-    folder: Path = tmp_path_factory.mktemp("town")
+@contextlib.contextmanager
+def found_town(folder: Path, database_url: str = "") -> Iterator[Town]:
+    """The service and both portals on localhost, with a small country in it; SQLite unless told otherwise."""
     port, revenue, health = free_port(), free_port(), free_port()
     homes = {
         "revenue-portal": f"http://localhost:{revenue}",
         "health-portal": f"http://localhost:{health}",
     }
-    service = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes=homes)
+    service = service_process.prepare(
+        folder, issuer=f"http://localhost:{port}", homes=homes, database_url=database_url
+    )
     with service_process.running(service, port=port):
         for client_id, file in (("revenue-portal", "revenue.toml"), ("health-portal", "health.toml")):
             service.start_portal(client_id, file, homes[client_id])
             wait_for(homes[client_id])
         yield Town(service, homes["revenue-portal"], homes["health-portal"])
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The service and both portals for the tests of one file."""
+    with found_town(tmp_path_factory.mktemp("town")) as founded:
+        yield founded

@@ -87,14 +87,14 @@ class Journey:
             box.check()
         self.page.click("#consent-allow")
 
-    def stop_sharing(self, agency: str) -> None:
-        """Take everything back from this agency."""
+    def stop_sharing(self, title: str) -> None:
+        """Take back what was allowed under this title."""
         page = self.page
         page.goto(f"{self.erti}/my/sharing")
-        page.locator("#live article", has_text=agency).get_by_role("link").click()
+        page.locator("#live article", has_text=title).get_by_role("link").click()
         page.click("#withdraw-all")
         page.click("#withdraw-confirm")
-        expect(page.locator("#stopped")).to_contain_text(agency)
+        expect(page.locator("#stopped")).to_contain_text("can no longer read")
 
     def look_at_history(self, *words: str) -> None:
         """See these words in the history."""
@@ -139,7 +139,7 @@ def travel(journey: Journey, who: Who, bracket: str) -> None:
     expect(page.locator("#shared-values")).to_contain_text(who.born)
 
     journey.look_at_history("Revenue Service", "Health Insurance Fund")
-    journey.stop_sharing("Revenue Service")
+    journey.stop_sharing("Your tax account")
     journey.read_again(journey.revenue)  # the very next one, and no second try
     refusal = page.locator("#shared-refused")
     expect(refusal).to_contain_text("Refused")

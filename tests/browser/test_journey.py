@@ -1,14 +1,27 @@
 """The main job end to end: one sign-in, two agencies, a history, and a stop that stops."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import Town
+from tests.browser.conftest import Town, found_town
 from tests.browser.journey import LUKA, NINO, Journey, travel
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("journey")]
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The service and both portals, once on each engine."""
+    folder = tmp_path_factory.mktemp("town")
+    if request.param == "sqlite":
+        with found_town(folder) as founded:
+            yield founded
+    else:
+        with request.getfixturevalue("postgres").empty() as url, found_town(folder, url) as founded:
+            yield founded
 
 
 @pytest.fixture

@@ -8,7 +8,12 @@ from tests.interop.apache_process import apache_at
 from tests.interop.conftest import Town
 from tests.plain_browser import PlainBrowser
 
-pytestmark = [pytest.mark.interop, pytest.mark.needs("apache")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.needs("apache"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("interop"),
+]
 
 
 def test_apache_signs_a_citizen_in_reads_userinfo_and_out_again(town: Town, browser: PlainBrowser) -> None:

@@ -13,7 +13,12 @@ from tests.interop.conftest import NODE_BACK, Town
 from tests.machine import node
 from tests.plain_browser import PlainBrowser
 
-pytestmark = [pytest.mark.interop, pytest.mark.needs("node")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.needs("node"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("interop"),
+]
 SCRIPT = Path(__file__).parent / "npm" / "sign-in.mjs"
 
 

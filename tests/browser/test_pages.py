@@ -1,0 +1,84 @@
+"""Erti's own pages are usable by everybody: axe finds nothing, and nothing sticks out at 320 pixels."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import axe
+from tests.browser.conftest import Town
+from tests.browser.journey import Journey
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
+OPEN_TO_ALL = ("/", "/about", "/login", "/activate", "/login/recovery", "/staff/login", "/no-such-page")
+OF_ONE = ("/my", "/my/data", "/my/sharing", "/my/history", "/my/account", "/logout")
+KILOBYTES = 100
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
+    """The pages anybody can open, problem page included, in light and dark and in both languages."""
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    page = context.new_page()
+    found = {}
+    for language in ("en", "ka"):
+        page.goto(f"{town.erti}/language/{language}")
+        for path in OPEN_TO_ALL:
+            page.goto(town.erti + path)
+            assert page.locator("html").get_attribute("lang") == language
+            found[f"{language} {path}"] = axe.complaints(page), axe.overflow(page)
+    assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
+    """Every step of the main journey and every page of one's own, in light and dark."""
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme, locale="en-GB")
+    journey = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
+    page, found = journey.page, {}
+
+    def look(where: str) -> None:
+        page.wait_for_load_state()
+        found[where] = axe.complaints(page), axe.overflow(page)
+
+    with journey.passkey():
+        journey.begin_at(journey.revenue)
+        journey.enter_letter(town.service.sample({"light": 1, "dark": 3}[scheme]))
+        look("choose a method")
+        page.click("#activate-password")
+        look("choose a password")
+        page.go_back()
+        page.click("#passkey-create")
+        expect(page.locator("#recovery-codes li")).to_have_count(10)
+        look("recovery codes")
+        page.click("#codes-kept")
+        expect(page.locator("#consent-allow")).to_be_visible()
+        look("consent")
+        journey.allow("income_bracket")
+        expect(page.locator("#citizen-id")).to_be_visible()
+        look("the portal's page")
+        for path in OF_ONE:
+            page.goto(town.erti + path)
+            look(path)
+        page.goto(f"{town.erti}/my/sharing")
+        page.locator("#live article a").first.click()
+        look("one permission")
+        page.click("#withdraw-all")
+        look("taking back")
+    assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
+    context.close()
+
+
+def test_pages_are_small_and_fetch_nothing_from_elsewhere(browser: Browser, town: Town) -> None:
+    """Each page with everything it loads is under 100 KB, and from one origin."""
+    for path in ("/", "/login", "/activate"):
+        context = browser.new_context()
+        page = context.new_page()
+        sizes: dict[str, int] = {}
+        page.on(
+            "requestfinished",
+            lambda request, sizes=sizes: sizes.update({request.url: request.sizes()["responseBodySize"]}),
+        )
+        page.goto(town.erti + path, wait_until="networkidle")
+        assert all(url.startswith((town.erti, "data:")) for url in sizes), sizes
+        assert sum(sizes.values()) < KILOBYTES * 1000, sizes
+        context.close()
