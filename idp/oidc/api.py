@@ -1,6 +1,7 @@
 """The provider's endpoints for programs: discovery, keys, tokens, UserInfo, introspection, revocation."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -41,6 +42,7 @@ async def _form(request: Request) -> Posted | Problem:
 
 ClientForm = Annotated[Posted | Problem, Depends(_form)]
 Respond = Callable[[Session, Posted, str], Answer]
+Opening = Callable[[], AbstractContextManager[Session]]
 
 
 @router.get("/.well-known/openid-configuration")
@@ -63,19 +65,19 @@ def keys(database: Db) -> Response:
 @router.post("/token")
 def token(request: Request, database: Db, form: ClientForm) -> Response:
     """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
-    return _answer(request, database, form, server.token)
+    return _answer(request, database.writing, form, server.token)
 
 
 @router.post("/introspect")
 def introspect(request: Request, database: Db, form: ClientForm) -> Response:
     """Say whether a token is good (RFC 7662)."""
-    return _answer(request, database, form, server.introspect)
+    return _answer(request, database.reading, form, server.introspect)
 
 
 @router.post("/revoke")
 def revoke(request: Request, database: Db, form: ClientForm) -> Response:
     """End a token (RFC 7009)."""
-    return _answer(request, database, form, server.revoke)
+    return _answer(request, database.writing, form, server.revoke)
 
 
 @router.get("/userinfo")
@@ -104,12 +106,12 @@ def denied(refusal: Denied) -> Response:
     return JSONResponse(refusal.body, status_code=refusal.code, headers=headers)
 
 
-def _answer(request: Request, database: Db, form: Posted | Problem, respond: Respond) -> Response:
+def _answer(request: Request, opening: Opening, form: Posted | Problem, respond: Respond) -> Response:
     if isinstance(form, Problem):
         body = {"error": "invalid_request", "error_description": "The body is not a form that can be read."}
         return JSONResponse(body, status_code=400, headers={**NO_STORE, **ANY_ORIGIN})
     given = request.headers.getlist("authorization")
-    with database.writing() as db:
+    with opening() as db:
         answer = respond(db, form, given[0] if len(given) == 1 else " ".join(given))
     headers = {**answer.headers, **ANY_ORIGIN}
     headers.pop("Content-Type", None)

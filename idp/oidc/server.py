@@ -215,7 +215,8 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def authenticate_token(self, request: _Request, client: _Registered) -> Access | Refresh | None:
         self.check_params(request, client)
-        return self.server.own_token(request.form["token"], client.known)  # type: ignore[no-any-return]
+        found = self.server.token(request.form["token"], client.known)
+        return found if self.server.owns(client.known, found) else None
 
     def revoke_token(self, token: Access | Refresh, _request: _Request) -> None:
         if isinstance(token, Access):
@@ -230,11 +231,9 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     def authenticate_token(self, request: _Request, client: _Registered) -> Access | Refresh | None:
         if "token" not in request.form:
             raise InvalidRequestError(description="token is missing")
-        given, known = request.form["token"], client.known
-        found = tokens.live(self.server.db, given)
-        if found is not None and found.audience in known.serves:
-            return found
-        return self.server.own_token(given, known)  # type: ignore[no-any-return]
+        found = self.server.token(request.form["token"], client.known)
+        meant = isinstance(found, Access) and found.audience in client.known.serves
+        return found if meant or self.server.owns(client.known, found) else None
 
     def create_introspection_payload(self, token: Access | Refresh | None) -> dict[str, Any]:
         return introspection.facts(self.server.db, token)
@@ -308,12 +307,17 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
                 self.db, client, family, access_token=token["access_token"], nonce=nonce
             )
 
-    def own_token(self, given: str, client: Client) -> Access | Refresh | None:
-        """Return a live token that was issued to this client; another's is as unknown as a made-up one."""
+    def token(self, given: str, client: Client) -> Access | Refresh | None:
+        """Return what a text stands for, if it is a live access token or a refresh token of this client."""
         found = tokens.live(self.db, given)
         if found is not None:
-            return found if found.client_id == client.client_id else None
-        return tokens.refreshable(self.db, given, client)
+            return found
+        held = tokens.refresh(self.db, given, client)
+        return held if held and not held.used else None
+
+    def owns(self, client: Client, found: Access | Refresh | None) -> bool:
+        """Tell whether a token was issued to this client; another's is as unknown as a made-up one."""
+        return isinstance(found, Refresh) or (found is not None and found.client_id == client.client_id)
 
 
 def token(db: Session, posted: Posted, authorization: str) -> Answer:
@@ -326,7 +330,7 @@ def token(db: Session, posted: Posted, authorization: str) -> Answer:
 
 
 def introspect(db: Session, posted: Posted, authorization: str) -> Answer:
-    """Answer whether a token is good, to whoever it was issued to or is meant for (RFC 7662)."""
+    """Answer whether a token is good, to whoever it was issued to or is meant for (RFC 7662); it writes nothing."""
     server = _Server(db)
     server.register_endpoint(_Introspection)
     return _answered(

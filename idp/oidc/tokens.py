@@ -93,12 +93,13 @@ class Access:
 
 @dataclass(frozen=True)
 class Refresh:
-    """A refresh token that may be used, and its family."""
+    """A refresh token and its family."""
 
     token_hash: str
     family: Family
     scope: str
     expires_at: datetime
+    used: bool
 
 
 def digest(token: str) -> str:
@@ -206,21 +207,27 @@ def issue_refresh(db: Session, family: Family, *, scope: str) -> str:
     return made
 
 
+def refresh(db: Session, given: str, client: Client) -> Refresh | None:
+    """Return a refresh token of this client, used or not, whose family lives; None for any other."""
+    row = db.execute(_REFRESH, {"given": digest(given)}).first()
+    if row is None or row.expires_at <= clock.now():
+        return None
+    family = families.read(db, row.authorization_id)
+    if family.client_id != client.client_id or not family.is_live:
+        return None
+    return Refresh(row.token_hash, family, row.scope, row.expires_at, row.used_at is not None)
+
+
 def refreshable(db: Session, given: str, client: Client) -> Refresh | None:
     """Return a refresh token that this client may use now, without using it; None for any other.
 
     One that was used before ends its family (RFC 9700, 4.14.2): it may be in two hands.
     """
-    row = db.execute(_REFRESH, {"given": digest(given)}).first()
-    if row is None:
+    found = refresh(db, given, client)
+    if found is not None and found.used:
+        families.stop_replay(db, found.family, client, what="refresh token")
         return None
-    family = families.read(db, row.authorization_id)
-    if family.client_id != client.client_id or not family.is_live or row.expires_at <= clock.now():
-        return None
-    if row.used_at is not None:
-        families.stop_replay(db, family, client, what="refresh token")
-        return None
-    return Refresh(row.token_hash, family, row.scope, row.expires_at)
+    return found
 
 
 def rotate(db: Session, found: Refresh, client: Client) -> str | None:
