@@ -38,7 +38,7 @@ def labels(names: Iterable[str]) -> str:
     order = {name: place for place, name in enumerate(CATALOGUE)}
     ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
     words = [_within(label(name)) for name in ordered]
-    return format_list(words, locale=language.current()) if words else str(_("nothing"))
+    return format_list(words, locale=language.region()) if words else str(_("nothing"))
 
 
 def source(name: str) -> str:
@@ -57,12 +57,12 @@ def value(name: str, held: Any) -> str:
     if isinstance(held, bool):
         return str(_("yes") if held else _("no"))
     if isinstance(held, int | float):
-        return str(held) if name == "tax_year" else format_decimal(held, locale=language.current())
+        return str(held) if name == "tax_year" else format_decimal(held, locale=language.region())
     if isinstance(held, Mapping):
         lines = [str(held["formatted"])] if held.get("formatted") else []
         return "\n".join(lines or [str(held[part]) for part in _ADDRESS_LINES if held.get(part)])
     if isinstance(held, list | tuple):
-        return format_list([value(name, one) for one in held], locale=language.current()) if held else ""
+        return format_list([value(name, one) for one in held], locale=language.region()) if held else ""
     text = str(held)
     if name in _DATES:
         return day(text)
@@ -71,7 +71,7 @@ def value(name: str, held: Any) -> str:
 
 def day(written: str) -> str:
     """Return a date in words; a year, or a year and month, where no more is known (RFC 3339 full-date)."""
-    locale = language.current()
+    locale = language.region()
     try:
         if len(written) == len("2026-01"):
             return format_skeleton("yMMMM", date.fromisoformat(f"{written}-01"), locale=locale)

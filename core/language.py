@@ -60,6 +60,11 @@ def current() -> str:
     return _current.get()
 
 
+def region() -> str:
+    """Return the locale that dates and numbers follow: for English the day before the month, as in most of the world."""
+    return {"en": "en_GB"}.get(_current.get(), _current.get())
+
+
 def speak(language: str) -> None:
     """Set the language of what follows in this context."""
     _current.set(language)

@@ -33,11 +33,11 @@ def environment(settings: Settings) -> Environment:
     zone = ZoneInfo(settings.time_zone)
 
     def when(moment: datetime) -> str:
-        return format_datetime(moment.astimezone(zone), "d MMM y, HH:mm", locale=language.current())
+        return format_datetime(moment.astimezone(zone), "d MMM y, HH:mm", locale=language.region())
 
     def day(moment: datetime | date) -> str:
         local = moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
-        return format_date(local, "long", locale=language.current())
+        return format_date(local, "long", locale=language.region())
 
     env.globals.update(_=language.gettext, when=when, day=day, settings=settings, country=settings.country)
     return env

@@ -34,7 +34,7 @@ def test_the_page_shows_values_with_their_source(open_door: Database, question: 
         view = asking.view(db, question, citizen=CITIZEN, lang="en")
     (needed,), (extra,) = view.required, view.optional
     assert (needed.label, needed.value, needed.source, needed.as_of) == (
-        "Given name", "Nino", "Civil registry", "January 31, 2026",
+        "Given name", "Nino", "Civil registry", "31 January 2026",
     )  # fmt: skip
     assert (extra.attribute, extra.value, extra.agreed) == ("employer", "The Mill", False)
     assert (view.title, view.why, view.lang) == ("Your account", "To open it.", "en")

@@ -94,7 +94,7 @@ def test_reads_are_told_apart() -> None:
 
 def test_values_are_shown_in_words() -> None:
     """Dates, partial dates, yes and no, numbers and addresses read like words."""
-    assert showing.value("birthdate", "1988-04-17") == "April 17, 1988"
+    assert showing.value("birthdate", "1988-04-17") == "17 April 1988"
     assert showing.value("birthdate", "1988-04") == "April 1988"
     assert showing.value("birthdate", "1988") == "1988"
     assert showing.value("email_verified", True) == "yes"
