@@ -88,7 +88,7 @@ def test_every_link_leads_somewhere(browser: Any) -> None:
 def test_my_data_shows_values_by_register(browser: Any) -> None:
     """Each value stands under its register with its day."""
     text = page(browser, "/my/data")
-    for words in ("Nino", "Civil registry", "January 31, 2026", "Vashliani", "Tax register", "The Mill"):
+    for words in ("Nino", "Civil registry", "31 January 2026", "Vashliani", "Tax register", "The Mill"):
         assert words in text
 
 
