@@ -67,7 +67,6 @@ class Asked:
     acr: str = assurance.LEVELS[0]
     acr_essential: bool = False
     subject: str = ""
-    login_hint: str = ""
 
     def given(self, name: str) -> str:
         """Return a parameter, empty if it was not sent; one without a value counts as not sent (RFC 6749, 3.1)."""
@@ -256,7 +255,6 @@ def assurance_can_be_met(_db: Session, asked: Asked) -> None:
 
 def hints_are_ours(db: Session, asked: Asked) -> None:
     """`id_token_hint` is a token of ours for this client, expired or not; it and a `sub` claim say who must sign in."""
-    asked.login_hint = asked.given("login_hint")[:200]
     wish = asked.claims.id_token.get("sub")
     named = {str(value) for value in wish.values} if wish else set()
     if hint := asked.given("id_token_hint"):

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +13,6 @@ from core import clock
 from core.database import parts
 from core.events import OFFICE
 from core.forms import Posted
-from idp.oidc import clients, redirects
 from idp.oidc.tables import interaction as table
 from keys import sealing
 
@@ -94,16 +92,6 @@ def chose(db: Session, token: str, progress: Progress) -> None:
 def finish(db: Session, token: str) -> bool:
     """End an interaction; tell whether this call was the one that ended it."""
     return db.execute(_FINISH, {"given_hash": _hash(token)}).first() is not None
-
-
-def onward(db: Session, return_to: str) -> Sequence[str]:
-    """Return the origins that the forms of a page with this `return_to` may lead to, for its `form-action`."""
-    if not return_to.startswith(PATH):
-        return ()
-    found = find(db, return_to.removeprefix(PATH).partition("?")[0])
-    client = clients.find(db, found.client_id) if found else None
-    uri = found.posted.raw("redirect_uri") if found else ""
-    return (redirects.origin(uri),) if client is not None and client.accepts(uri) else ()
 
 
 def purge(db: Session) -> None:

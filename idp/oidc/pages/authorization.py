@@ -83,7 +83,7 @@ def _take(
     here: BrowserSession | None,
 ) -> Response:
     if isinstance(step, Login):
-        return see_other(_login(asked, step, interaction))
+        return see_other(_login(step, interaction))
     if isinstance(step, Choose):
         return _account_page(request, asked, interaction, here)
     if isinstance(step, Consent):
@@ -96,11 +96,9 @@ def _take(
     return sending.back(request, asked, {"code": code}) if code else see_other(_again(request))
 
 
-def _login(asked: Asked, step: Login, interaction: str) -> str:
-    query = {"return_to": interactions.PATH + interaction, "acr": step.acr}
-    if asked.login_hint:
-        query["login_hint"] = asked.login_hint
-    return f"/login?{urlencode(query)}"
+def _login(step: Login, interaction: str) -> str:
+    # The page itself looks up who the client thinks its user is: no name stands in an address.
+    return f"/login?{urlencode({'return_to': interactions.PATH + interaction, 'acr': step.acr})}"
 
 
 def _issue(
@@ -139,7 +137,7 @@ def _account_page(request: Request, asked: Asked, interaction: str, here: Browse
         interaction=interaction,
         name=asked.client.name,
         citizen=people.grouped(here.subject) if here else "",
-        login=_login(asked, Login(asked.acr), interaction),
+        login=_login(Login(asked.acr), interaction),
     )
 
 
