@@ -54,6 +54,11 @@ def unexpected(request: Request, error: Exception) -> Response:
     )
 
 
+def gone(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client hung up while its body was read."""
+    return Response(status_code=400)
+
+
 def http(request: Request, error: Exception) -> Response:
     """Answer the framework's own refusals (unknown path, wrong method) in the same two forms."""
     if not isinstance(error, HTTPException):

@@ -13,6 +13,8 @@ from core.events import waiting
 from service.commands.store import FAILED, opened, out, show
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
+signer_app = typer.Typer(no_args_is_help=True, help="Which machine signs checkpoints.")
+app.add_typer(signer_app, name="signer")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 
@@ -73,3 +75,16 @@ def policy(
         out.print(f"{file}: fingerprint {fingerprint}")
     else:
         out.out(text, end="")
+
+
+@signer_app.command("adopt")
+def adopt(as_json: Json = False) -> None:
+    """Make this machine the signer, from the newest checkpoint in the database on.
+
+    For a ledger that moved: whatever was signed elsewhere after that checkpoint is not known here, so stop
+    the old signer first, and compare `erti ledger status` on both.
+    """
+    with opened() as database:
+        signed = signer.adopt(database)
+    size = signed.size if signed else 0
+    show({"size": size}, as_json=as_json, text=f"this machine signs from now on, from size {size:,} upwards")
