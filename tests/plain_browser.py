@@ -100,6 +100,11 @@ class PlainBrowser:
         """The address of the page."""
         return str(self.page.url)
 
+    @property
+    def links(self) -> list[str]:
+        """The ids of the links on the page, from top to bottom."""
+        return list(self._forms.links)
+
     def text(self, element: str) -> str:
         """The text inside the element with this id."""
         return " ".join(self._forms.texts[element].split())
