@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     pkcs11_token: str = Field("erti", description="Label of the PKCS#11 token.")
     pkcs11_pin: SecretStr = Field(SecretStr(""), description="User PIN of the PKCS#11 token.")
 
+    threads: int = Field(
+        40, ge=4, description="Requests a process works on at once, password hashes not counted."
+    )
+
     session_idle_seconds: int = Field(1800, description="A browser session ends after this long without use.")
     session_seconds: int = Field(43_200, description="A browser session ends after this long in any case.")
     interaction_seconds: int = Field(1800, description="How long a person may take over one sign-in.")

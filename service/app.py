@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
@@ -98,6 +99,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         begin(store)
+        # Requests that wait for a password hash hold a thread; the others must not wait for them.
+        to_thread.current_default_thread_limiter().total_tokens = settings.threads + settings.hashing_queue
         store.parts.sequencer.start()
         yield
         store.parts.sequencer.stop()

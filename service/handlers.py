@@ -7,6 +7,7 @@ from consent.events import GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts
+from idp.events import AccountActivated, AccountClosed, AccountLocked, SessionEnded
 from idp.oidc import tokens
 from registry_sync.events import CitizenDied, DeathReversed, RecordMatched
 
@@ -21,7 +22,7 @@ def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
 
 def reversal_reopens(db: Session, event: DeathReversed, actor: Actor) -> None:
     """A death entered by mistake gives the account back; grants stay ended until the citizen gives them again."""
-    accounts.reopen(db, event.citizen, actor=actor)
+    accounts.reopen(db, event.citizen, actor=actor, reason="deceased")
 
 
 def withdrawal_ends_tokens(db: Session, event: GrantWithdrawn, _actor: Actor) -> None:
@@ -35,9 +36,29 @@ def ending_ends_tokens(db: Session, event: GrantEnded, _actor: Actor) -> None:
     tokens.end_for_grant(db, event.grant)
 
 
+def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) -> None:
+    """A browser session that ends takes the tokens of its sign-ins, save those for offline access."""
+    tokens.end_for_session(db, event.sid)
+
+
+def account_takes_its_tokens(db: Session, event: AccountLocked | AccountClosed, _actor: Actor) -> None:
+    """A locked or closed account has no live token."""
+    tokens.end_for_citizen(db, event.citizen)
+
+
+def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor) -> None:
+    """Activating once more ends what somebody with the old ways to sign in may hold."""
+    if event.again:
+        tokens.end_for_citizen(db, event.citizen)
+
+
 HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     DeathReversed: [reversal_reopens],
+    SessionEnded: [session_takes_its_tokens],
+    AccountLocked: [account_takes_its_tokens],
+    AccountClosed: [account_takes_its_tokens],
+    AccountActivated: [a_new_letter_starts_over],
     GrantWithdrawn: [withdrawal_ends_tokens],
     GrantEnded: [ending_ends_tokens],
     RecordMatched: [unmatched.tell],

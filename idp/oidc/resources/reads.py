@@ -5,6 +5,7 @@ from typing import Any
 
 from consent import disclosure, purposes
 from consent.disclosure import Ask, NotReleased, ResolveAsk
+from consent.ledger import receipts
 from core.database import Database
 from core.language import _
 from idp.oidc import bearer, clients, subjects
@@ -74,6 +75,8 @@ def attributes(database: Database, who: Caller, content: bytes) -> dict[str, Any
     )
     if isinstance(released, NotReleased):
         raise ReadRefused(released.text, rule=released.rule, detail=released.rule)
+    with database.reading() as db:
+        signed = receipts.receipt(db, released.receipt, audience=who.client.client_id, request_id=request_id)
     return {
         "citizen_id": body.citizen_id,
         "attributes": {name: vars(envelope) for name, envelope in released.values.items()},
@@ -82,6 +85,7 @@ def attributes(database: Database, who: Caller, content: bytes) -> dict[str, Any
             "entry": released.receipt.index,
             "event": released.receipt.event_id,
             "commitment": released.receipt.commitment.hex(),
+            "signed": signed,
         },
     }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from starlette.testclient import TestClient
 
 from consent import decisions
@@ -215,6 +217,13 @@ def claims_of(token: str) -> dict[str, Any]:
     """Return the claims of a JWT without looking at its signature."""
     part = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def receipt(provider: Provider, text: str) -> dict[str, Any]:
+    """Return what a signed receipt says, checked as its reader would: with the published keys."""
+    found = jwt.decode(text, KeySet.import_key_set(provider.web.get("/jwks.json").json()))
+    assert found.header["typ"] == "erti-receipt+jwt"
+    return dict(found.claims)
 
 
 def expired(provider: Provider, id_token: str) -> str:

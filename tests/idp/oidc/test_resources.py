@@ -46,7 +46,10 @@ def test_the_same_request_again_is_the_same_read(provider: Provider) -> None:
     provider.allow("given_name", "income_bracket", purpose="revenue-relief")
     first = provider.read(READ).json()
     count = len(provider.history())
-    assert provider.read(READ).json() == first
+    again = provider.read(READ).json()
+    signed = [answer["receipt"].pop("signed") for answer in (first, again)]
+    assert again == first
+    assert [to.receipt(provider, text)["jti"] for text in signed] == [first["receipt"]["event"]] * 2
     assert len(provider.history()) == count
     assert provider.read({**READ, "attributes": ["given_name"]}).status_code == 409
 
