@@ -79,7 +79,7 @@ def is_citizen_id(text: str) -> bool:
 
 
 def grouped(citizen_id: str) -> str:
-    """Return a citizen ID as printed, in groups: ``K7QD-2M9X-WT4B-C``."""
+    """Return a citizen ID as printed, in groups: ``K7QD-2M9X-WT4B-B``."""
     return "-".join(citizen_id[start : start + 4] for start in range(0, len(citizen_id), 4))
 
 
