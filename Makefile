@@ -4,7 +4,6 @@
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv/bin
-PORT ?=
 ARGS ?=
 
 help:  ## Show this list
@@ -12,8 +11,8 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nPython 3.11 or newer is all that must be there. CONTRIBUTING.md tells the rest.\n'
 
-run: setup-run  ## Start the service and two example portals with sample citizens (FRESH=1 starts over)
-	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(ARGS)
+run: setup-run  ## Start the service and two example portals with sample citizens (FRESH=1 starts over, PORT=9000 moves it)
+	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-test  ## Run all tests this machine allows (STRICT=1: fail if any could not run; ARGS="-k door")
 	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)

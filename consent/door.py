@@ -47,6 +47,7 @@ class Ask:
     case: str | None = None
     official: str | None = None
     token: str | None = None
+    registered: bool = True  # whether this very client was registered for the purpose
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", tuple(dict.fromkeys(self.attributes)))
@@ -146,6 +147,13 @@ def purpose_is_the_agencys(found: Situation) -> NotReleased | None:
     return None
 
 
+def purpose_is_the_clients(found: Situation) -> NotReleased | None:
+    """This client of the agency was registered for the purpose."""
+    if not found.ask.registered:
+        return NotReleased("purpose-not-registered", _("This client was not registered for the purpose."))
+    return None
+
+
 def attributes_are_within(found: Situation) -> NotReleased | None:
     """Every attribute asked for stands in the purpose."""
     if not set(found.ask.attributes) <= found.declared:
@@ -207,6 +215,7 @@ CHECKS: tuple[Check, ...] = (
     agency_is_active,
     purpose_is_known,
     purpose_is_the_agencys,
+    purpose_is_the_clients,
     attributes_are_within,
     case_is_named,
     assurance_is_enough,

@@ -28,6 +28,7 @@ LATEST = 3
 LONGEST_FILTER = 64
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BUNDLE_NAME = "erti-history.json"  # the page tells how to check a file of this name
 
 
 def _only(agency: str = "", month: str = "", kind: str = "") -> Filter:
@@ -173,13 +174,15 @@ def table(database: Db, me: Citizen, only: Only) -> Response:
     history.settle(database, me.subject)
     with database.reading() as db:
         text = _csv(history.every(db, me.subject, only=only))
-    return _download(text.encode("utf-8-sig"), "text/csv; charset=utf-8", "csv")
+    return _download(
+        text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"erti-history-{clock.now():%Y-%m-%d}.csv"
+    )
 
 
 @router.get("/history/bundle")
 def proof(database: Db, me: Citizen) -> Response:
     """Give the whole history with its proofs, for `erti-verify`."""
-    return _download(bundle.make(database, me.subject), "application/json", "json")
+    return _download(bundle.make(database, me.subject), "application/json", BUNDLE_NAME)
 
 
 @router.get("/history/verifier")
@@ -188,8 +191,7 @@ def verifier(_me: Citizen) -> Response:
     return FileResponse(VERIFIER, media_type="text/x-python", filename=VERIFIER.name)
 
 
-def _download(content: bytes, media_type: str, suffix: str) -> Response:
-    name = f"erti-history-{clock.now().date().isoformat()}.{suffix}"
+def _download(content: bytes, media_type: str, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(content, media_type=media_type, headers=headers)
 

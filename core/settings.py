@@ -20,7 +20,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ERTI_", frozen=True, extra="forbid")
 
     mode: Literal["development", "production"] = Field(
-        "development", description="`production` refuses unsafe settings and test conveniences."
+        "development",
+        description="`production` refuses plain http and test citizens; `erti check` names what else is unsafe.",
     )
     issuer: str = Field(
         "http://localhost:8000", description="The public address of the service; OpenID `iss`."

@@ -20,6 +20,7 @@ from core.forms import Posted
 from core.sessions import BrowserSession
 from core.settings import Settings
 
+log = structlog.get_logger("erti.web")
 SESSION_COOKIE = "erti_session"
 LANGUAGE_COOKIE = "erti_language"
 Observer = Callable[[str, str, int, float], None]
@@ -162,11 +163,13 @@ HEADERS = {
     b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=()",
     b"cross-origin-opener-policy": b"same-origin",
 }
+SERVER_ERROR = 500
+SLOW_SECONDS = 2.0
 HSTS = b"max-age=63072000; includeSubDomains"
 
 
 class Edge:
-    """The outermost layer: language, request ID, security headers, and one line in the log for each answer.
+    """The outermost layer: language, request ID, security headers, figures, and a log line for what failed or was slow.
 
     Plain ASGI, because the framework's own middleware class costs half as much as a whole empty request.
     """
@@ -197,7 +200,12 @@ class Edge:
         try:
             await self.app(scope, receive, dress)
         finally:
-            self.observe(request.method, _pattern(scope), status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.observe(request.method, _pattern(scope), status, seconds)
+            if status >= SERVER_ERROR or seconds > SLOW_SECONDS:
+                log.warning(
+                    "answered", route=_pattern(scope), status=status, milliseconds=round(seconds * 1000)
+                )
 
     def _language(self, request: Request) -> str:
         chosen = request.query_params.get("ui_locales", "").partition(" ")[0] or request.cookies.get(

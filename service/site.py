@@ -71,7 +71,9 @@ def readyz(request: Request, database: Db) -> Response:
 @router.get("/metrics")
 def metrics(request: Request, database: Db) -> Response:
     """Give the figures to the networks that the settings name."""
-    if not within(request, request.app.state.settings.metrics_networks):
+    # What a proxy passes on comes from somewhere else, whatever the proxy's own address is.
+    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    if forwarded or not within(request, request.app.state.settings.metrics_networks):
         raise Missing
     figures: Metrics = request.app.state.metrics
     with database.reading() as db:

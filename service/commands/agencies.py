@@ -37,7 +37,7 @@ def import_clients(
     file: Annotated[Path, typer.Argument(help="JSON or YAML file of RFC 7591 client metadata.", exists=True)],
     as_json: Json = False,
 ) -> None:
-    """Load clients; `client_id`, `client_secret` and `jwks` may be preset, to move from another provider."""
+    """Load clients; `client_id` and `client_secret` may be preset, to move from another provider."""
     document = _read(file)
     listed = document.get("clients", document if isinstance(document, list) else [document])
     with opened() as database, database.writing() as db:

@@ -16,6 +16,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from consent.ledger import signer
 from core.settings import Settings
 from service.commands.run import free_or_fail
 from service.commands.store import USAGE, err, fail, opened, out
@@ -46,7 +47,7 @@ def demo(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Throw the demo's data away and start over.")
     ] = False,
-    people: Annotated[int, typer.Option(help="How many people the first start makes.", min=10)] = 500,
+    people: Annotated[int, typer.Option(help="How many people the first start makes.", min=20)] = 500,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
     port: Annotated[int, typer.Option(help="Port of the service; the portals take the next two.")] = 8000,
 ) -> None:
@@ -67,21 +68,53 @@ def demo(
         "ERTI_DATABASE_URL": "",
         "ERTI_REGISTRY_KEYS": str(settings.data_dir / founding.REGISTRY_KEYS),
     }
-    with _running(settings, environment, port) as children:
-        _introduce(settings, port)
-        _until_stopped(children)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with _running(settings, environment, port) as children:
+            _introduce(settings, port)
+            _watch(children)
+    except KeyboardInterrupt:
+        err.print("Stopped.")
 
 
 @app.command("country")
 def make_country(
     folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    people: Annotated[int, typer.Option(help="How many people.", min=10)] = 10_000,
+    people: Annotated[int, typer.Option(help="How many people.", min=20)] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same country.")] = 1,
 ) -> None:
     """Write an invented country: civil.jsonl, tax.csv, and truth.json with what an import must find."""
     folder.mkdir(parents=True, exist_ok=True)
     truth = country.write(folder, people=people, seed=seed)
     out.print(f"{folder}: {truth.civil_lines:,} civil records, {truth.tax_rows:,} tax rows")
+
+
+@app.command("event")
+def send_event(
+    kind: Annotated[str, typer.Argument(help="death, death-reversed, name-change or correction.")],
+    identifier: Annotated[str, typer.Argument(help="National identifier; /my/data shows it.")],
+    payload: Annotated[str, typer.Option(help='JSON, e.g. {"death_date": "2026-11-20"}')] = "{}",
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Port of the running service.")] = 8000,
+) -> None:
+    """Let the demo's civil register tell the running service that something happened."""
+    settings = Settings(data_dir=folder.resolve(), issuer=f"http://localhost:{port}", database_url="")
+    try:
+        message = founding.message(settings, kind, identifier, json.loads(payload))
+        answer = httpx.post(
+            f"{settings.issuer}/registry/events",
+            content=message,
+            headers={"Content-Type": "application/secevent+jwt"},
+            trust_env=False,
+        )
+    except ValueError as error:
+        raise fail(f"--payload is not JSON: {error}", USAGE) from error
+    except OSError as error:
+        raise fail(f"{folder} holds no demo. Start it with `erti demo` first.", USAGE) from error
+    except httpx.HTTPError as error:
+        raise fail(f"{settings.issuer} does not answer. Start it with `erti demo` first.") from error
+    out.print(f"{answer.status_code} {answer.headers.get('erti-outcome', answer.text)}")
 
 
 def _prepare_folder(folder: Path, *, fresh: bool) -> None:
@@ -94,8 +127,8 @@ def _prepare_folder(folder: Path, *, fresh: bool) -> None:
         (folder / MARKER).touch()
     except OSError as error:
         raise fail(
-            f"{folder} cannot be written ({error.strerror}). Give another folder with --folder, for example "
-            "in your home."
+            f"{folder} cannot be written ({error.strerror}). Give another folder with --folder, for "
+            "example in your home (make run ARGS='--folder ~/erti-demo')."
         ) from error
 
 
@@ -149,14 +182,14 @@ def _wait_until_ready(children: list[Child], addresses: list[str]) -> None:
         time.sleep(0.1)
 
 
-def _until_stopped(children: list[Child]) -> None:
-    stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda given, _frame: stopping.append(given))
-    while not stopping:
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _watch(children: list[Child]) -> None:
+    while True:
         _fail_if_ended(children)
         time.sleep(0.2)
-    err.print("\nStopping…")
 
 
 def _fail_if_ended(children: list[Child]) -> None:
@@ -166,6 +199,10 @@ def _fail_if_ended(children: list[Child]) -> None:
 
 
 def _stop(children: list[Child]) -> None:
+    # A second Ctrl-C must not leave half of them running.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    err.print("\nStopping…")
     for child in reversed(children):
         child.process.terminate()
     deadline = time.monotonic() + STOP_SECONDS
@@ -180,6 +217,7 @@ def _stop(children: list[Child]) -> None:
 def _introduce(settings: Settings, port: int) -> None:
     with opened(settings) as database, database.writing() as db:
         people = founding.introductions(db)
+        fingerprint = signer.policy_fingerprint(db)
     lines = [
         "[bold]Erti is running.[/bold] Open these in a browser:",
         "",
@@ -191,12 +229,14 @@ def _introduce(settings: Settings, port: int) -> None:
         "  1. Open the Revenue Service and choose “Sign in with Erti”, then “Activate”.",
         "  2. Use one of these citizens, as if a counter had printed their letter:",
         *(f"       {person.line}" for person in people),
+        f"     Their letters stand in {_short(settings.data_dir / founding.LETTERS)} as pages to print.",
         "     Choose a passkey, or a password and an authenticator app.",
         "  3. See what is asked, with the values; allow it. You are signed in.",
         "  4. Open the Health Insurance Fund: no second sign-in, but its own consent.",
         f"  5. Look at http://localhost:{port}/my/history, then stop the sharing at /my/sharing.",
         "  6. In the portal, choose “Read again now”: it is refused.",
         f"  7. Download your history and check it:  .venv/bin/erti-verify FILE --policy {_short(settings.data_dir / founding.POLICY)}",
+        f"     It must name the fingerprint that the letters name: {fingerprint}",
         "",
         f"Staff console: http://localhost:{port}/admin, for two people invited by",
         f"  ERTI_DATA_DIR={_short(settings.data_dir)} .venv/bin/erti staff bootstrap 'First Person' 'Second Person'",

@@ -119,5 +119,6 @@ def free_or_fail(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise fail(
-                f"port {port} on {host} cannot be used ({error.strerror}). Stop what uses it, or give another port."
+                f"port {port} on {host} cannot be used ({error.strerror}). Stop what uses it, or choose another "
+                "port with --port (make run PORT=9000)."
             ) from error

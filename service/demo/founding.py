@@ -5,8 +5,10 @@ import secrets
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
+from joserfc import jwt
 from joserfc.jwk import ECKey
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -14,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from consent import importing as agencies
 from consent.ledger import signer
+from core import clock
 from core.database import Database, parts
 from core.events import SYSTEM
 from core.settings import Settings
@@ -31,6 +34,7 @@ SECRETS = "client-secrets.json"
 REGISTRY_KEYS = "registry-keys.json"
 REGISTRY_PRIVATE = "registry-private.json"
 POLICY = "trust-policy.txt"
+LETTERS = "letters"
 FOUNDED = "founded"
 SAMPLES = 3
 
@@ -73,17 +77,21 @@ def found(settings: Settings, *, people: int, port: int, console: Console) -> No
 
 
 def introductions(db: Session) -> list[Introduction]:
-    """Return the sample citizens, with a new activation code for each who has no account yet."""
+    """Return the sample citizens; each without an account gets a new activation code, and a letter to print."""
+    folder = parts(db).settings.data_dir / LETTERS
+    folder.mkdir(mode=0o700, exist_ok=True)
     truth = country.read_truth(parts(db).settings.data_dir / "country")
     made = []
     for identifier in truth.showcase[:SAMPLES]:
         citizen = persons.by_identifier(db, "UIN", identifier)
         if citizen is None:
             continue
-        active = accounts.find(db, citizen) is not None
-        made.append(
-            Introduction(citizen, None if active else activation.make_code(db, citizen, actor=SYSTEM))
-        )
+        code = None
+        if accounts.find(db, citizen) is None:
+            code = activation.make_code(db, citizen, actor=SYSTEM)
+            page = activation.letter(db, citizen, code, fingerprint=signer.policy_fingerprint(db))
+            (folder / f"{citizen}.html").write_text(page, "utf-8")
+        made.append(Introduction(citizen, code))
     return made
 
 
@@ -116,6 +124,22 @@ def _admit_agencies(database: Database, folder: Path, port: int) -> None:
     with database.writing() as db:
         agencies.load(db, document, actor=SYSTEM)
         clients.load(db, document, actor=SYSTEM)
+
+
+def message(settings: Settings, kind: str, identifier: str, payload: dict[str, Any]) -> str:
+    """Return a message of the demo's civil register, signed as a registry signs (RFC 8417)."""
+    key = ECKey.import_key(json.loads((settings.data_dir / REGISTRY_PRIVATE).read_text("utf-8")))
+    at = clock.seconds(clock.now())
+    about = {"identifier": [{"identifier_type": "UIN", "identifier_value": identifier}]}
+    claims = {
+        "iss": "civil",
+        "aud": settings.issuer,
+        "iat": at,
+        "toe": at,
+        "jti": secrets.token_urlsafe(16),
+        "events": {f"urn:erti:registry:{kind}": {**about, **payload}},
+    }
+    return jwt.encode({"alg": "ES256", "typ": "secevent+jwt", "kid": "civil-demo"}, claims, key)
 
 
 def _registry_keys(folder: Path) -> None:

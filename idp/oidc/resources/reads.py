@@ -18,7 +18,6 @@ from idp.oidc.resources.bodies import Read, Resolve
 SCOPE = "attributes"
 # Said in the door's own words for a citizen ID that can be nobody's, so that it tells no more than an unknown one.
 UNKNOWN = _("There is no citizen with this ID.")
-NOT_REGISTERED = _("This client was not registered for the purpose.")
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,6 @@ def attributes(database: Database, who: Caller, content: bytes) -> dict[str, Any
     with database.reading() as db:
         citizen = subjects.citizen(db, who.client, body.citizen_id)
         purpose = purposes.find(db, body.purpose)
-    if purpose and purpose.agency == who.client.agency and not _is_own(who.client, purpose.id):
-        raise ReadRefused(NOT_REGISTERED, rule="purpose-not-registered", detail=purpose.id)
     if citizen is None:
         raise ReadRefused(UNKNOWN, rule="citizen-unknown")
     request_id = bodies.request_id(body.request_id)
@@ -71,6 +68,7 @@ def attributes(database: Database, who: Caller, content: bytes) -> dict[str, Any
             case=body.case,
             official=body.official,
             token=who.token_hash,
+            registered=_is_own(who.client, body.purpose),
         ),
     )
     if isinstance(released, NotReleased):

@@ -85,9 +85,10 @@ def test_refusals_say_which_rule_refused(provider: Provider, changes: dict[str, 
 
 
 def test_a_purpose_the_client_was_not_registered_for(provider: Provider) -> None:
-    """A client of the agency reads only for the purposes that it was registered for."""
+    """A client reads only for the purposes that it was registered for, and trying stands in the history."""
     refused = provider.read(READ, client="api")
     assert (refused.status_code, refused.json()["rule"]) == (403, "purpose-not-registered")
+    assert provider.history()[-1]["data"]["rule"] == "purpose-not-registered"
 
 
 def test_withdrawn_means_refused_at_the_next_read(provider: Provider) -> None:
