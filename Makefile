@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check docs promises bench lock clean setup-run setup-test
 MAKEFLAGS += --no-print-directory
+# Tests start the service many times; without compiled modules each start takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv/bin
 ARGS ?=
