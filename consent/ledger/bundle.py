@@ -14,7 +14,10 @@ from consent.ledger.tables import entry, subject
 from core.database import Database, parts
 
 FORMAT = "erti-history-bundle/1"
-SECONDS_FOR_CHECKPOINT = 5.0
+SECONDS_FOR_EVENTS = 5.0
+SECONDS_FOR_CHECKPOINT = 3.0
+LOOK_SECONDS = 0.05
+RETRY_SECONDS = 5
 _LEAF0 = select(entry.c.payload).where(entry.c.leaf_index == 0)
 _LAST = select(entry.c.leaf_index).join(
     subject, (entry.c.label == subject.c.label) & (entry.c.seq == subject.c.n)
@@ -24,11 +27,11 @@ _LAST = select(entry.c.leaf_index).join(
 def make(database: Database, citizen: str) -> bytes:
     """The bundle that `erti-verify` reads: all that was recorded about a citizen when this was asked for.
 
-    Takes in what still waits about the citizen first, and waits for a checkpoint that covers it.
-    Raises LedgerBusy if that takes too long, RuntimeError inside a write transaction.
+    Takes in what still waits about the citizen first, and waits for a checkpoint that covers it: signing is
+    the worker's alone. Raises LedgerBusy if that takes too long, RuntimeError inside a write transaction.
     """
     sequencer = database.parts.sequencer
-    if sequencer is not None and not sequencer.drain(citizen, timeout=SECONDS_FOR_CHECKPOINT):
+    if sequencer is not None and not sequencer.drain(citizen, timeout=SECONDS_FOR_EVENTS):
         raise LedgerBusy(overload=True, detail="events about the citizen still wait")
     signed = _covering_checkpoint(database, citizen)
     with database.reading() as db:
@@ -45,9 +48,9 @@ def _covering_checkpoint(database: Database, citizen: str) -> Signed:
         if signed is not None and signed.size > last:
             return signed
         if time.monotonic() > until:
-            raise LedgerBusy(overload=True, detail="no checkpoint covers the newest entry")
-        if signer.sign_if_due(database) is None:
-            time.sleep(0.05)
+            detail = "no checkpoint covers the newest entry"
+            raise LedgerBusy(overload=True, retry_after=RETRY_SECONDS, detail=detail)
+        time.sleep(LOOK_SECONDS)
 
 
 def _contents(db: Session, citizen: str, signed: Signed) -> dict[str, Any]:

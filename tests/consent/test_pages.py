@@ -193,6 +193,7 @@ def test_no_cell_is_a_formula(browser: Any, database: Database) -> None:
 
 def test_the_bundle_holds_what_the_page_shows(browser: Any, database: Database) -> None:
     """The download has as many entries as the page tells, and the page says that they are signed."""
+    assert database.parts.sequencer.drain()
     signer.sign_if_due(database)
     answer = browser.get("/my/history/bundle")
     assert answer.status_code == 200

@@ -125,6 +125,7 @@ def test_reads_by_law_wait_for_the_citizen_with_their_proof(
     page = client.get("/my/history", headers={"accept": "text/html"})
     assert page.text.count("T-1") >= 2
 
+    assert database.parts.sequencer.drain()
     signer.sign_if_due(database)
     with database.reading() as db:
         policy, fingerprint = signer.policy_text(db), signer.policy_fingerprint(db)

@@ -1,11 +1,13 @@
 """A house with keys, a sealer and an opened ledger, on each engine."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy.orm import Session
 
-from consent.ledger import subjects
+from consent.ledger import signer, subjects
 from consent.ledger.sequencer import Sequencer
 from core import clock
 from core.database import Database
@@ -68,3 +70,28 @@ def ledger(database: Database, furnish: Furnish) -> Sequencer:
     with database.writing() as db:
         subjects.opened(db)
     return sequencer
+
+
+@contextmanager
+def signing(database: Database) -> Iterator[None]:
+    """Sign in the background, as a worker does."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            signer.sign_if_due(database)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def worker(database: Database, ledger: Sequencer) -> Iterator[None]:
+    """A worker that signs while the test runs."""
+    with signing(database):
+        yield

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import threading
 
 import pytest
@@ -18,7 +19,7 @@ from core.database import Database, Parts
 from core.events import Actor
 from core.settings import Settings
 from keys import sealing
-from tests.consent.ledger.conftest import Furnish, Grants
+from tests.consent.ledger.conftest import Furnish, Grants, signing
 from tests.consent.ledger.reading import CITIZEN, OTHER, Moved, Proclaimed, disclosure
 from tests.engines import Sqlite
 from verifier import erti_verify
@@ -31,6 +32,7 @@ def trust(database: Database) -> erti_verify.Policy:
     return erti_verify.read_policy(policy.text(database.parts).encode())
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_real_history_is_accepted(database: Database, ledger: Sequencer) -> None:
     """The bundle of a citizen with recorded events and reads is accepted and shows each of them."""
     ledger.start()
@@ -45,6 +47,7 @@ def test_a_real_history_is_accepted(database: Database, ledger: Sequencer) -> No
     assert [e.record["kind"] for e in history.entries if e.record] == ["moved"] + ["read"] * 20
 
 
+@pytest.mark.usefixtures("worker")
 def test_the_bundle_holds_what_still_waited(database: Database, ledger: Sequencer) -> None:
     """What was recorded a moment before the download is in it, although nobody had integrated it yet."""
     with database.writing() as db:
@@ -53,12 +56,14 @@ def test_the_bundle_holds_what_still_waited(database: Database, ledger: Sequence
     assert [e.record["data"] for e in history.entries if e.record] == [{"number": 7}]
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_history_without_entries(database: Database, ledger: Sequencer) -> None:
     """Somebody about whom nothing is recorded gets a bundle that holds and is empty."""
     history = erti_verify.read_bundle(bundle.make(database, CITIZEN), trust(database))
     assert history.entries == []
 
 
+@pytest.mark.usefixtures("worker")
 def test_destroyed_openings_leave_a_history_that_holds(database: Database, ledger: Sequencer) -> None:
     """After a citizen's keys are destroyed the entries are still proved, and counted as erased."""
     ledger.start()
@@ -76,17 +81,48 @@ def test_destroyed_openings_leave_a_history_that_holds(database: Database, ledge
 def test_a_bundle_needs_a_checkpoint_that_covers_it(
     database: Database, ledger: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If nobody can sign, the download is refused instead of leaving out the newest entries."""
+    """If nobody signs, the download is put off, with advice when to come back, and the newest entries are not
+    left out."""
     signer.sign_if_due(database)
     ledger.start()
     ledger.submit(disclosure()).wait()
     monkeypatch.setattr(bundle, "SECONDS_FOR_CHECKPOINT", 0.2)
-    with signer._only_one_here(signer.folder(database)) as alone:
-        assert alone
+    with pytest.raises(LedgerBusy) as refused:
+        bundle.make(database, CITIZEN)
+    assert refused.value.overload
+    assert refused.value.retry_after == bundle.RETRY_SECONDS
+    signer.sign_if_due(database)
+    history = erti_verify.read_bundle(bundle.make(database, CITIZEN), trust(database))
+    assert len(history.entries) == 1
+
+
+@pytest.mark.parametrize("signed_before", [False, True])
+def test_a_web_machine_never_signs(
+    database: Database, ledger: Sequencer, furnish: Furnish, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch, signed_before: bool,
+) -> None:  # fmt: skip
+    """A process with a data folder of its own waits for the worker's checkpoint: it neither becomes the first
+    signer nor is refused for not being the signer, and its folder stays without a guard."""
+    folder = tmp_path_factory.mktemp("web")
+    shutil.copytree(database.parts.settings.data_dir / "keys", folder / "keys")
+    web = Database(Parts(database.parts.settings.model_copy(update={"data_dir": folder})), url=database.url)
+    furnish(web).start()
+    if signed_before:
+        signer.sign_if_due(database)
+    web.parts.sequencer.submit(disclosure()).wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle, "SECONDS_FOR_CHECKPOINT", 0.2)
         with pytest.raises(LedgerBusy):
-            bundle.make(database, CITIZEN)
+            bundle.make(web, CITIZEN)
+    with signing(database):
+        made = bundle.make(web, CITIZEN)
+    assert len(erti_verify.read_bundle(made, trust(database)).entries) == 1
+    assert not signer.folder(web).exists()
+    web.parts.sequencer.stop()
+    web.close()
 
 
+@pytest.mark.usefixtures("worker")
 def test_bundles_made_while_the_ledger_grows(database: Database, ledger: Sequencer) -> None:
     """Bundles asked for in the middle of traffic about the same citizen all hold, and never shrink."""
     ledger.start()
@@ -107,6 +143,7 @@ def test_bundles_made_while_the_ledger_grows(database: Database, ledger: Sequenc
         erti_verify.check_earlier(after, before)
 
 
+@pytest.mark.usefixtures("worker")
 def test_altered_rows_never_make_a_bundle_that_is_accepted(database: Database, ledger: Sequencer) -> None:
     """An operator who changes a commitment in the database gives the citizen a bundle that is rejected."""
     ledger.start()
@@ -173,6 +210,8 @@ def test_every_history_is_exactly_what_happened(
             ledger.stop()
             ledger = furnish(database)
             ledger.start()
+    assert ledger.drain()
+    signer.sign_if_due(database)
     for name, expected in model.items():
         history = erti_verify.read_bundle(bundle.make(database, name), trust(database))
         shown = [
@@ -186,6 +225,7 @@ def test_every_history_is_exactly_what_happened(
     database.close()
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_bundle_is_canonical_json(database: Database, ledger: Sequencer) -> None:
     """The bundle's bytes are the one canonical form of what they say."""
     made = bundle.make(database, CITIZEN)
