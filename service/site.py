@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from consent.ledger import signer
 from consent.ledger.tables import head
-from core import clock, pages
+from core import pages
 from core.errors import Missing
 from core.events import waiting
 from core.web import LANGUAGE_COOKIE, Db, Here, own_path, see_other, within
@@ -52,17 +52,14 @@ def healthz() -> Response:
 
 
 @router.get("/readyz")
-def readyz(request: Request, database: Db) -> Response:
+def readyz(database: Db) -> Response:
     """Say whether this process can serve: the database answers, the sequencer runs, checkpoints are fresh."""
     with database.reading() as db:
-        size = db.scalar(select(head.c.size)) or 0
-        signed = signer.newest(db)
-    stale_after = request.app.state.settings.checkpoint_stale_seconds
+        fresh = signer.fresh(db)
     checks = {
         "database": True,
         "sequencer": bool(database.parts.sequencer and database.parts.sequencer.running),
-        "checkpoint": (signed is not None and (clock.now() - signed.at).total_seconds() < stale_after)
-        or size <= 1,
+        "checkpoint": fresh,
     }
     ready = all(checks.values())
     return JSONResponse({"ready": ready, **checks}, status_code=200 if ready else 503)

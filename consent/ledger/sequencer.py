@@ -97,7 +97,6 @@ class Sequencer:
         self._rung = False
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._started_at = clock.now()
         self._fresh_until = 0.0
         self._peek_at = 0.0
         self._keyed: set[str] = set()
@@ -105,7 +104,6 @@ class Sequencer:
         settings = database.parts.settings
         self.deadline: Final = settings.release_deadline_seconds
         self._gather: Final = settings.ledger_batch_milliseconds / 1000
-        self._stale_after: Final = settings.checkpoint_stale_seconds
 
     # -- for those who wait
 
@@ -113,7 +111,6 @@ class Sequencer:
         """Begin to work, in a thread of its own."""
         if self._thread is None:
             self._stopping = False
-            self._started_at = clock.now()
             self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
             self._thread.start()
 
@@ -270,9 +267,8 @@ class Sequencer:
         if missing or time.monotonic() >= self._fresh_until:
             with self._database.reading() as db:
                 self._labels.prepare(db, missing)
-                signed = signer.newest(db)
-            newest = max(signed.at, self._started_at) if signed else self._started_at
-            if (clock.now() - newest).total_seconds() > self._stale_after:
+                fresh = signer.fresh(db)
+            if not fresh:
                 raise LedgerBusy(overload=True, detail="no checkpoint was signed for too long")
             self._fresh_until = time.monotonic() + 1
         year = clock.now().year

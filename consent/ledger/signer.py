@@ -91,6 +91,17 @@ def newest(db: Session) -> Signed | None:
     return None if row is None else Signed(row.size, row.root, row.at, row.note)
 
 
+def fresh(db: Session) -> bool:
+    """Tell whether somebody signs: the newest checkpoint is young enough, or, before the first, the ledger is.
+
+    Only what the database holds counts, so that a process that starts anew does not buy time.
+    """
+    signed = newest(db)
+    since = signed.at if signed else subjects.opened_at(db)
+    limit = parts(db).settings.checkpoint_stale_seconds
+    return since is not None and (clock.now() - since).total_seconds() <= limit
+
+
 def policy_text(db: Session) -> str:
     """The trust policy file that `erti-verify` reads."""
     return policy.text(parts(db))

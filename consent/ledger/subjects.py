@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -147,6 +148,12 @@ def opened(db: Session) -> bool:
     db.execute(insert(entry), row)
     db.execute(head.update().values(size=1, root=empty.root(), frontier=empty.to_bytes()))
     return True
+
+
+def opened_at(db: Session) -> datetime | None:
+    """When the ledger was opened, as leaf 0 says; None before that."""
+    payload = db.scalar(_LEAF0)
+    return None if payload is None else datetime.fromisoformat(json.loads(payload)["at"])
 
 
 def _identity(house: Parts) -> dict[str, Any]:

@@ -1,8 +1,14 @@
 """The front page, the switch of language, and what operators ask."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from consent.ledger import signer
+from consent.ledger.tables import checkpoint
+from core.database import Database
 from core.pages import STATIC_FOLDER
 
 
@@ -49,6 +55,19 @@ def test_health_and_readiness(client: TestClient) -> None:
     ready = client.get("/readyz").json()
     assert ready["database"]
     assert ready["sequencer"]
+    assert ready["checkpoint"]
+
+
+def test_a_process_is_not_ready_while_nobody_signs(client: TestClient, database: Database) -> None:
+    """Readiness goes by the rule that stops releases: the newest checkpoint's age, and nobody else's."""
+    signed = signer.sign_if_due(database)
+    assert signed is not None
+    old = signed.at - timedelta(seconds=database.parts.settings.checkpoint_stale_seconds + 1)
+    with database.writing() as db:
+        db.execute(update(checkpoint).values(at=old))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert not answer.json()["checkpoint"]
 
 
 def test_figures_are_for_the_named_networks_alone(client: TestClient) -> None:

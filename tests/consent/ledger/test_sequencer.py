@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, fsck, subjects, tree
+from consent.ledger import entries, fsck, signer, subjects, tree
 from consent.ledger.errors import LedgerBusy, LedgerMismatch, RequestReused
 from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
 from consent.ledger.tables import entry, head
-from core import events
+from core import clock, events
 from core.database import Database, Parts
 from core.events import Actor, waiting
 from keys.custody import FolderCustody
@@ -234,15 +235,49 @@ def test_a_waiter_whose_time_is_over_is_taken_out(database: Database, ledger: Se
     assert history(database) == []
 
 
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let so many seconds pass."""
+    moment = clock.now() + timedelta(seconds=seconds)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+
+
+@pytest.mark.parametrize("signed", [False, True])
 def test_nothing_is_released_without_fresh_checkpoints(
+    database: Database, ledger: Sequencer, furnish: Furnish, monkeypatch: pytest.MonkeyPatch, signed: bool
+) -> None:
+    """If nobody signed for longer than the settings allow, reads are answered with an overload, and a process
+    that starts anew releases nothing either."""
+    if signed:
+        signer.sign_if_due(database)
+    stale = database.parts.settings.checkpoint_stale_seconds
+    later(monkeypatch, stale + 1)
+    for sequencer in (ledger, furnish(database)):
+        sequencer.start()
+        with pytest.raises(LedgerBusy):
+            sequencer.submit(disclosure()).wait()
+        sequencer.stop()
+    assert history(database) == []
+
+
+def test_a_new_ledger_releases_before_its_first_checkpoint(
     database: Database, ledger: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If nobody signed for longer than the settings allow, reads are answered with an overload."""
-    monkeypatch.setattr(ledger, "_stale_after", -1)
+    """A first start need not wait for the signer: the ledger's own age counts until somebody signed."""
+    later(monkeypatch, database.parts.settings.checkpoint_stale_seconds - 5)
+    ledger.start()
+    assert isinstance(ledger.submit(disclosure()).wait(), Integrated)
+
+
+def test_releases_go_on_once_somebody_signs_again(
+    database: Database, ledger: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first checkpoint after a long silence opens the door again."""
+    later(monkeypatch, database.parts.settings.checkpoint_stale_seconds + 1)
     ledger.start()
     with pytest.raises(LedgerBusy):
         ledger.submit(disclosure()).wait()
-    assert history(database) == []
+    signer.sign_if_due(database)
+    assert isinstance(ledger.submit(disclosure()).wait(), Integrated)
 
 
 @pytest.mark.parametrize("field", ["request_id", "client", "agency"])
