@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent import decisions
-from consent.ledger import signer
+from consent.ledger import clearing, signer
 from core import limits, sessions
 from core.database import Database
 from core.errors import Problem
@@ -38,6 +38,7 @@ def _purge(database: Database) -> None:
         sessions.purge(db)
         limits.purge(db)
         tokens.purge(db)
+        clearing.purge(db)
         inbox.purge(db)
         stages.purge(db)
 

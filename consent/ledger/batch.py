@@ -1,6 +1,7 @@
 """One transaction that extends the ledger: place entries, chain them, grow the tree."""
 
 import dataclasses
+import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ class Disclosure:
 
     `about` are the chains it belongs to, the citizen's own first. `grant_id` and `grant_version` are
     what it relies on, None if it relies on a law. (`client`, `request_id`) is claimed once; without a
-    request ID nothing is claimed.
+    request ID nothing is claimed. What is kept of `body_sha256` is a keyed hash.
     """
 
     event: Event
@@ -239,7 +240,7 @@ class Batch:
             {
                 "client": found.client,
                 "request_id": found.request_id,
-                "body_sha256": found.body_sha256,
+                "body_hmac": _asked(self.db, found),
                 "event_id": placed.event_id,
                 "leaf_index": placed.index,
                 "at": item.at,
@@ -297,11 +298,18 @@ def _claimed(db: Session, items: Sequence[Item]) -> dict[tuple[str, str], tuple[
         return {}
     return {
         (row.client, row.request_id): (
-            row.body_sha256,
+            row.body_hmac,
             Repeated(row.leaf_index, row.event_id, row.commitment),
         )
         for row in db.execute(_CLAIMED, {"pairs": pairs})
     }
+
+
+def _asked(db: Session, found: Disclosure) -> bytes:
+    """What a request ID is claimed for. Unkeyed, it could be guessed: citizen IDs and attributes are few."""
+    key: bytes = parts(db).keys.secret("ledger request")
+    said = (found.client.encode(), found.request_id.encode(), found.body_sha256)
+    return hmac.digest(key, b"\0".join(said), "sha256")
 
 
 def _decide(
@@ -321,13 +329,13 @@ def _decide(
         return Refused(GRANT_ENDED)
     if item.claim in claimed:
         body, before = claimed[item.claim]
-        return before if body == found.body_sha256 else Reused()
+        return before if hmac.compare_digest(body, _asked(batch.db, found)) else Reused()
     added = [batch.add(name, item.draft, item.event_id, item.clear) for name in found.about]
     placed = added[0]
     if item.claim:
         batch.claim(item, placed)
         again = Repeated(placed.index, placed.event_id, placed.commitment)
-        claimed[item.claim] = (found.body_sha256, again)
+        claimed[item.claim] = (_asked(batch.db, found), again)
     return placed
 
 

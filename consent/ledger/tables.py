@@ -14,7 +14,9 @@ from sqlalchemy import (
 
 from core.database import Base, Moment
 
-# The clear columns are these and no others: pages filter and auditors search on them (DESIGN 6).
+# Clear are index, type, commitment, label, seq, kind, agency, purpose, basis, outcome and month, on which pages
+# filter and auditors search, the payload of a leaf that is public anyway, and event_id: random, it lets a batch
+# be found again when nobody knows whether its COMMIT happened, and joins the entries of one event (ADR 7).
 entry = Table(
     "ledger_entry",
     Base.metadata,
@@ -37,6 +39,7 @@ entry = Table(
 )
 Index("ix_ledger_entry_agency_month", entry.c.agency, entry.c.month)
 
+# Whose chain a label is stands here in clear: a citizen ID, or the name of an office, agency or source (ADR 7).
 subject = Table(
     "ledger_subject",
     Base.metadata,
@@ -64,12 +67,13 @@ node = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+# Which client used which request ID for which entry, in clear, for thirty days. What was asked is a keyed hash.
 request = Table(
     "ledger_request",
     Base.metadata,
     Column("client", String(128), primary_key=True),
     Column("request_id", String(128), primary_key=True),
-    Column("body_sha256", LargeBinary, nullable=False),
+    Column("body_hmac", LargeBinary, nullable=False),
     Column("event_id", String(36), nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
     Column("at", Moment, nullable=False, index=True),

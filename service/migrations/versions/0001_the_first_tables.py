@@ -241,7 +241,7 @@ def upgrade() -> None:
         "ledger_request",
         sa.Column("client", sa.String(length=128), nullable=False),
         sa.Column("request_id", sa.String(length=128), nullable=False),
-        sa.Column("body_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("body_hmac", sa.LargeBinary(), nullable=False),
         sa.Column("event_id", sa.String(length=36), nullable=False),
         sa.Column("leaf_index", sa.BigInteger(), nullable=False),
         sa.Column("at", core.database.Moment(), nullable=False),
