@@ -146,6 +146,7 @@ def _grant(title: Lazy, state: str = "") -> Sentence:
 END_REASONS: dict[str, Lazy] = {
     "expired": _("The time you allowed it for was over."),
     "deceased": _("A register told us of a death."),
+    "erased": _("Your data here was erased."),
 }
 
 
@@ -233,6 +234,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "account-closed": ("account", _plain(_("Your account was closed"))),
     "citizen-born": ("registers", _changed(_("The {source} registered your birth"))),
     "citizen-died": ("registers", _changed(_("The {source} reported a death"))),
+    "citizen-erased": ("registers", _plain(_("Your data here was erased"))),
     "death-reversed": (
         "registers",
         _changed(_("The {source} took back a report of death that was made by mistake")),

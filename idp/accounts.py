@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,16 @@ from idp.events import (
     AccountLocked as WasLocked,
 )
 from idp.tables import account as table
+from idp.tables import (
+    activation_code,
+    known_device,
+    outbox,
+    passkey,
+    password,
+    recovery_code,
+    stage,
+    totp,
+)
 from keys import blind, sealing
 from keys.errors import Shredded
 from registry_sync import people
@@ -29,6 +39,7 @@ from registry_sync import people
 SCOPE = "account"
 ACTIVE, LOCKED, CLOSED = "active", "locked", "closed"
 HANDLE_BYTES = 32
+OF_SOMEBODY = (activation_code, known_device, outbox, passkey, password, recovery_code, stage, totp)
 _FIND = select(table)
 
 
@@ -156,6 +167,24 @@ def close(db: Session, citizen_id: str, *, actor: Actor) -> None:
         _set_state(db, citizen_id, CLOSED, [])
         end_sessions(db, citizen_id, reason="security", actor=actor)
         record(db, AccountClosed(citizen=citizen_id), actor=actor, about=[citizen_id])
+
+
+def erase(db: Session, citizen_id: str, *, actor: Actor) -> bool:
+    """Close an account and destroy its name, its ways to sign in and the key that sealed them; tell if there was one.
+
+    The row stays, empty and closed, so that nobody activates it again.
+    """
+    for one in OF_SOMEBODY:
+        db.execute(delete(one).where(one.c.citizen_id == citizen_id))
+    sealing.shred(db, citizen_id, SCOPE)
+    nameless = {"name_sealed": None, "name_index": None, "name_shape": None, "handle": new_handle()}
+    found = db.execute(
+        update(table).where(table.c.citizen_id == citizen_id).values(nameless).returning(table.c.state)
+    )
+    if found.first() is None:
+        return False
+    close(db, citizen_id, actor=actor)
+    return True
 
 
 def end_sessions(

@@ -47,6 +47,14 @@ class DeathReversed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CitizenErased(Event):
+    """What the registers said about the citizen, and their account, was destroyed with its keys; the ID stays."""
+
+    kind: ClassVar[str] = "citizen-erased"
+    citizen: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NameChanged(Event):
     """A register announced a new name; `attributes` names what changed with it."""
 

@@ -25,7 +25,7 @@ from registry_sync.wire.shapes import NATIONAL, Identity
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 RANDOM_CHARACTERS = 12
 IDENTITY = b"identity"
-LIVING, DECEASED = "living", "deceased"
+LIVING, DECEASED, ERASED = "living", "deceased", "erased"
 _VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _MISREAD = str.maketrans("OIL", "011", " -\u00a0\u2010\u2011\u2013")
 _FIND = select(person).where(person.c.citizen_id == bindparam("citizen"))
@@ -84,9 +84,9 @@ def grouped(citizen_id: str) -> str:
 
 
 def find(db: Session, citizen_id: str) -> Person | None:
-    """Return the person with a citizen ID, or None. `born` is None where it is unknown or was erased."""
+    """Return the person with a citizen ID, or None, also if they were erased. `born` is None where unknown."""
     row = db.execute(_FIND, {"citizen": citizen_id}).first()
-    if row is None:
+    if row is None or row.state == ERASED:
         return None
     try:
         born = opened(db, citizen_id, row.identity).born

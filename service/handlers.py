@@ -9,13 +9,21 @@ from core.events import Actor, Handlers
 from idp import accounts
 from idp.events import AccountActivated, AccountClosed, AccountLocked, SessionEnded
 from idp.oidc import tokens
-from registry_sync.events import CitizenDied, DeathReversed, RecordMatched
+from registry_sync.events import CitizenDied, CitizenErased, DeathReversed, RecordMatched
 
 
 def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
     """A death locks the account and ends grants, tokens and sessions."""
     accounts.lock(db, event.citizen, reason="deceased", actor=actor)
     decisions.end_all(db, event.citizen, reason="deceased", actor=actor)
+    tokens.end_for_citizen(db, event.citizen)
+    sessions.end_all(db, event.citizen)
+
+
+def erasing_takes_the_rest(db: Session, event: CitizenErased, actor: Actor) -> None:
+    """Whoever is erased has no account, no name, and no grant, token or session."""
+    accounts.erase(db, event.citizen, actor=actor)
+    decisions.end_all(db, event.citizen, reason="erased", actor=actor)
     tokens.end_for_citizen(db, event.citizen)
     sessions.end_all(db, event.citizen)
 
@@ -54,6 +62,7 @@ def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor
 
 HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
+    CitizenErased: [erasing_takes_the_rest],
     DeathReversed: [reversal_reopens],
     SessionEnded: [session_takes_its_tokens],
     AccountLocked: [account_takes_its_tokens],
