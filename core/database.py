@@ -184,13 +184,14 @@ def _engine(url: str, pool: int) -> Engine:
             url,
             pool_size=pool,
             max_overflow=pool,
+            hide_parameters=True,
             connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_MILLISECONDS / 1000},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    # JIT compiles look-ups that take microseconds (DESIGN 7).
+    # Parameters are hidden from errors, because errors reach the log. JIT compiles look-ups that take microseconds (DESIGN 7).
     return create_engine(
-        url, pool_size=pool, max_overflow=pool, pool_pre_ping=False, connect_args={"options": "-c jit=off"}
+        url, pool_size=pool, max_overflow=pool, hide_parameters=True, connect_args={"options": "-c jit=off"}
     )
 
 

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from fastapi import Depends
@@ -21,6 +21,7 @@ from core.sessions import BrowserSession
 from core.settings import Settings
 
 log = structlog.get_logger("erti.web")
+LONGEST_PATH = 2000
 SESSION_COOKIE = "erti_session"
 LANGUAGE_COOKIE = "erti_language"
 Observer = Callable[[str, str, int, float], None]
@@ -94,10 +95,9 @@ def see_other(url: str) -> RedirectResponse:
 
 def own_path(return_to: str, otherwise: str = "/my") -> str:
     """Return a path of this site to go back to, or `otherwise`: nothing that could lead elsewhere."""
-    parts = urlsplit(return_to)
-    safe = return_to.startswith("/") and not return_to.startswith(("//", "/\\")) and not parts.netloc
+    rooted = return_to.startswith("/") and not return_to.startswith("//")
     plain = all(" " < character < "\x7f" and character != "\\" for character in return_to)
-    return return_to if safe and plain and not parts.scheme else otherwise
+    return return_to if rooted and plain and len(return_to) <= LONGEST_PATH else otherwise
 
 
 def set_session(request: Request, response: Response, token: str) -> None:
@@ -133,7 +133,9 @@ def network(request: Request) -> str:
     settings: Settings = request.app.state.settings
     peer = request.client.host if request.client else "127.0.0.1"
     if settings.trusted_proxies and _within(peer, settings.trusted_proxies):
-        peer = request.headers.get("x-forwarded-for", peer).rpartition(",")[2].strip() or peer
+        # A proxy may add a line of its own below one that the visitor sent, so the last of all lines counts.
+        said = ",".join(request.headers.getlist("x-forwarded-for"))
+        peer = said.rpartition(",")[2].strip() or peer
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:

@@ -99,6 +99,9 @@ def unsafe(given: Settings) -> list[str]:
         "ERTI_ISSUER is not https: cookies and codes travel in clear.": not given.secure,
         "ERTI_DATABASE_URL is SQLite: fine for one machine, PostgreSQL is made for more.": "sqlite"
         in given.store,
+        "ERTI_TRUSTED_PROXIES is empty: behind a proxy all visitors would count as one, and share their limits.": (
+            not given.trusted_proxies
+        ),
         "ERTI_SMTP_URL is empty: citizens get no mail about changes to their account.": not given.smtp_url,
         "ERTI_REGISTRY_KEYS is empty: no registry can send events.": given.registry_keys is None,
         "ERTI_OUTBOUND_PRIVATE_HOSTS names hosts: outbound calls may reach your own network.": bool(

@@ -23,6 +23,8 @@ def test_any_body_is_a_form_or_a_refusal(content: bytes) -> None:
 
 
 @given(st.text(max_size=200))
+@example("//[")
+@example("/" + "a" * 5000)
 @example("//evil.example")
 @example("/\\evil.example")
 @example("https://evil.example")

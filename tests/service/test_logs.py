@@ -2,11 +2,49 @@
 
 import io
 import json
+import re
+from collections.abc import Iterator
 from contextlib import redirect_stderr
 
+import pytest
 import structlog
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.testclient import TestClient
 
+from core.database import Database
 from service import logs
+
+
+@pytest.fixture
+def client_that_answers(app: FastAPI) -> Iterator[TestClient]:
+    """Give a browser that gets an answer to errors nobody foresaw, as a real one does."""
+    with TestClient(app, base_url="https://id.erti.example", raise_server_exceptions=False) as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_unexpected_error_writes_no_local_variable(
+    client_that_answers: TestClient, database: Database, log_format: str
+) -> None:
+    """A sign-in that fails inside, on a broken database, leaves neither password nor name in the log."""
+    page = client_that_answers.get("/login", headers={"accept": "text/html"})
+    token = re.findall(r'name="csrf_token" value="([0-9a-f]+)"', page.text)[0]
+    with database.engine.connect() as connection:
+        connection.execute(text("ALTER TABLE account RENAME TO account_gone"))
+        connection.commit()
+
+    caught = io.StringIO()
+    with redirect_stderr(caught):
+        logs.start(log_format)
+        fields = {"csrf_token": token, "username": "nino@mail.example", "password": "hunter2-correct-horse"}
+        answer = client_that_answers.post("/login", data=fields)
+    structlog.reset_defaults()
+
+    assert answer.status_code == 500
+    assert "account" in caught.getvalue()
+    assert "hunter2" not in caught.getvalue()
+    assert "nino@" not in caught.getvalue()
 
 
 def test_fields_that_could_name_a_person_are_withheld() -> None:

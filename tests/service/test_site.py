@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import update
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from consent.ledger import signer
 from consent.ledger.tables import checkpoint
 from core.database import Database
 from core.pages import STATIC_FOLDER
+from core.web import network
 
 
 def test_the_front_page_is_there_in_each_language(client: TestClient) -> None:
@@ -68,6 +71,19 @@ def test_a_process_is_not_ready_while_nobody_signs(client: TestClient, database:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert not answer.json()["checkpoint"]
+
+
+def test_the_last_forwarded_address_counts(client: TestClient, app: FastAPI) -> None:
+    """Of several forwarded lines the proxy's own, the last, names the visitor."""
+    app.state.settings = app.state.settings.model_copy(update={"trusted_proxies": ("10.0.0.0/8",)})
+    scope = {
+        "type": "http",
+        "app": app,
+        "client": ("10.0.0.1", 1),
+        "headers": [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"192.0.2.7")],
+    }
+
+    assert network(Request(scope)) == "192.0.2.7"
 
 
 def test_figures_are_for_the_named_networks_alone(client: TestClient) -> None:
