@@ -99,7 +99,7 @@ def shred(db: Session, owner: str, scope: str | None = None) -> int:
     gone = int(db.execute(query).rowcount)  # type: ignore[attr-defined]
     parts(db).keys.forget_data_keys(owner)
     local = _local(db)
-    for name in [name for name in local if name[0] == owner]:
+    for name in [name for name in local if name[0] == owner and scope in (None, name[1])]:
         del local[name]
     return gone
 

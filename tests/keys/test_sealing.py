@@ -120,6 +120,22 @@ def test_custody_without_its_epoch_says_so(database: Database) -> None:
         sealing.unseal(db, "C1", "attributes", sealed)
 
 
+def test_destroying_one_key_leaves_no_trace_of_another_that_was_undone(database: Database) -> None:
+    """A key made in a transaction that is undone is in no cache, although a key of another scope was destroyed in
+    between: what is sealed next opens in a fresh process."""
+    with pytest.raises(ZeroDivisionError), database.writing() as db:
+        sealing.seal(db, "C1", "ledger", b"hello")
+        sealing.shred(db, "C1", "attributes")
+        sealing.seal(db, "C1", "ledger", b"hello")
+        raise ZeroDivisionError
+    with database.writing() as db:
+        sealed = sealing.seal(db, "C1", "ledger", b"again")
+
+    database.parts.keys = Keyring(database.parts.keys.custody)
+    with database.reading() as db:
+        assert sealing.unseal(db, "C1", "ledger", sealed) == b"again"
+
+
 def test_erasing_the_row_is_enough(database: Database) -> None:
     """Once the key row is gone a fresh process cannot open the value."""
     with database.writing() as db:
