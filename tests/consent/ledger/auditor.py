@@ -14,12 +14,16 @@ from core.database import Database
 
 @dataclass
 class Auditor:
-    """Reads each row once; what it keeps is recomputed from the rows and from nothing else."""
+    """Reads each row once; what it keeps is recomputed from the rows and from nothing else.
+
+    `released` counts the entries of each request ID, and `whose` says in whose chain the entry stands.
+    """
 
     database: Database
     edge: tree.Frontier = field(default_factory=tree.Frontier)
     chains: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     released: Counter[str] = field(default_factory=Counter)
+    whose: dict[str, str] = field(default_factory=dict)
 
     def follow(self) -> None:
         """Read what is new. Asserts indexes without gap, linear chains, and that the rows lead to the root."""
@@ -37,10 +41,12 @@ class Auditor:
                 if row["leaf_type"] == entries.COMMITMENT:
                     name = names[row["label"]]
                     opened = subjects.open_opening(db, name, row["leaf_index"], row["opening"])
-                    self._link(row["label"], row["seq"], row["commitment"], opened)
+                    self._link(name, row["label"], row["seq"], row["commitment"], opened)
             assert (self.edge.size, self.edge.root()) == (now.size, now.root), "the rows lead elsewhere"
 
-    def _link(self, label: bytes, seq: int, commitment: bytes, opened: tuple[bytes, bytes]) -> None:
+    def _link(
+        self, name: str, label: bytes, seq: int, commitment: bytes, opened: tuple[bytes, bytes]
+    ) -> None:
         n, before = self.chains.get(label, (0, entries.first_head(label)))
         assert entries.commitment(*opened) == commitment
         said = subjects.Opened(0, seq, commitment, *opened).facts
@@ -50,3 +56,4 @@ class Auditor:
         self.chains[label] = (n + 1, entries.next_head(before, commitment))
         if said["data"].get("outcome") == "released" and "request_id" in said["data"]:
             self.released[said["data"]["request_id"]] += 1
+            self.whose[said["data"]["request_id"]] = name
