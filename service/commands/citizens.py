@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from consent.ledger import signer
 from idp import enrol
 from idp.login import activation
-from registry_sync import people
+from registry_sync import erasure, people
 from registry_sync.sources import importing
-from service.commands.store import OPERATOR, USAGE, err, fail, opened, settings, show
+from service.commands.store import OPERATOR, USAGE, err, fail, opened, out, settings, show
 
 app = typer.Typer(no_args_is_help=True, help="People: load them from registers, let them in.")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
@@ -91,3 +91,19 @@ def activate(
         as_json=as_json,
         text=f"Citizen ID {people.grouped(compact)}, activation code {code}: open {found.issuer}/activate",
     )
+
+
+@app.command("erase")
+def erase(
+    citizen_id: Annotated[str, typer.Argument(help="The citizen ID, with or without hyphens.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
+) -> None:
+    """Erase a citizen's data, look-ups and account for good. The history's entries stay, as the law on records asks."""
+    compact = people.compact(citizen_id)
+    if compact is None:
+        raise fail("that is not a citizen ID: its check character does not fit.", USAGE)
+    if not yes and not typer.confirm(f"Erase {people.grouped(compact)}? Nobody can undo this."):
+        raise typer.Exit
+    with opened() as database, database.writing() as db:
+        erasure.erase(db, compact, actor=OPERATOR)
+    out.print(f"{people.grouped(compact)} is erased")
