@@ -23,6 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(NotRun(config, strict=os.environ.get("ERTI_TEST_STRICT") == "1"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, one after the other in one process, while the rest runs beside them."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("slow"))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Run one PostgreSQL server for this pytest process."""
