@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -16,6 +17,11 @@ from tests.engines import Postgres, Sqlite
 from tests.machine import NotRun
 
 ISSUER = "https://id.erti.example"
+
+
+# How long an example takes says more about the machine than about the house; CI always tries the same ones.
+hypothesis.settings.register_profile("house", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
