@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Column, Row, String, Table, insert, select, update
 from sqlalchemy.orm import Session
 
-from admin.errors import ApprovalOver, ApprovalUnknown, SecondPersonNeeded
+from admin.errors import ApprovalOver, ApprovalUnknown, NotYourRole, SecondPersonNeeded
 from admin.events import ApprovalAsked, ApprovalDecided
-from admin.permissions import Official
+from admin.permissions import Official, of
 from consent import importing
 from core import clock
 from core.database import Base, Document, Moment
@@ -79,10 +79,17 @@ def agree(db: Session, wanted: Approval, *, official: Official) -> str:
     """Agree to a request and do it in the same transaction.
 
     Returns what the deed has to say, shown once: an invitation's token, or an empty text. Raises
-    SecondPersonNeeded to whoever asked, ApprovalOver when it was decided or is too old.
+    SecondPersonNeeded to whoever asked, ApprovalOver when it was decided or is too old, or when
+    whoever asked may not ask any more.
     """
     if wanted.asked_by == official.id:
         raise SecondPersonNeeded
+    try:
+        asker = of(db, wanted.asked_by)
+    except NotYourRole as gone:
+        raise ApprovalOver(detail="who asked does not work here any more") from gone
+    if not asker.may(DEEDS[wanted.action].permission):
+        raise ApprovalOver(detail="who asked may not any more")
     _decide(db, wanted, "done", official=official)
     return DEEDS[wanted.action].do(db, wanted.subject, official.actor)
 

@@ -101,10 +101,24 @@ def test_a_request_grows_old(colleague: Hire, database: Database, monkeypatch: p
         approvals.agree(db, wanted, official=of(db, second.id))
 
 
-def test_a_powerful_role_takes_two_administrators(colleague: Hire) -> None:
-    """An invitation to become key officer is made only when a second administrator agrees, and shown to them."""
+def test_no_request_outlives_the_job_of_who_asked(colleague: Hire, database: Database) -> None:
+    """What somebody asked for who was suspended since then is not done, whoever agrees."""
+    with database.writing() as db:
+        rotation.ensure(db)
+    first, second, boss = colleague("key-officer"), colleague("key-officer"), colleague("administrator")
+    before = signing(database)
+    ask_to_rotate(first)
+    page = second.get("/admin/approvals")
+    assert boss.post(f"/admin/staff/{first.id}/suspend", {}, on=boss.get("/admin/staff")).status == 303
+    assert second.post(address(page, "agree"), {}, on=page).status == 409
+    assert signing(database) == before
+
+
+@pytest.mark.parametrize("role", ["administrator", "registrar", "key-officer", "support"])
+def test_a_powerful_role_takes_two_administrators(colleague: Hire, role: str) -> None:
+    """Whoever sees citizens' data or could agree as a second person is invited only when a second administrator agrees."""
     first, second = colleague("administrator"), colleague("administrator")
-    form = {"name": "Lali Gelashvili", "role": "key-officer", "reason": "Two are needed"}
+    form = {"name": "Lali Gelashvili", "role": role, "reason": "Two are needed"}
     asked = first.post("/admin/staff/invite", form, on=first.get("/admin/staff"))
     assert (asked.status, asked.location) == (303, "/admin/approvals")
     page = second.get("/admin/approvals")
@@ -115,9 +129,9 @@ def test_a_powerful_role_takes_two_administrators(colleague: Hire) -> None:
 
 
 def test_a_plain_role_takes_one(colleague: Hire) -> None:
-    """An administrator invites to support alone, and sees the link once."""
+    """An administrator invites an auditor alone, and sees the link once."""
     boss = colleague("administrator")
-    form = {"name": "Lali Gelashvili", "role": "support"}
+    form = {"name": "Lali Gelashvili", "role": "auditor"}
     shown = boss.post("/admin/staff/invite", form, on=boss.get("/admin/staff"))
     assert shown.status == 200
     assert "/staff/join?invitation=" in shown.text
