@@ -45,7 +45,16 @@ TIMEOUT_MILLISECONDS = 300_000
 LONGEST_CREDENTIAL_ID = 1023  # WebAuthn level 3, section 7.1, step 25
 LONGEST_ANSWER = 32_768
 # What the library lets through when an answer is not even shaped like one.
-MALFORMED = (WebAuthnException, InvalidSignature, ValueError, TypeError, KeyError, IndexError, AttributeError)
+MALFORMED = (
+    WebAuthnException,
+    InvalidSignature,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)

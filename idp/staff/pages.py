@@ -20,26 +20,29 @@ router = APIRouter()
 HIGH = "urn:erti:loa:high"
 SUBSTANTIAL = "urn:erti:loa:substantial"
 CONSOLE = "/admin"
-ATTEMPTS = 60
+FAILURES = 60
 WINDOW_SECONDS = 600
 
 
 @router.get("/staff/join")
 def show_join(request: Request, database: Db, _here: Here, invitation: str = "") -> Response:
     """Show an invited person what they are invited to, and let them make their passkey."""
-    _throttle(request, database)
     return _join_page(request, database, invitation)
 
 
 @router.post("/staff/join")
 def join(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Take the new passkey and sign its owner in."""
-    _throttle(request, database)
+    _crowded(request, database)
     token = form.get("invitation")
     try:
         with database.writing() as db:
             session_token = _begin(db, request, here, passkeys.join(db, token, form.get("credential")))
+    except InvitationSpent:
+        _failed(request, database)
+        raise
     except PasskeyRefused as refusal:
+        _failed(request, database)
         return _join_page(request, database, token, problem=refusal)
     return _signed_in(request, session_token, CONSOLE)
 
@@ -49,19 +52,19 @@ def show_login(request: Request, database: Db, here: Here, return_to: str = CONS
     """Ask a staff member for their passkey."""
     if here and here.kind == "staff":
         return see_other(own_path(return_to, CONSOLE))
-    _throttle(request, database)
     return _login_page(request, database, return_to)
 
 
 @router.post("/staff/login")
 def login(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Check the passkey and begin a staff session."""
-    _throttle(request, database)
+    _crowded(request, database)
     return_to = own_path(form.get("return_to"), CONSOLE)
     try:
         with database.writing() as db:
             session_token = _begin(db, request, here, passkeys.sign_in(db, form.get("credential")))
     except PasskeyRefused as refusal:
+        _failed(request, database)
         return _login_page(request, database, return_to, problem=refusal)
     return _signed_in(request, session_token, return_to)
 
@@ -133,8 +136,13 @@ def _login_page(
     )
 
 
-def _throttle(request: Request, database: Database) -> None:
-    with database.writing() as db:
-        wait = limits.hit(db, "staff", network(request), most=ATTEMPTS, per_seconds=WINDOW_SECONDS)
+def _crowded(request: Request, database: Database) -> None:
+    with database.reading() as db:
+        wait = limits.check(db, "staff", network(request), most=FAILURES)
     if wait:
         raise TooMany(retry_after=wait)
+
+
+def _failed(request: Request, database: Database) -> None:
+    with database.writing() as db:
+        limits.hit(db, "staff", network(request), most=FAILURES, per_seconds=WINDOW_SECONDS)

@@ -17,7 +17,6 @@ from webauthn import (
 from webauthn.helpers import parse_authentication_credential_json as parse_answer
 from webauthn.helpers import parse_client_data_json
 from webauthn.helpers import parse_registration_credential_json as parse_new
-from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     ResidentKeyRequirement,
@@ -28,6 +27,7 @@ from core import clock
 from core.database import parts
 from core.events import Actor, record
 from core.settings import Settings
+from idp.login.ceremony import MALFORMED
 from idp.staff import accounts
 from idp.staff.accounts import Member
 from idp.staff.errors import PasskeyRefused
@@ -91,7 +91,7 @@ def join(db: Session, token: str, credential: str) -> SignedIn:
             expected_origin=settings.issuer,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError) as error:
+    except MALFORMED as error:
         raise PasskeyRefused(detail=f"{type(error).__name__}: {error}") from error
     known = select(staff_passkey.c.staff).where(staff_passkey.c.credential_id == proof.credential_id)
     if db.execute(known).first():
@@ -136,7 +136,7 @@ def sign_in(db: Session, credential: str) -> SignedIn:
             credential_current_sign_count=row.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError) as error:
+    except MALFORMED as error:
         raise PasskeyRefused(detail=f"{type(error).__name__}: {error}") from error
     member = accounts.find(db, row.staff)
     if member is None or member.state != "active":

@@ -88,7 +88,9 @@ def test_answer_is_good_once(colleague: Hire, client: object) -> None:
     assert thief.get("/admin").status == 303
 
 
-@pytest.mark.parametrize("trick", ["no verification", "other origin", "unknown passkey", "not JSON"])
+@pytest.mark.parametrize(
+    "trick", ["no verification", "other origin", "unknown passkey", "not JSON", "nested"]
+)
 def test_bad_answers_sign_nobody_in(colleague: Hire, client: object, settings: Settings, trick: str) -> None:
     """An unverified user, another site's answer, a stranger's passkey and rubbish all get the same refusal."""
     nino = colleague("auditor")
@@ -101,7 +103,8 @@ def test_bad_answers_sign_nobody_in(colleague: Hire, client: object, settings: S
     elif trick == "unknown passkey":
         nino.passkey = Authenticator(settings.issuer)
         nino.passkey.create({"rp": {"id": settings.host}, "user": {"id": "AA"}, "challenge": "AA"})
-    answer = "{" if trick == "not JSON" else nino.passkey.get(page.data("options"))
+    rubbish = {"not JSON": "{", "nested": "[" * 5_000}
+    answer = rubbish.get(trick) or nino.passkey.get(page.data("options"))
     refused = browser.post("/staff/login", {"credential": answer}, on=page)
     assert refused.status == 403
     assert "The passkey was not accepted" in refused.text
@@ -142,6 +145,26 @@ def test_suspension_is_immediate(colleague: Hire, client: object) -> None:
     page = fresh.get("/staff/login")
     again = fresh.post("/staff/login", {"credential": nino.passkey.get(page.data("options"))}, on=page)
     assert again.status == 403
+
+
+def test_only_failures_count_against_a_network(colleague: Hire, client: object) -> None:
+    """Opening the sign-in page as often as one likes keeps nobody out; failing at it does."""
+    nino = colleague("auditor")
+    fresh = Browser(client)
+    for _number in range(61):
+        assert fresh.get("/staff/login").status == 200
+    page = fresh.get("/staff/login")
+    for _number in range(59):
+        assert fresh.post("/staff/login", {"credential": "{"}, on=page).status == 403
+    page = fresh.get("/staff/login")
+    answer = nino.passkey.get(page.data("options"))
+    assert fresh.post("/staff/login", {"credential": answer}, on=page).status == 303
+    other = Browser(client)
+    page = other.get("/staff/login")
+    statuses = [other.post("/staff/login", {"credential": "{"}, on=page).status for _number in range(2)]
+    assert statuses == [403, 429]
+    join = other.get("/staff/join?invitation=x")
+    assert join.status == 403
 
 
 def test_nobody_suspends_themselves(colleague: Hire) -> None:
