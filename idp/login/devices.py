@@ -73,9 +73,12 @@ def remember(db: Session, visitor: Visitor, citizen_id: str) -> str:
     return token
 
 
-def forget(db: Session, citizen_id: str) -> None:
-    """Forget every browser of an account."""
-    db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+def forget(db: Session, citizen_id: str, *, keep: Visitor | None = None) -> None:
+    """Forget every browser of an account, save one that is kept."""
+    gone = delete(table).where(table.c.citizen_id == citizen_id)
+    if keep and keep.device:
+        gone = gone.where(table.c.token_hash != _digest(keep.device))
+    db.execute(gone)
 
 
 def words(user_agent: str) -> str | Lazy:

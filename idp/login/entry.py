@@ -38,6 +38,8 @@ def enter(
     `before` is the session the browser came with: the same citizen's is renewed under a new ID and
     keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends.
     """
+    # Held and read anew: a lock that came in between either sees this session and ends it, or is seen here.
+    account = accounts.hold(db, account.citizen_id)
     actor, acr = Actor("citizen", account.citizen_id), assurance.of(amr)
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])

@@ -11,7 +11,8 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.errors import LastStrongMethod
 from idp.events import PasswordRemoved
-from idp.login import assurance, devices, passkey, password, recovery, totp
+from idp.login import assurance, devices, passkey, password, recovery, stages, totp
+from idp.login.devices import Visitor
 from idp.login.passkey import Passkey
 
 FRESH_FOR = timedelta(minutes=10)
@@ -55,6 +56,15 @@ def may_change(session: BrowserSession, methods: Methods) -> bool:
     """
     strong_enough = assurance.reaches(session.acr, assurance.SUBSTANTIAL) or methods.strong == 0
     return fresh(session) and (strong_enough or assurance.recovered(session.amr))
+
+
+def shut_others_out(db: Session, session: BrowserSession, visitor: Visitor, *, reason: str) -> None:
+    """Leave only this session and this browser: others' sessions and half sign-ins end, and are not known any more."""
+    citizen_id = session.subject
+    accounts.hold(db, citizen_id)
+    accounts.end_sessions(db, citizen_id, reason=reason, actor=Actor("citizen", citizen_id), keep=session)
+    stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
+    devices.forget(db, citizen_id, keep=visitor)
 
 
 def remove_passkey(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> None:

@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -25,7 +25,7 @@ from idp import accounts, names, notify
 from idp.accounts import Account
 from idp.errors import PasswordUnfit
 from idp.events import PasswordSet
-from idp.login import devices, throttle
+from idp.login import devices, stages, throttle
 from idp.login.devices import Visitor
 from idp.tables import password as table
 from registry_sync import people
@@ -113,14 +113,15 @@ def pool(settings: Settings) -> Pool:
 class Attempt:
     """What one guess came to. `subject` is the citizen ID, or the name as looked up if it is nobody's.
 
-    `wait` is in seconds; 0 means the guess was looked at.
+    `wait` is in seconds; 0 means the guess was looked at. `checked` is the verifier it was held against.
     """
 
     subject: str
     known: bool
     right: bool = False
     wait: int = 0
-    newer: str | None = None
+    checked: str | None = field(default=None, repr=False)
+    newer: str | None = field(default=None, repr=False)
 
 
 def fit(secret: str, *, unlike: tuple[str, ...] = ()) -> None:
@@ -165,22 +166,27 @@ def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) 
     if wait:
         return Attempt(subject, known, wait=wait)
     right, newer = pool(database.parts.settings).check(verifier, _prepared(database.parts, secret))
-    return Attempt(subject, known, right=right, newer=newer)
+    return Attempt(subject, known, right=right, checked=verifier, newer=newer)
 
 
 def settle(db: Session, attempt: Attempt, visitor: Visitor) -> Account | None:
-    """Write down what a guess came to; return the account if it was right."""
+    """Write down what a guess came to; return the account, held, if it was right.
+
+    A guess at a password that was changed since it was looked at counts as wrong.
+    """
     if attempt.wait:
         return None
-    if not attempt.right:
+    account = accounts.hold(db, attempt.subject) if attempt.right else None
+    mine = table.c.citizen_id == attempt.subject
+    if account is None or db.scalar(select(table.c.verifier).where(mine)) != attempt.checked:
         if not attempt.known:
             throttle.failed(db, throttle.PASSWORD, visitor)
         return None
     throttle.succeeded(db, throttle.PASSWORD, attempt.subject, visitor, known=attempt.known)
     if attempt.newer:
-        mine = table.c.citizen_id == attempt.subject
-        db.execute(update(table).where(mine).values(verifier=attempt.newer))
-    return accounts.find(db, attempt.subject)
+        still = table.c.verifier == attempt.checked
+        db.execute(update(table).where(mine, still).values(verifier=attempt.newer))
+    return account
 
 
 def prepare(house: Parts, secret: str) -> str:
@@ -189,7 +195,9 @@ def prepare(house: Parts, secret: str) -> str:
 
 
 def put(db: Session, citizen_id: str, verifier: str, *, actor: Actor) -> None:
-    """Set or replace a citizen's password by its verifier from `prepare`."""
+    """Set or replace a citizen's password by its verifier from `prepare`; who gave the old one begins again."""
+    accounts.hold(db, citizen_id)
+    stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
     db.execute(insert(table).values(citizen_id=citizen_id, verifier=verifier, changed_at=clock.now()))
     record(db, PasswordSet(), actor=actor, about=[citizen_id])
@@ -198,6 +206,7 @@ def put(db: Session, citizen_id: str, verifier: str, *, actor: Actor) -> None:
 
 def drop(db: Session, citizen_id: str) -> bool:
     """Remove a citizen's password; tell whether there was one."""
+    stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
     gone = db.execute(delete(table).where(table.c.citizen_id == citizen_id).returning(table.c.citizen_id))
     return gone.first() is not None
 

@@ -102,6 +102,11 @@ def end(db: Session, stage: Stage) -> bool:
     return gone.first() is not None
 
 
+def end_all(db: Session, kind: str, citizen_id: str) -> None:
+    """End every flow of a kind that is under way for a citizen, in whichever browser."""
+    db.execute(delete(table).where(table.c.kind == kind, table.c.citizen_id == citizen_id))
+
+
 def next_page(stage: Stage) -> str:
     """Return the page of a flow's next step, from what is stored of it."""
     if stage.kind == SECOND_FACTOR:

@@ -13,6 +13,7 @@ from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, network, see_other
 from idp import accounts
 from idp.login import devices, methods
+from idp.login.pages import browser
 from registry_sync import people
 
 router = APIRouter()
@@ -40,9 +41,7 @@ def end_session(request: Request, database: Db, me: Citizen, form: Form, sid: st
 def end_other_sessions(request: Request, database: Db, me: Citizen, form: Form) -> Response:
     """End every session of the citizen but this one, and forget every other browser."""
     with database.writing() as db:
-        accounts.end_sessions(
-            db, me.subject, reason="ended-elsewhere", actor=Actor("citizen", me.subject), keep=me
-        )
+        methods.shut_others_out(db, me, browser.visitor(request), reason="ended-elsewhere")
     return see_other(HOME)
 
 

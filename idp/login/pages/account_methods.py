@@ -6,15 +6,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import pages
+from core import limits, pages
 from core.database import Database
+from core.errors import TooMany
 from core.events import Actor
 from core.language import _
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
 from idp import accounts
 from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasswordUnfit
-from idp.login import ceremony, methods, passkey, password, recovery, stages, totp
+from idp.login import ceremony, methods, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
 from idp.login.pages import browser
 from idp.login.pages.account import AGAIN, HOME, page
@@ -23,6 +24,7 @@ from registry_sync import people
 
 router = APIRouter()
 PURPOSE = "another"
+NAMES_A_DAY = 20
 NOT_ACCEPTED = _("The passkey was not accepted. Try again.")
 WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
 
@@ -95,7 +97,7 @@ def change_password(request: Request, database: Db, me: Citizen, form: Form) -> 
     with database.writing() as db:
         if has_app:
             password.put(db, me.subject, verifier, actor=_self(me))
-            accounts.end_sessions(db, me.subject, reason="security", actor=_self(me), keep=me)
+            methods.shut_others_out(db, me, browser.visitor(request), reason="security")
             return see_other(HOME)
         data = {"verifier": verifier, "secret": totp.new_secret()}
         token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data=data)
@@ -142,12 +144,13 @@ def confirm_app(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     if not _may(database, me):
         return see_other(AGAIN)
     with database.writing() as db:
+        accounts.hold(db, me.subject)
         step = totp.step(stage.data["secret"], form.get("totp-code"))
         if step is not None and stages.end(db, stage):
             totp.put(db, me.subject, stage.data["secret"], step, actor=_self(me))
             if verifier := stage.data.get("verifier"):
                 password.put(db, me.subject, verifier, actor=_self(me))
-            accounts.end_sessions(db, me.subject, reason="security", actor=_self(me), keep=me)
+            methods.shut_others_out(db, me, browser.visitor(request), reason="security")
     if step is None:
         return _app_page(request, stage, errors={"totp-code": WRONG_CODE})
     return browser.clear_stage(request, see_other(HOME))
@@ -193,6 +196,11 @@ def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     """Choose another name to sign in with."""
     if not _may(database, me):
         return see_other(AGAIN)
+    # Counted before it is looked at: who is told that a name is taken learns that somebody has it.
+    with database.writing() as db:
+        wait = limits.hit(db, "name", me.subject, most=NAMES_A_DAY, per_seconds=throttle.DAY_SECONDS)
+    if wait:
+        raise TooMany(retry_after=wait)
     try:
         with database.writing() as db:
             accounts.choose_name(db, me.subject, form.get("username"), actor=_self(me))

@@ -3,6 +3,7 @@
 import json
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,7 +18,7 @@ from idp.errors import PasskeyRefused
 from idp.events import SecondFactorFailed
 from idp.login import assurance, entry, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
-from idp.login.devices import known
+from idp.login.devices import Visitor, known
 from idp.login.entry import Entered, Shut
 from idp.login.pages import browser
 from idp.login.pages.browser import JsonText
@@ -32,7 +33,7 @@ WRONG_RECOVERY = _(
     "That did not work. Check the name and the code; each code works once. If you have a password, sign in with it "
     "first and use the recovery code in place of the app's code."
 )
-OPTIONS_IN_TEN_MINUTES = 300
+PASSKEYS_IN_TEN_MINUTES = 300
 
 
 @router.get("/login")
@@ -85,7 +86,7 @@ def code(request: Request, database: Db, here: Here, form: Form) -> Response:
     visitor, outcome, over = browser.visitor(request), None, False
     typed, spare = form.get("totp-code"), form.get("recovery-code")
     with database.writing() as db:
-        stage = stages.find(db, browser.stage_token(request), stages.SECOND_FACTOR)
+        stage = _held_stage(db, request)
         if stage is None:
             return see_other("/login")
         citizen_id = stage.citizen_id
@@ -124,11 +125,11 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
     username, outcome = form.get("username"), None
     with database.writing() as db:
         wait = throttle.crowded(db, throttle.RECOVERY, visitor)
-        account = None if wait else accounts.find_by_name(db, username)
         # Nobody's ID stands in for an unknown name, so that the work is the same.
-        citizen_id = account.citizen_id if account else ""
+        citizen_id = ("" if wait else accounts.owner(db, username)) or ""
         owner = "" if password.has(db, citizen_id) else citizen_id
-        if recovery.use(db, owner, form.get("recovery-code")) and account:
+        if recovery.use(db, owner, form.get("recovery-code")):
+            account = accounts.hold(db, owner)
             outcome = entry.enter(db, account, assurance.RECOVERY, visitor, before=here)
         elif not wait:
             throttle.failed(db, throttle.RECOVERY, visitor)
@@ -142,9 +143,7 @@ def passkey_options(request: Request, database: Db, form: Form) -> Response:
     """Give a script of the sign-in page the options for `navigator.credentials.get`, as JSON."""
     visitor, return_to = browser.visitor(request), browser.where_to(form.get("return_to"))
     with database.writing() as db:
-        wait = limits.hit(
-            db, "passkey:options", visitor.network, most=OPTIONS_IN_TEN_MINUTES, per_seconds=600
-        )
+        wait = _crowded(db, "passkey:options", visitor)
         options = "" if wait else passkey.ask_sign_in(db, browser=visitor.browser, return_to=return_to)
     if wait:
         raise TooMany(retry_after=wait)
@@ -156,6 +155,10 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
     """Check a passkey's answer and begin the session; the JSON says where to go."""
     visitor, outcome = browser.visitor(request), None
     with database.writing() as db:
+        wait = _crowded(db, "passkey:verify", visitor)
+    if wait:
+        raise TooMany(retry_after=wait)
+    with database.writing() as db:
         proved = passkey.prove(db, answer, browser=visitor.browser)
         if not isinstance(proved, Rejected):
             amr = assurance.passkey(device_bound=proved.device_bound)
@@ -164,6 +167,18 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
         raise PasskeyRefused(detail=proved.reason if isinstance(proved, Rejected) else "")
     response = JSONResponse({"location": proved.return_to})
     return _no_store(browser.dress(request, response, browser.opened(outcome)))
+
+
+def _held_stage(db: Session, request: Request) -> Stage | None:
+    """Return the sign-in under way, with its account held: a change of password or app may end it until then."""
+    token = browser.stage_token(request)
+    if begun := stages.find(db, token, stages.SECOND_FACTOR):
+        accounts.hold(db, begun.citizen_id)
+    return stages.find(db, token, stages.SECOND_FACTOR) if begun else None
+
+
+def _crowded(db: Session, bucket: str, visitor: Visitor) -> int:
+    return limits.hit(db, bucket, visitor.network, most=PASSKEYS_IN_TEN_MINUTES, per_seconds=600)
 
 
 def _no_store(response: Response) -> Response:

@@ -10,7 +10,7 @@ from core.sessions import browser_session
 from idp import accounts
 from idp.errors import LastStrongMethod, NameTaken, NameUnfit
 from idp.login import assurance, methods
-from idp.login.devices import words
+from idp.login.devices import Visitor, known, words
 from tests.authenticator import Authenticator
 from tests.idp.login.person import ISSUER, PASSWORD
 
@@ -140,6 +140,47 @@ def test_a_new_password_signs_out_everywhere_else(nino, person) -> None:
     assert nino.give_password("nino", "another set of words").headers["location"] == "/login/code"
 
 
+@pytest.mark.parametrize("change", ["sessions/end", "password", "app"])
+def test_other_browsers_are_strangers_afterwards(nino, person, database, change: str) -> None:
+    """Ending every other session, a new password and a new app make all other browsers unknown, and keep this one."""
+    other = person("203.0.113.8")
+    other.secret = nino.secret
+    other.sign_in("nino")
+    mine, theirs = (Visitor("", one.browser.cookies["__Host-erti_device"], "", "") for one in (nino, other))
+    with database.reading() as db:
+        assert known(db, theirs, nino.citizen_id)
+    nino.open("/my/account/password")
+    if change == "app":
+        nino.send("/my/account/app/new")
+        nino.open("/my/account/app")
+        nino.secret = nino.text("totp-secret").replace(" ", "")
+        assert nino.send("/my/account/app", totp__code=nino.code()).status_code == 303
+    else:
+        assert nino.send(f"/my/account/{change}", password="another set of words").status_code == 303
+    with database.reading() as db:
+        assert known(db, mine, nino.citizen_id)
+        assert not known(db, theirs, nino.citizen_id)
+
+
+@pytest.mark.parametrize("change", ["password", "app"])
+def test_half_a_sign_in_ends_with_what_it_began_with(nino, person, change: str) -> None:
+    """Who gave the old password and not yet the code has to begin again after a change of password or app."""
+    other = person("203.0.113.8")
+    other.give_password("nino")
+    other.open("/login/code")
+    nino.open("/my/account/password")
+    if change == "app":
+        nino.send("/my/account/app/new")
+        nino.open("/my/account/app")
+        nino.secret = nino.text("totp-secret").replace(" ", "")
+        assert nino.send("/my/account/app", totp__code=nino.code(steps_ahead=-1)).status_code == 303
+    else:
+        assert nino.send("/my/account/password", password="another set of words").status_code == 303
+    other.secret = nino.secret
+    assert other.send("/login/code", totp__code=other.code()).headers["location"] == "/login"
+    assert other.open("/login/code").headers["location"] == "/login"
+
+
 def test_weak_passwords_are_refused_in_words(nino) -> None:
     """A password that is short, of one letter, endless, or made of the name is refused beside its field."""
     for unfit in ("short", "aaaaaaaaaaaaaaaa", "x" * 501, "my name is nino ok"):
@@ -241,6 +282,13 @@ def test_a_taken_name_is_said_on_the_page(nino, person, letter) -> None:
     assert answer.status_code == 400
     assert 'id="username-error"' in answer.text
     assert other.send("/my/account/name", username="gio.rgi").status_code == 303
+
+
+def test_names_cannot_be_tried_out_without_end(nino) -> None:
+    """After twenty names in a day nobody is told any more whether a name is taken."""
+    nino.open("/my/account")
+    statuses = [nino.send("/my/account/name", username="no").status_code for _number in range(21)]
+    assert statuses == [400] * 20 + [429]
 
 
 def test_locks_add_up_and_go_one_by_one(nino, database) -> None:

@@ -209,6 +209,21 @@ def test_a_real_answer_with_one_part_broken_is_refused(nino) -> None:
             assert refused.headers["content-type"] == "application/problem+json"
 
 
+def test_a_deeply_nested_answer_is_refused(nino) -> None:
+    """Thirty thousand brackets are refused in words as any other rubbish."""
+    nino.open("/login")
+    assert nino.tell("/login/passkey/verify", "[" * 30_000).status_code == 403
+    assert nino.tell("/login/passkey/verify", '{"response": ' + '{"a":' * 5_000).status_code == 403
+
+
+def test_answers_are_throttled_by_network(person) -> None:
+    """A network that sends hundreds of answers has to wait."""
+    visitor = person("192.0.2.98")
+    visitor.open("/login")
+    statuses = [visitor.tell("/login/passkey/verify", "{}").status_code for _number in range(301)]
+    assert statuses[299:] == [403, 429]
+
+
 def test_an_expired_challenge_is_refused(nino, database) -> None:
     """An answer that comes too late is refused."""
     nino.open("/login")
