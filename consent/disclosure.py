@@ -89,7 +89,7 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
     (4) the entry is durable in the ledger, and the grant was live at that very moment.
 
     Only then are values returned. Raises RuntimeError (1), RefusedTooOften (2), LedgerBusy when the entry
-    is not durable in time or could not be proved, RequestReused for a request ID with another body.
+    is not durable in time or could not be proved, RequestReused for a request ID that is spent (`evidence.obtain`).
     """
     door.outside_writing(database)  # (1)
     with database.reading() as db:
@@ -100,13 +100,15 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
         _keep_refusal(database, found, refused)
         return refused
     grant = found.grant if ask.attributes else None
+    rests_on = (grant.grant_id, str(grant.version)) if grant else ("", "")
+    facts = (ask.citizen, ask.purpose, *rests_on, *sorted(ask.attributes))
     entry = Entry(
         event=_disclosed(found, outcome="released"),
         about=[ask.citizen],
         actor=Actor("client", ask.client),
         client=ask.client,
         request_id=ask.request_id,
-        bound_to=evidence.binding(ask.body_sha256, ask.citizen, ask.purpose, *sorted(ask.attributes)),
+        bound_to=evidence.binding(ask.body_sha256, *facts),
         relies_on=(grant.grant_id, grant.version) if grant else None,
     )
     receipt = evidence.obtain(database, entry)  # (4)

@@ -28,7 +28,8 @@ class Entry:
 def binding(body_sha256: str, *facts: str) -> bytes:
     """Return the hash that a request ID is claimed with: of the body, and of what else makes it this request.
 
-    A GET has no body, so the same request ID for another citizen must not pass for a repetition.
+    A GET has no body, so the same request ID for another citizen must not pass for a repetition; nor may it
+    under another grant, or another version of one.
     """
     return hashlib.sha256("\n".join((body_sha256, *facts)).encode()).digest()
 
@@ -37,7 +38,7 @@ def obtain(database: Database, entry: Entry) -> Integrated | None:
     """Hand an entry to the sequencer and wait until it is durable; None if the grant had ended by then.
 
     A repeated request gets the place of the first. Raises LedgerBusy if the ledger is not in time,
-    RequestReused when a request ID comes with another body, RuntimeError if this process has no sequencer.
+    RequestReused when a request ID comes bound to something else, or too late, RuntimeError if this process has no sequencer.
     """
     sequencer = database.parts.sequencer
     if sequencer is None:

@@ -6,7 +6,8 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
@@ -89,7 +90,7 @@ class Repeated(Integrated):
 
 @dataclass(frozen=True)
 class Reused:
-    """The request ID was used for another body."""
+    """The request ID was used for another body, or longer ago than a retry takes."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ class Later:
 
 
 Outcome = Integrated | Refused | Reused | Later
+_Claims = dict[tuple[str, str], tuple[bytes, datetime, Integrated]]
 GRANT_ENDED = "grant-ended"
+# A repeat gets the values of its own moment without an entry of its own: only a retry may, not a later read.
+RETRY_WINDOW: Final = timedelta(minutes=5)
 MOST_CHARACTERS = 128
 
 
@@ -292,13 +296,14 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     return outcomes
 
 
-def _claimed(db: Session, items: Sequence[Item]) -> dict[tuple[str, str], tuple[bytes, Integrated]]:
+def _claimed(db: Session, items: Sequence[Item]) -> _Claims:
     pairs = sorted({item.claim for item in items if item.claim})
     if not pairs:
         return {}
     return {
         (row.client, row.request_id): (
             row.body_hmac,
+            row.at,
             Repeated(row.leaf_index, row.event_id, row.commitment),
         )
         for row in db.execute(_CLAIMED, {"pairs": pairs})
@@ -316,7 +321,7 @@ def _decide(
     batch: Batch,
     item: Item,
     grants: Mapping[tuple[str, int], str],
-    claimed: dict[tuple[str, str], tuple[bytes, Integrated]],
+    claimed: _Claims,
 ) -> Outcome:
     found = item.disclosure
     state = grants[found.grant_id, found.grant_version] if found.grant_id else "ok"
@@ -328,14 +333,15 @@ def _decide(
             batch.add(name, draft, item.event_id, clear)
         return Refused(GRANT_ENDED)
     if item.claim in claimed:
-        body, before = claimed[item.claim]
-        return before if hmac.compare_digest(body, _asked(batch.db, found)) else Reused()
+        body, first, before = claimed[item.claim]
+        same = hmac.compare_digest(body, _asked(batch.db, found))
+        return before if same and item.at - first <= RETRY_WINDOW else Reused()
     added = [batch.add(name, item.draft, item.event_id, item.clear) for name in found.about]
     placed = added[0]
     if item.claim:
         batch.claim(item, placed)
         again = Repeated(placed.index, placed.event_id, placed.commitment)
-        claimed[item.claim] = (_asked(batch.db, found), again)
+        claimed[item.claim] = (_asked(batch.db, found), item.at, again)
     return placed
 
 

@@ -12,7 +12,7 @@ class LedgerBusy(TooMany):
 
 
 class RequestReused(Conflict):
-    """A request ID came back with another body."""
+    """A request ID came back with another body, or later than a retry would."""
 
     code = "request-reused"
     text = _("This request ID was already used for another request. Use a new one.")

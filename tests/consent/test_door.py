@@ -218,7 +218,8 @@ def test_signing_in_reads_at_its_own_assurance(open_door: Database) -> None:
 
 
 def test_a_repeated_request_is_the_same_read(open_door: Database) -> None:
-    """The same request again gets the first entry and adds none; for anything else its ID is spent."""
+    """The same request again gets the first entry and adds none; for anything else its ID is spent, under a
+    new grant too."""
     given = grant(open_door, "given_name")
     first = ask(request_id="r-1")
     one, two = disclosure.release(open_door, first), disclosure.release(open_door, first)
@@ -236,6 +237,9 @@ def test_a_repeated_request_is_the_same_read(open_door: Database) -> None:
     with open_door.writing() as db:
         decisions.withdraw(db, given, actor=ME)
     assert isinstance(disclosure.release(open_door, first), NotReleased)
+    grant(open_door, "given_name")
+    with pytest.raises(RequestReused):
+        disclosure.release(open_door, first)  # it rests on another grant now
 
 
 def test_release_inside_a_write_transaction_fails_at_once(open_door: Database) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from consent.ledger import entries, fsck, signer, subjects, tree
 from consent.ledger.errors import LedgerBusy, LedgerMismatch, RequestReused
 from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
-from consent.ledger.tables import entry, head
+from consent.ledger.tables import entry, head, request
 from core import clock, events
 from core.database import Database, Parts
 from core.events import Actor, waiting
@@ -196,6 +196,22 @@ def test_repeats_within_one_batch_are_one_entry(database: Database, ledger: Sequ
     ledger.start()
     answers = [ticket.wait() for ticket in tickets]
     assert len({answer.index for answer in answers if isinstance(answer, Integrated)}) == 1
+    assert len(history(database)) == 1
+
+
+def test_a_repeat_is_a_retry_and_no_later_read(database: Database, ledger: Sequencer) -> None:
+    """Within five minutes the same request is a retry; after that its ID is spent, and adds nothing."""
+    ledger.start()
+    ledger.submit(disclosure(request_id="r1")).wait()
+    for minutes, again in ((4, True), (6, False)):
+        with database.writing() as db:
+            db.execute(update(request).values(at=clock.now() - timedelta(minutes=minutes)))
+        ticket = ledger.submit(disclosure(request_id="r1"))
+        if again:
+            assert isinstance(ticket.wait(), Repeated)
+        else:
+            with pytest.raises(RequestReused):
+                ticket.wait()
     assert len(history(database)) == 1
 
 
