@@ -89,6 +89,12 @@ def by_sid(db: Session, sid: str) -> BrowserSession | None:
     return _live(db, browser_session.c.sid == sid)
 
 
+def hold(db: Session, session: BrowserSession) -> bool:
+    """Tell whether a session that was read earlier still stands as it was, and keep it so until this commits."""
+    which = _FIND.where(browser_session.c.id_hash == session.id_hash, *_alive(db))
+    return db.execute(which.with_for_update(read=True)).first() is not None
+
+
 def needs_touch(session: BrowserSession) -> bool:
     """Tell whether the last use is old enough to be worth a write."""
     return clock.now() - session.last_seen_at > TOUCH_EVERY
@@ -137,6 +143,12 @@ def of(db: Session, subject: str) -> list[BrowserSession]:
             browser_session.c.last_seen_at.desc()
         )
     )
+    return [BrowserSession(**row._asdict()) for row in rows]
+
+
+def every(db: Session, subject: str) -> list[BrowserSession]:
+    """Return a person's sessions, those that were idle too long as well: tokens may still hang on them."""
+    rows = db.execute(_FIND.where(browser_session.c.subject == subject))
     return [BrowserSession(**row._asdict()) for row in rows]
 
 

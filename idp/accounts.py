@@ -193,7 +193,7 @@ def end_sessions(
     """End a citizen's browser sessions, save one that is kept, and record each; return how many ended."""
     ending = [
         one
-        for one in sessions.of(db, citizen_id)
+        for one in sessions.every(db, citizen_id)
         if one.kind == "citizen" and (keep is None or one.sid != keep.sid)
     ]
     for one in ending:

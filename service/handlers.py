@@ -7,7 +7,7 @@ from consent.events import GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts
-from idp.events import AccountActivated, AccountClosed, AccountLocked, SessionEnded
+from idp.events import AccountActivated, AccountClosed, AccountLocked, PasswordSet, SessionEnded
 from idp.oidc import tokens
 from registry_sync.events import CitizenDied, CitizenErased, DeathReversed, RecordMatched
 
@@ -54,6 +54,12 @@ def account_takes_its_tokens(db: Session, event: AccountLocked | AccountClosed, 
     tokens.end_for_citizen(db, event.citizen)
 
 
+def new_password_ends_offline_access(db: Session, _event: PasswordSet, actor: Actor) -> None:
+    """Who changes their password may do so because somebody knew it; what that person let in goes too."""
+    if actor.kind == "citizen":
+        tokens.end_offline(db, actor.id)
+
+
 def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor) -> None:
     """Activating once more ends what somebody with the old ways to sign in may hold."""
     if event.again:
@@ -65,6 +71,7 @@ HANDLERS: Handlers = {
     CitizenErased: [erasing_takes_the_rest],
     DeathReversed: [reversal_reopens],
     SessionEnded: [session_takes_its_tokens],
+    PasswordSet: [new_password_ends_offline_access],
     AccountLocked: [account_takes_its_tokens],
     AccountClosed: [account_takes_its_tokens],
     AccountActivated: [a_new_letter_starts_over],

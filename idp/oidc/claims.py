@@ -61,6 +61,16 @@ def attributes(scopes: tuple[str, ...], claims: Claims) -> frozenset[str]:
     return frozenset(by_scope | set(claims.userinfo))
 
 
+def within(names: list[str], *, agreed: str, scope: str) -> list[str]:
+    """Return which of the names agreed to a token still opens whose scope is narrower (RFC 6749, section 6).
+
+    Names that no scope agreed to covers were asked for one by one, and stay.
+    """
+    nothing = Claims()
+    lost = attributes(tuple(agreed.split()), nothing) - attributes(tuple(scope.split()), nothing)
+    return [name for name in names if name not in lost]
+
+
 def _wishes(document: dict[str, Any], member: str) -> dict[str, Wish]:
     found = document.get(member)
     if found is None:

@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import parts
 from core.events import Actor, record
 from core.sessions import BrowserSession
 from idp.oidc.clients import Client
@@ -26,7 +27,10 @@ _OF_GRANT = select(authorization_grant.c.authorization_id).where(
 
 @dataclass(frozen=True)
 class Family:
-    """One authorization. `scope` holds its scopes with spaces between; `attributes` what UserInfo may ask the door for."""
+    """One authorization. `scope` holds its scopes with spaces between; `attributes` what UserInfo may ask the door for.
+
+    `refresh_until` is when its refresh tokens end, however often they are used.
+    """
 
     id: str
     client_id: str
@@ -41,6 +45,7 @@ class Family:
     auth_time: datetime
     offline: bool
     created_at: datetime
+    refresh_until: datetime
     ended_at: datetime | None
     ended_by: str | None
 
@@ -61,7 +66,12 @@ def begin(
     nonce: str,
     grants: Iterable[str],
 ) -> Family:
-    """Begin the family of a citizen's sign-in at a client; `grants` are the IDs that it relies on."""
+    """Begin the family of a citizen's sign-in at a client; `grants` are the IDs that it relies on.
+
+    Without offline access it can be refreshed no longer than the browser session lasts at most.
+    """
+    at, offline = clock.now(), "offline_access" in scopes
+    longest = at + timedelta(seconds=parts(db).settings.refresh_token_seconds)
     family = Family(
         id=secrets.token_hex(16),
         client_id=client.client_id,
@@ -74,8 +84,9 @@ def begin(
         acr=session.acr,
         amr=session.amr,
         auth_time=session.auth_time,
-        offline="offline_access" in scopes,
-        created_at=clock.now(),
+        offline=offline,
+        created_at=at,
+        refresh_until=longest if offline else min(longest, session.ends_at),
         ended_at=None,
         ended_by=None,
     )
@@ -112,6 +123,11 @@ def end_for_citizen(db: Session, citizen: str) -> int:
 def end_for_session(db: Session, sid: str) -> int:
     """End the families of a browser session, save those for offline access (OpenID Connect Back-Channel Logout, 2.7)."""
     return end(db, (table.c.sid == sid) & table.c.offline.is_(False), reason="session")
+
+
+def end_offline(db: Session, citizen: str) -> int:
+    """End the families of a citizen that are for offline access, whichever session they came from."""
+    return end(db, (table.c.citizen == citizen) & table.c.offline.is_(True), reason="security")
 
 
 def end_for_client(db: Session, client_id: str) -> int:

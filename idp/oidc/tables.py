@@ -45,6 +45,7 @@ authorization = Table(
     Column("auth_time", Moment, nullable=False),
     Column("offline", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
+    Column("refresh_until", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", String(16)),
 )

@@ -12,11 +12,19 @@ from core import clock
 from core.database import parts
 from idp.oidc import families, interactions, subjects
 from idp.oidc.clients import Client
-from idp.oidc.families import Family, end_for_citizen, end_for_client, end_for_grant, end_for_session
+from idp.oidc.families import (
+    Family,
+    end_for_citizen,
+    end_for_client,
+    end_for_grant,
+    end_for_session,
+    end_offline,
+)
 from idp.oidc.tables import access_token, authorization, code, refresh_token
 from keys import signing
 
-__all__ = ["end_for_citizen", "end_for_client", "end_for_grant", "end_for_session"]  # beside what stands here
+# Beside what stands here:
+__all__ = ["end_for_citizen", "end_for_client", "end_for_grant", "end_for_session", "end_offline"]
 
 REPLAY_MEMORY = timedelta(days=1)
 _MOMENT = code.c.expires_at.type
@@ -37,6 +45,7 @@ _ACCESS = (
         authorization.c.citizen,
         authorization.c.sid,
         authorization.c.attributes,
+        authorization.c.scope.label("agreed"),
         authorization.c.acr,
         authorization.c.auth_time,
         authorization.c.ended_at,
@@ -52,11 +61,6 @@ _USE_REFRESH = (
     .values(used_at=bindparam("at", type_=_MOMENT))
     .returning(refresh_token.c.authorization_id)
 )
-_PROLONG = (
-    update(refresh_token)
-    .where(refresh_token.c.token_hash == bindparam("given"))
-    .values(expires_at=bindparam("until", type_=_MOMENT))
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class Redeemed:
 
 @dataclass(frozen=True)
 class Access:
-    """An access token that is good now. Without a family it is the client's own."""
+    """An access token that is good now. Without a family it is the client's own.
+
+    `attributes` and `agreed` (scopes) are the family's; `scope`, the token's own, may be less.
+    """
 
     token_hash: str
     authorization_id: str | None
@@ -82,6 +89,7 @@ class Access:
     citizen: str | None
     sid: str | None
     attributes: list[str] | None
+    agreed: str | None
     acr: str | None
     auth_time: datetime | None
 
@@ -192,16 +200,16 @@ def end_access(db: Session, found: Access) -> None:
 
 
 def issue_refresh(db: Session, family: Family, *, scope: str) -> str:
-    """Return a new refresh token of a family."""
-    made, at = secrets.token_urlsafe(32), clock.now()
+    """Return a new refresh token of a family, which ends when all of them do."""
+    made = secrets.token_urlsafe(32)
     db.execute(
         _ADD_REFRESH,
         {
             "token_hash": digest(made),
             "authorization_id": family.id,
             "scope": scope,
-            "issued_at": at,
-            "expires_at": at + timedelta(seconds=parts(db).settings.refresh_token_seconds),
+            "issued_at": clock.now(),
+            "expires_at": family.refresh_until,
         },
     )
     return made
@@ -234,11 +242,9 @@ def rotate(db: Session, found: Refresh, client: Client) -> str | None:
     """Use a refresh token and return the one to go on with; None if it was used in the meantime.
 
     Where the client's tokens rotate, one statement uses it up and a new one takes its place; else the
-    same token lives on, as long again from now.
+    same token goes on. Neither makes the family live longer.
     """
     if not client.rotate_refresh_tokens:
-        until = clock.now() + timedelta(seconds=parts(db).settings.refresh_token_seconds)
-        db.execute(_PROLONG, {"given": found.token_hash, "until": until})
         return ""
     used = db.execute(_USE_REFRESH, {"given": found.token_hash, "at": clock.now()}).first()
     if used is None:

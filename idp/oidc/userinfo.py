@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from consent import disclosure, grants, purposes
 from consent.disclosure import Ask, Envelope, NotReleased
 from core.database import Database
-from idp.oidc import bearer, clients, subjects
+from idp.oidc import bearer, claims, clients, subjects
 from idp.oidc.bearer import Denied
 from idp.oidc.clients import Client
 from idp.oidc.tokens import Access
@@ -32,14 +32,15 @@ def answer(database: Database, token: str) -> dict[str, Any] | Denied:
         client = clients.find(db, access.client_id)
         if client is None or access.citizen is None:
             return bearer.NOT_GOOD
-        claims: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
-        names = _names(db, client, access.citizen, access.attributes or [])
+        answered: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
+        wanted = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
+        names = _names(db, client, access.citizen, wanted)
     if not names:
-        return claims
+        return answered
     released = disclosure.release(database, _ask(client, access, access.citizen, names))
     if isinstance(released, NotReleased):
         return Denied("insufficient_scope", str(released.text))
-    return {**_claims(released.values), **claims}
+    return {**_claims(released.values), **answered}
 
 
 def _names(db: Session, client: Client, citizen: str, wanted: list[str]) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ def _ask(client: Client, access: Access, citizen: str, names: tuple[str, ...]) -
 
 
 def _claims(values: Mapping[str, Envelope]) -> dict[str, Any]:
-    claims = {name: envelope.value for name, envelope in values.items() if envelope.value is not None}
-    if isinstance(claims.get("address"), str):
-        claims["address"] = {"formatted": claims["address"]}  # OpenID Connect Core 1.0, 5.1.1
-    return claims
+    told = {name: envelope.value for name, envelope in values.items() if envelope.value is not None}
+    if isinstance(told.get("address"), str):
+        told["address"] = {"formatted": told["address"]}  # OpenID Connect Core 1.0, 5.1.1
+    return told

@@ -1,12 +1,17 @@
 """Refresh, revocation, and how tokens end."""
 
+import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
 from core import clock, sessions
+from core.events import Actor, record
+from idp import accounts
+from idp.events import PasswordSet
 from idp.oidc import clients, families, tables, tokens
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import CITIZEN, Provider, claims_of
@@ -207,3 +212,85 @@ def test_a_family_remembers_who_ended_it(provider: Provider) -> None:
         assert families.end_for_session(db, session.sid) == 0
         assert db.scalar(select(tables.authorization.c.ended_by)) == "session"
     assert isinstance(session, sessions.BrowserSession)
+
+
+def family_of(provider: Provider, token: str) -> families.Family:
+    """Return the family of an access token."""
+    with provider.database.reading() as db:
+        found = tokens.live(db, token)
+        assert found is not None
+        return families.read(db, str(found.authorization_id))
+
+
+def offline(provider: Provider) -> dict[str, Any]:
+    """Go through sign-in and consent for offline access."""
+    provider.allow("given_name")
+    asked = provider.authorize(scope="openid profile offline_access", prompt="consent")
+    page = provider.web.get(asked.headers["location"])
+    answer = to.answered(provider.web.get(provider.send(page, decision="allow").headers["location"]))
+    return dict(provider.redeem(answer["code"]).json())
+
+
+@pytest.mark.parametrize("whose", [to.PORTAL, to.PUBLIC])
+def test_a_refresh_token_ends_with_the_browser_session(provider: Provider, whose: str) -> None:
+    """However often it is used, a refresh token without offline access ends when the session would."""
+    session = provider.sign_in()
+    given = provider.tokens(whose)
+    assert family_of(provider, given["access_token"]).refresh_until == session.ends_at
+    refreshed(provider, given["refresh_token"], whose)
+    with provider.database.reading() as db:
+        assert set(db.scalars(select(tables.refresh_token.c.expires_at))) == {session.ends_at}
+
+
+def test_offline_access_ends_some_day(provider: Provider) -> None:
+    """Offline access lasts as long as the settings say from the sign-in on, longer than the session, and no use prolongs it."""
+    session = provider.sign_in()
+    given = offline(provider)
+    family = family_of(provider, given["access_token"])
+    life = provider.database.parts.settings.refresh_token_seconds
+    assert family.refresh_until - family.created_at == timedelta(seconds=life)
+    assert family.refresh_until > session.ends_at
+    assert refreshed(provider, given["refresh_token"]).status_code == 200
+    with provider.database.writing() as db:
+        assert db.scalars(select(tables.refresh_token.c.expires_at)).all() == [family.refresh_until]
+        db.execute(update(tables.refresh_token).values(expires_at=clock.now()))
+    assert refreshed(provider, given["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_signing_out_elsewhere_reaches_sessions_that_timed_out(provider: Provider) -> None:
+    """Ending the other sessions ends the tokens of idle ones too, and leaves the kept session's."""
+    idle = provider.sign_in()
+    old = provider.tokens()
+    with provider.database.writing() as db:
+        table = sessions.browser_session
+        db.execute(update(table).values(last_seen_at=clock.now() - timedelta(days=1)))
+        assert sessions.by_sid(db, idle.sid) is None
+    kept = provider.sign_in()
+    own, away = provider.tokens(), offline(provider)
+    actor = Actor("citizen", CITIZEN)
+    with provider.database.writing() as db:
+        accounts.end_sessions(db, CITIZEN, reason="ended-elsewhere", actor=actor, keep=kept)
+    assert refreshed(provider, old["refresh_token"]).json()["error"] == "invalid_grant"
+    assert refreshed(provider, own["refresh_token"]).status_code == 200
+    assert refreshed(provider, away["refresh_token"]).status_code == 200
+
+
+def test_a_new_password_ends_offline_access(provider: Provider) -> None:
+    """Whoever changes their password ends what was given for offline access, and goes on where they are."""
+    provider.sign_in()
+    own, away = provider.tokens(), offline(provider)
+    with provider.database.writing() as db:
+        record(db, PasswordSet(), actor=Actor("citizen", CITIZEN), about=[CITIZEN])
+    assert refreshed(provider, away["refresh_token"]).json()["error"] == "invalid_grant"
+    assert refreshed(provider, own["refresh_token"]).status_code == 200
+
+
+def test_a_narrowed_token_opens_less(provider: Provider) -> None:
+    """A token refreshed for openid alone opens what was asked for by name, and nothing that a scope stood for."""
+    provider.sign_in()
+    provider.allow("given_name", "income_bracket")
+    wish = json.dumps({"userinfo": {"income_bracket": None}})
+    given = provider.tokens(scope="openid profile", claims=wish)
+    assert set(provider.userinfo(given["access_token"]).json()) == {"sub", "given_name", "income_bracket"}
+    less = refreshed(provider, given["refresh_token"], scope="openid").json()
+    assert set(provider.userinfo(less["access_token"]).json()) == {"sub", "income_bracket"}
