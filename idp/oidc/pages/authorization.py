@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consent import grants
-from core import clock, forms, pages
+from core import clock, forms, limits, pages, sessions
 from core.database import Database
+from core.errors import TooMany
+from core.forms import Posted
 from core.sessions import BrowserSession
-from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, see_other
+from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
 from idp.oidc import authorize, families, interactions, steps, tokens
 from idp.oidc.authorize import Asked, Refused
 from idp.oidc.errors import InteractionOver
@@ -20,6 +22,9 @@ from idp.oidc.steps import Choose, Consent, Issue, Login, Refuse, Step
 from registry_sync import people
 
 router = APIRouter()
+# Anybody may begin one, and it is kept for a while; a whole mobile network may stand behind one address.
+STORED_AT_MOST = 3_000
+STORED_WITHIN_SECONDS = 600
 
 
 @router.get("/authorize")
@@ -33,8 +38,7 @@ def arrive(request: Request, database: Db, here: Here) -> Response:
         step = steps.next_step(db, steps.Here(asked, Progress(), began_at, here))
     interaction = ""
     if isinstance(step, Login | Choose | Consent):
-        with database.writing() as db:
-            interaction = interactions.begin(db, asked.client.client_id, posted)
+        interaction = _store(request, database, asked, posted)
     return _in_its_language(request, asked, _take(request, database, asked, step, interaction, here))
 
 
@@ -45,8 +49,7 @@ def arrive_by_form(request: Request, database: Db, form: RawForm) -> Response:
         asked = authorize.examine(db, form)
     if isinstance(asked, Refused):
         return sending.error(request, asked.asked, asked.error, asked.description)
-    with database.writing() as db:
-        interaction = interactions.begin(db, asked.client.client_id, form)
+    interaction = _store(request, database, asked, form)
     return _in_its_language(request, asked, see_other(interactions.PATH + interaction))
 
 
@@ -72,6 +75,17 @@ def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
         if found is not None and here is not None:
             interactions.chose(db, interaction, found.progress.of(here.subject))
     return see_other(interactions.PATH + interaction)
+
+
+def _store(request: Request, database: Database, asked: Asked, posted: Posted) -> str:
+    """Keep a request and return its interaction; raises TooMany when one network sends too many."""
+    with database.writing() as db:
+        wait = limits.hit(
+            db, "authorize", network(request), most=STORED_AT_MOST, per_seconds=STORED_WITHIN_SECONDS
+        )
+        if wait:
+            raise TooMany(retry_after=wait)
+        return interactions.begin(db, asked.client.client_id, posted)
 
 
 def _take(
@@ -104,8 +118,10 @@ def _login(step: Login, interaction: str) -> str:
 def _issue(
     database: Database, asked: Asked, step: Issue, interaction: str, here: BrowserSession
 ) -> str | None:
-    """Return the code, or None if a grant that it would rely on is changing at this moment."""
+    """Return the code, or None if the session is over, or a grant that it would rely on is changing at this moment."""
     with database.writing() as db:
+        if not sessions.hold(db, here):  # it was read a moment ago, and whoever ends it ends what hangs on it
+            return None
         # Held until this commits: a withdrawal that comes next finds the family and ends it.
         if any(state != "ok" for state in grants.relied_on(db, step.grants).values()):
             return None

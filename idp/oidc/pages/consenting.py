@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from consent import asking
 from consent.errors import NotAsked, TextChanged
-from core import language, pages
+from core import language, pages, sessions
 from core.database import Database
 from core.events import Actor
 from core.language import Lazy, _
@@ -46,7 +46,8 @@ def decide(request: Request, database: Db, here: Here, form: Form) -> Response:
     token = form.get("i")
     try:
         with database.writing() as db:
-            sitting = _sitting(db, token, here)
+            held = here is not None and sessions.hold(db, here)
+            sitting = _sitting(db, token, here) if held else None
             if sitting is None:
                 return see_other(interactions.PATH + token)
             grant = asking.decided(

@@ -7,15 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from consent.tables import agency
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.errors import Problem
 from core.events import SYSTEM
 from core.forms import Posted
-from idp.oidc import authorize, clients
+from idp.oidc import authorize, clients, tables
 from idp.oidc.authorize import CHECKS, Asked, Refused
+from idp.oidc.pages import authorization
 from tests.conftest import ISSUER
 from tests.consent.country import HIGH, LOW, SUBSTANTIAL
 from tests.idp.oidc import provider as to
@@ -322,3 +323,14 @@ def test_the_checks_can_be_read_down() -> None:
     assert [check.__name__ for check in CHECKS[:2]] == ["client_is_known", "redirect_uri_is_registered"]
     assert all((check.__doc__ or "").endswith((".", ").")) for check in CHECKS)
     assert isinstance(Asked(Posted()), Asked)
+
+
+def test_one_network_stores_only_so_many_requests(provider: Provider) -> None:
+    """Beyond the limit a network's requests are refused with 429 and nothing is stored, by GET and by POST."""
+    assert provider.authorize().status_code == 303
+    with provider.database.writing() as db:
+        db.execute(update(limits.limit_counter).values(hits=authorization.STORED_AT_MOST))
+    assert provider.authorize().status_code == 429
+    assert provider.web.post("/authorize", data=to.request()).status_code == 429
+    with provider.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(tables.interaction)) == 1
