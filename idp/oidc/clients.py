@@ -141,6 +141,7 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> dict[str,
     for number, raw in enumerate(listed):
         metadata = {"profile": "basic", **raw} if isinstance(raw, Mapping) else raw
         drafts.append(_draft(db, reader, metadata, f"clients[{number}]", actor=actor))
+    _check_served(db, reader, [(f"clients[{number}]", draft) for number, draft in enumerate(drafts)])
     _refuse_mistakes(reader)
     made = {}
     for draft in drafts:
@@ -209,6 +210,18 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
         reader.wrong(f"{path}.client_id", _("belongs to a client of another agency"))
     subject_type = "pairwise" if known.kind == "private" else "public"
     return {**found, "agency": agency, "sign_in_purpose": purpose, "subject_type": subject_type}
+
+
+def _check_served(db: Session, reader: Reader, drafts: list[tuple[str, dict[str, Any]]]) -> None:
+    """Note each resource that is Erti itself or another agency's: who serves one may look into its tokens."""
+    if not any(draft.get("serves") for _path, draft in drafts):
+        return
+    owners = {uri: client.agency for client in listing(db) for uri in client.serves}
+    issuer = parts(db).settings.issuer.rstrip("/")
+    for path, draft in drafts:
+        for number, uri in enumerate(draft.get("serves", ())):
+            if uri.rstrip("/") == issuer or owners.setdefault(uri, draft["agency"]) != draft["agency"]:
+                reader.wrong(f"{path}.serves[{number}]", _("is a resource of somebody else"))
 
 
 def _keep(db: Session, draft: dict[str, Any], *, actor: Actor) -> tuple[Client, str | None]:

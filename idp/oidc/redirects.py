@@ -11,6 +11,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 # A loopback address of a native app: any port is as good as the registered one (RFC 8252, section 7.3).
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:[/?].*)?)", re.ASCII)
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
+# What may stand before a path. It goes into a header as it is, where ; and , and quotes would end it.
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _PLAIN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
@@ -30,7 +32,7 @@ def mistake(uri: str, *, native: bool, production: bool) -> Lazy | None:
         return _(
             "Its scheme must be https; an app's own scheme holds a dot and needs application_type native."
         )
-    if not parts.hostname or "@" in parts.netloc or "*" in parts.netloc:
+    if not _AUTHORITY.fullmatch(parts.netloc):
         return _("It needs a host name, without user information or wildcard.")
     if parts.scheme == "http" and production and not (native and parts.hostname in LOOPBACK_NAMES):
         return _("In production it must begin with https; http is only for native apps on the same machine.")

@@ -1,7 +1,6 @@
 """Authlib's server core, filled with Erti's clients and tokens: the one place where Authlib is met."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from sqlalchemy.orm import Session
 
+from consent import agencies, kept
 from core.database import parts
 from core.events import Actor, record
 from core.forms import Posted
@@ -250,7 +250,10 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
 
     def query_client(self, client_id: str) -> _Registered | None:
         found = clients.find(self.db, client_id)
-        return _Registered(found) if found else None
+        if found is None:
+            return None
+        agency = kept.look_up(self.db, ("agency", found.agency), lambda: agencies.find(self.db, found.agency))
+        return _Registered(found) if agency is not None and agency.state == "active" else None
 
     def create_oauth2_request(self, request: _Request) -> _Request:
         return request
@@ -367,7 +370,7 @@ def _by_basic(query_client: Any, request: _Request) -> _Registered | None:
         return None
     try:
         name, colon, secret = base64.b64decode(given.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not UTF-8, or not even ASCII
         return None
     for client_id, tried in ((unquote_plus(name), unquote_plus(secret)), (name, secret)):
         client: _Registered | None = query_client(client_id) if colon and client_id else None

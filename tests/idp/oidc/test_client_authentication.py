@@ -216,3 +216,13 @@ def test_any_basic_header_is_read_or_refused(content: bytes) -> None:
     header = "Basic " + base64.b64encode(content).decode()
     request = server._Request(ISSUER, Posted(), header)
     assert server._by_basic(lambda _client_id: None, request) is None
+
+
+def test_a_basic_header_that_is_no_ascii_is_refused(provider: Provider) -> None:
+    """Credentials with letters beyond ASCII outside their base64 are wrong ones, and no fault of the server."""
+    answer = provider.web.post(
+        "/token",
+        data={"grant_type": "client_credentials"},
+        headers={b"Authorization": "Basic é".encode("latin-1")},
+    )
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")

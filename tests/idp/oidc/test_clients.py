@@ -13,8 +13,9 @@ from core.database import Database
 from core.events import SYSTEM
 from core.settings import Settings
 from idp.oidc import clients, registration
+from tests.conftest import ISSUER
 from tests.consent import country
-from tests.idp.oidc.provider import PORTAL, PUBLIC, Provider
+from tests.idp.oidc.provider import API, PORTAL, PUBLIC, Provider
 
 PLAIN: dict[str, Any] = {
     "client_id": "new",
@@ -101,6 +102,9 @@ def test_the_consoles_default_is_pkce_for_all(provider: Provider) -> None:
         ({"client_id": PORTAL, "agency": "health", "sign_in_purpose": "health-sign-in"}, "client_id"),
         ({"client_secret": "é"}, "client_secret"),
         ({"resources": ["not absolute"]}, "resources[0]"),
+        ({"serves": [ISSUER]}, "serves[0]"),
+        ({"serves": [f"{ISSUER}/"]}, "serves[0]"),
+        ({"agency": "health", "sign_in_purpose": "health-sign-in", "serves": [API]}, "serves[0]"),
         ({"default_max_age": "soon"}, "default_max_age"),
         ({"client_uri": "javascript:alert(1)"}, "client_uri"),
         ({"require_pkce": "yes"}, "require_pkce"),
