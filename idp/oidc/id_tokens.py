@@ -31,7 +31,7 @@ def make(db: Session, client: Client, family: Family, *, access_token: str, nonc
         "auth_time": clock.seconds(family.auth_time),
         "acr": family.acr,
         "amr": family.amr,
-        "sid": family.sid,
+        "sid": subjects.sid(db, client, family.sid),
         "at_hash": half_hash(access_token),
     }
     if nonce:

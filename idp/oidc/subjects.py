@@ -32,6 +32,13 @@ def sub(db: Session, client: Client, citizen: str) -> str:
     return base64.b32encode(digest[:SUB_BYTES]).decode().lower()
 
 
+def sid(db: Session, client: Client, session_sid: str) -> str:
+    """Return the `sid` of a browser session at a client: each agency's own, so that no two can compare theirs."""
+    key: bytes = parts(db).keys.secret("sid")
+    digest = hmac.digest(key, f"{client.agency}\x00{session_sid}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
 def learn(db: Session, client: Client, citizen: str) -> None:
     """Keep the way back from a pairwise `sub`, so that the company can ask about the citizen by it."""
     if client.subject_type != "public":

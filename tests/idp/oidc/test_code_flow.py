@@ -4,10 +4,14 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from core import clock
-from idp.oidc import clients, families, tables, tokens
+from consent.tables import agency
+from core import clock, sessions, web
+from core.forms import Posted
+from idp.oidc import authorize, clients, families, subjects, tables, tokens
+from idp.oidc.pages import authorization
+from idp.oidc.steps import Issue
 from tests.conftest import ISSUER
 from tests.consent.country import LOW
 from tests.idp.oidc import provider as to
@@ -51,7 +55,9 @@ def test_single_sign_on_answers_at_once(provider: Provider) -> None:
     session = provider.sign_in()
     provider.allow("given_name")
     given = provider.tokens(scope="openid profile")
-    assert claims_of(given["id_token"])["sid"] == session.sid
+    with provider.database.reading() as db:
+        ours = subjects.sid(db, clients.read(db, to.PORTAL), session.sid)
+    assert claims_of(given["id_token"])["sid"] == ours
     assert provider.userinfo(given["access_token"]).json()["given_name"] == "Nino"
 
 
@@ -231,3 +237,50 @@ def test_a_private_company_knows_a_citizen_by_an_id_of_its_own(provider: Provide
     first, again = (claims_of(provider.tokens(to.COMPANY)["id_token"])["sub"] for _ in range(2))
     assert first == again != CITIZEN
     assert provider.userinfo(provider.tokens(to.COMPANY)["access_token"]).json() == {"sub": first}
+
+
+def test_a_suspended_agency_redeems_nothing(provider: Provider) -> None:
+    """A code given before its agency was suspended is worth nothing afterwards."""
+    provider.sign_in()
+    code = provider.code()
+    with provider.database.writing() as db:
+        db.execute(update(agency).where(agency.c.id == "revenue").values(state="suspended"))
+    answer = provider.redeem(code)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+def test_two_companies_cannot_tell_that_a_session_is_the_same(provider: Provider) -> None:
+    """The same browser session has another `sid` at each agency, one for all clients of one, and never its own."""
+    session = provider.sign_in()
+    portal, public, company = (
+        claims_of(provider.tokens(client)["id_token"])["sid"] for client in (to.PORTAL, to.PUBLIC, to.COMPANY)
+    )
+    assert portal == public != company
+    assert session.sid not in (portal, company)
+
+
+def test_a_session_that_ended_meanwhile_gives_no_code(provider: Provider) -> None:
+    """Whoever was signed in when the request came and is no longer when the code is made gets none, nor a family."""
+    session = provider.sign_in()
+    with provider.database.writing() as db:
+        sessions.end(db, session)
+        asked = authorize.examine(db, Posted(list(to.request().items())))
+    assert isinstance(asked, authorize.Asked)
+    step = Issue(("openid",), ())
+    assert authorization._issue(provider.database, asked, step, "", session) is None
+    with provider.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(tables.authorization)) == 0
+
+
+def test_a_session_that_ended_meanwhile_decides_nothing(provider: Provider) -> None:
+    """A "yes" from a session that ended after it was read is not kept; the way leads back to the dispatcher."""
+    session = provider.sign_in()
+    asked = provider.authorize(scope="openid profile").headers["location"]
+    page = provider.web.get(asked)
+    with provider.database.writing() as db:
+        sessions.end(db, session)
+    app: Any = provider.web.app
+    app.dependency_overrides[web._here] = lambda: session  # as it was read a moment before
+    answer = provider.send(page, decision="allow", attribute="given_name")
+    assert answer.headers["location"].startswith("/authorize/")
+    assert [one["kind"] for one in provider.history() if one["kind"].startswith("grant")] == []
