@@ -74,6 +74,7 @@ passkey = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("sign_count", BigInteger, nullable=False),
     Column("device_bound", Boolean, nullable=False),
+    Column("bound_acr", String(64), nullable=False),
     Column("name_sealed", LargeBinary, nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("used_at", Moment, nullable=False),

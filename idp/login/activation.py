@@ -144,7 +144,8 @@ def with_passkey(db: Session, stage: Stage, answer: str, *, name: str, browser: 
     if isinstance(made, Rejected):
         return made
     account = _open(db, stage)
-    passkey.put(db, account.citizen_id, made, name=name, actor=_self(account))
+    # The code was handed over at a counter, against a look at the person.
+    passkey.put(db, account.citizen_id, made, name=name, acr=assurance.HIGH, actor=_self(account))
     return _finish(db, stage, account, assurance.passkey(device_bound=made.device_bound))
 
 

@@ -31,6 +31,11 @@ def passkey(*, device_bound: bool) -> tuple[str, ...]:
     return BOUND_PASSKEY if device_bound else SYNCED_PASSKEY
 
 
+def lower(one: str, other: str) -> str:
+    """Return the lower of two levels: what was set up at one level proves no more than that later."""
+    return min(one, other, key=ORDER.index)
+
+
 def reaches(acr: str, wanted: str) -> bool:
     """Tell whether an assurance is at least the wanted one; an unknown one is never reached, nor does it reach."""
     return enough(acr, wanted)

@@ -31,16 +31,23 @@ class Shut:
 
 
 def enter(
-    db: Session, account: Account, amr: Sequence[str], visitor: Visitor, *, before: BrowserSession | None
+    db: Session,
+    account: Account,
+    amr: Sequence[str],
+    visitor: Visitor,
+    *,
+    before: BrowserSession | None,
+    most: str = assurance.HIGH,
 ) -> Entered | Shut:
     """Begin or renew the browser's session for somebody who proved to be the account's citizen.
 
     `before` is the session the browser came with: the same citizen's is renewed under a new ID and
-    keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends.
+    keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends. The session
+    reaches what `amr` does, but not more than `most`.
     """
     # Held and read anew: a lock that came in between either sees this session and ends it, or is seen here.
     account = accounts.hold(db, account.citizen_id)
-    actor, acr = Actor("citizen", account.citizen_id), assurance.of(amr)
+    actor, acr = Actor("citizen", account.citizen_id), assurance.lower(assurance.of(amr), most)
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
         return Shut(account.state)

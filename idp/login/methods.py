@@ -32,6 +32,14 @@ class Methods:
         """Count the ways that reach more than the lowest assurance."""
         return len(self.passkeys) + (self.password and self.app)
 
+    @property
+    def best(self) -> str:
+        """Return the highest assurance that the account can be entered with."""
+        reached = [one.acr for one in self.passkeys]
+        if self.password and self.app:
+            reached.append(assurance.SUBSTANTIAL)
+        return max(reached, key=assurance.ORDER.index, default=assurance.LOW)
+
 
 def of(db: Session, citizen_id: str) -> Methods:
     """Return a citizen's ways of signing in."""
@@ -54,7 +62,8 @@ def may_change(session: BrowserSession, methods: Methods) -> bool:
     It must be fresh, and as strong as the account allows up to substantial: a password alone must not
     bring in a passkey beside an app. Whoever came in with a recovery code lost the rest, and may.
     """
-    strong_enough = assurance.reaches(session.acr, assurance.SUBSTANTIAL) or methods.strong == 0
+    wanted = assurance.lower(methods.best, assurance.SUBSTANTIAL)
+    strong_enough = assurance.reaches(session.acr, wanted)
     return fresh(session) and (strong_enough or assurance.recovered(session.amr))
 
 

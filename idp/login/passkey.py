@@ -13,7 +13,7 @@ from idp import accounts, notify
 from idp.accounts import Account
 from idp.errors import PasskeyRefused
 from idp.events import PasskeyAdded, PasskeyCloneSuspected, PasskeyRemoved, PasskeyRenamed
-from idp.login import ceremony
+from idp.login import assurance, ceremony
 from idp.login.ceremony import Held, Made, Rejected
 from idp.tables import account
 from idp.tables import passkey as table
@@ -27,21 +27,23 @@ SCOPE = "account"
 
 @dataclass(frozen=True)
 class Passkey:
-    """One passkey of a citizen, as shown to them."""
+    """One passkey of a citizen, as shown to them, and the assurance (`acr`) that it reaches."""
 
     id: str
     name: str
     device_bound: bool
+    acr: str
     added_at: datetime
     used_at: datetime
 
 
 @dataclass(frozen=True)
 class Proved:
-    """Whose passkey answered, and where they wanted to go."""
+    """Whose passkey answered, and where they wanted to go. `bound_acr`: the assurance at which it was added."""
 
     account: Account
     device_bound: bool
+    bound_acr: str
     return_to: str
 
 
@@ -53,6 +55,7 @@ def of(db: Session, citizen_id: str) -> list[Passkey]:
             row.id,
             _open_name(db, citizen_id, row.id, row.name_sealed),
             row.device_bound,
+            assurance.lower(assurance.of(assurance.passkey(device_bound=row.device_bound)), row.bound_acr),
             row.added_at,
             row.used_at,
         )
@@ -73,8 +76,11 @@ def ask_sign_in(db: Session, *, browser: str, return_to: str) -> str:
     return ceremony.ask_use(db, purpose=SIGN_IN, browser=browser, return_to=return_to)
 
 
-def put(db: Session, citizen_id: str, made: Made, *, name: str, actor: Actor) -> None:
-    """Add a passkey to an account; raises PasskeyRefused if its credential ID is somebody's already."""
+def put(db: Session, citizen_id: str, made: Made, *, name: str, acr: str, actor: Actor) -> None:
+    """Add a passkey to an account; raises PasskeyRefused if its credential ID is somebody's already.
+
+    `acr` is the assurance of whoever adds it; it never reaches more (NIST SP 800-63B-4, 4.1.2).
+    """
     taken = select(table.c.id).where(table.c.credential_id == made.credential_id)
     if db.execute(taken).first():
         raise PasskeyRefused(detail="credential ID is taken")
@@ -87,6 +93,7 @@ def put(db: Session, citizen_id: str, made: Made, *, name: str, actor: Actor) ->
             public_key=made.public_key,
             sign_count=made.sign_count,
             device_bound=made.device_bound,
+            bound_acr=acr,
             name_sealed=_seal_name(db, citizen_id, passkey_id, name),
             added_at=at,
             used_at=at,
@@ -138,7 +145,7 @@ def prove(db: Session, answer: str, *, browser: str) -> Proved | Rejected:
         update(table).where(table.c.id == row.id).values(sign_count=outcome.sign_count, used_at=clock.now())
     )
     owner = accounts.hold(db, row.citizen_id)
-    return Proved(owner, row.device_bound, outcome.return_to)
+    return Proved(owner, row.device_bound, row.bound_acr, outcome.return_to)
 
 
 def _held(db: Session, credential_id: bytes) -> Held | None:

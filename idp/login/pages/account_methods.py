@@ -45,7 +45,7 @@ def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Resp
             db, form.get("credential"), purpose=PURPOSE, browser=browser.visitor(request).browser
         )
         if not isinstance(made, Rejected):
-            passkey.put(db, me.subject, made, name=form.get("name"), actor=_self(me))
+            passkey.put(db, me.subject, made, name=form.get("name"), acr=me.acr, actor=_self(me))
     if isinstance(made, Rejected):
         return _passkey_page(request, database, me, errors={"passkey-create": NOT_ACCEPTED})
     return see_other(HOME)

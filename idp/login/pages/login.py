@@ -162,7 +162,7 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
         proved = passkey.prove(db, answer, browser=visitor.browser)
         if not isinstance(proved, Rejected):
             amr = assurance.passkey(device_bound=proved.device_bound)
-            outcome = entry.enter(db, proved.account, amr, visitor, before=here)
+            outcome = entry.enter(db, proved.account, amr, visitor, before=here, most=proved.bound_acr)
     if isinstance(proved, Rejected) or outcome is None:
         raise PasskeyRefused(detail=proved.reason if isinstance(proved, Rejected) else "")
     response = JSONResponse({"location": proved.return_to})

@@ -11,6 +11,7 @@ from idp import accounts
 from idp.errors import LastStrongMethod, NameTaken, NameUnfit
 from idp.login import assurance, methods
 from idp.login.devices import Visitor, known, words
+from idp.tables import passkey as table
 from tests.authenticator import Authenticator
 from tests.idp.login.person import ISSUER, PASSWORD
 
@@ -125,6 +126,33 @@ def test_a_password_alone_changes_nothing_beside_a_passkey(nino, database) -> No
     with database.writing() as db:
         db.execute(update(browser_session).values(acr=assurance.LOW, amr=list(assurance.PASSWORD)))
     assert nino.open("/my/account/passkeys/new").status_code == 303
+
+
+@pytest.mark.parametrize("acr", [assurance.LOW, assurance.SUBSTANTIAL, assurance.HIGH])
+def test_a_passkey_reaches_no_more_than_the_session_that_added_it(person, letter, database, acr: str) -> None:
+    """A passkey that stays on its device, added at some assurance, signs in at that assurance and not above."""
+    nino = person()
+    nino.activate_with_passkey(*letter())
+    nino.open("/my/account")
+    with database.writing() as db:
+        amr = list(assurance.RECOVERY if acr == assurance.LOW else assurance.BOUND_PASSKEY)
+        db.execute(update(browser_session).values(acr=acr, amr=amr))
+    add_passkey(nino, "Another")
+    assert nino.use_passkey().status_code == 200
+    with database.reading() as db:
+        assert db.scalars(select(browser_session.c.acr)).all() == [acr]
+    may = nino.open("/my/account/passkeys/new").status_code == 200
+    assert may == (acr != assurance.LOW)
+
+
+def test_who_only_has_a_passkey_from_a_recovery_code_may_change_things(person, letter, database) -> None:
+    """A passkey that reaches the lowest assurance is enough where the account has nothing better."""
+    nino = person()
+    nino.activate_with_passkey(*letter())
+    with database.writing() as db:
+        db.execute(update(table).values(bound_acr=assurance.LOW))
+    assert nino.use_passkey().status_code == 200
+    assert nino.open("/my/account/passkeys/new").status_code == 200
 
 
 def test_a_new_password_signs_out_everywhere_else(nino, person) -> None:
