@@ -315,6 +315,7 @@ def upgrade() -> None:
         sa.Column("auth_time", core.database.Moment(), nullable=False),
         sa.Column("offline", sa.Boolean(), nullable=False),
         sa.Column("created_at", core.database.Moment(), nullable=False),
+        sa.Column("refresh_until", core.database.Moment(), nullable=False),
         sa.Column("ended_at", core.database.Moment(), nullable=True),
         sa.Column("ended_by", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_authorization")),
