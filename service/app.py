@@ -37,13 +37,14 @@ from service import site
 from service.handlers import HANDLERS
 from service.metrics import Metrics
 
+# Looked through in this order, so what systems ask for all day stands first.
 ROUTERS = (
+    idp.oidc.api.router,
+    idp.oidc.resources.api.router,
     site.router,
     idp.login.pages.router,
     idp.staff.pages.router,
-    idp.oidc.api.router,
     idp.oidc.pages.router,
-    idp.oidc.resources.api.router,
     registry_sync.api.router,
     consent.pages.router,
     consent.ledger.api.router,
