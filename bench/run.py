@@ -216,7 +216,7 @@ def served(bench: Bench) -> Iterator[psutil.Process]:
     """Run the service in one process on the first core."""
     port = server_port(bench)
     command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--workers", "1"]
-    process = subprocess.Popen(command, env=bench.environment)
+    process = subprocess.Popen(command, env=bench.environment, stdout=subprocess.DEVNULL)
     own_core(process.pid)
     try:
         wait_for(port, process)
