@@ -55,6 +55,10 @@ class Contents(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...] = ()
 
 
+# Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
+_DECODE = msgspec.json.Decoder(Contents)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """One thing to put aside. `content` is its blind hash, `identifier` the blind index it waits for."""
@@ -124,7 +128,7 @@ def settle(db: Session, source: str, contents: Sequence[bytes]) -> None:
 def opened(db: Session, source: str, content: bytes, sealed: bytes) -> Contents:
     """Open what was put aside."""
     plain = sealing.unseal(db, owner(source), SCOPE, sealed, aad=content)
-    return msgspec.json.decode(plain, type=Contents)
+    return _DECODE.decode(plain)
 
 
 def masked(raw: bytes, known: frozenset[str]) -> str:

@@ -31,10 +31,14 @@ FIELDS = frozenset(
 ) | {"UIN", "BRN"}
 
 
+# Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
+_PERSON = msgspec.json.Decoder(Person)
+
+
 def read(content: bytes, header: Sequence[str] = ()) -> Record | Bad:
     """Read one line; never raises, whatever the bytes."""
     try:
-        return record(shaped(content, Person))
+        return record(shaped(content, _PERSON))
     except Unreadable as error:
         return error.bad
 

@@ -67,6 +67,10 @@ class Payload(msgspec.Struct, frozen=True):
     sequence: int | None = None
 
 
+# Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
+_READY = msgspec.json.Decoder(Payload)
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message that was understood. `sequence` orders messages about one person, if the registry counts them."""

@@ -145,11 +145,11 @@ class Person(msgspec.Struct, frozen=True):
 Shape = TypeVar("Shape")
 
 
-def shaped(content: bytes, shape: type[Shape]) -> Shape:
-    """Read JSON text into a shape; raises Unreadable with the spot, never with the value."""
+def shaped(content: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
+    """Read JSON text into a decoder's shape; raises Unreadable with the spot, never with the value."""
     try:
         content.decode("utf-8")
-        return msgspec.json.decode(content, type=shape)
+        return decoder.decode(content)
     except UnicodeDecodeError as error:
         raise Unreadable("not-utf8") from error
     except msgspec.ValidationError as error:
