@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import forms, language, sessions
+from core import forms, language, problems, sessions
 from core.database import Database as Store
-from core.errors import Problem
+from core.errors import Invalid, Problem
 from core.forms import Posted
 from core.sessions import BrowserSession
 from core.settings import Settings
@@ -201,7 +201,11 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, dress)
+            if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
+                # No text of ours holds NUL, and PostgreSQL refuses it in the middle of a look-up.
+                await problems.answer(request, Invalid(detail="NUL"))(scope, receive, dress)
+            else:
+                await self.app(scope, receive, dress)
         finally:
             seconds = time.perf_counter() - started
             self.observe(request.method, _pattern(scope), status, seconds)

@@ -1,5 +1,6 @@
 """Free ports, and waiting for what listens on them."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -10,11 +11,21 @@ import httpx
 START_SECONDS = 120  # a machine busy with other tests takes its time
 
 
+# Below the range from which the system takes ports for outgoing connections: while a killed process
+# is away, a client that tries to reach it could otherwise be given that very port as its own.
+RANGE = range(10_000, 32_000)
+
+
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on, and that no outgoing connection will be given."""
+    while True:
+        port = random.choice(RANGE)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_for(url: str, *, verify: Any = True) -> None:

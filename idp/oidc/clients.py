@@ -90,6 +90,8 @@ def digest(secret: str) -> str:
 
 def find(db: Session, client_id: str) -> Client | None:
     """Return a client that is not switched off, or None; what this process knows is under a second old."""
+    if "\x00" in client_id:  # which PostgreSQL would refuse as a text
+        return None
     bind = db.get_bind()
     kept = _KEPT.setdefault(bind.engine, {})
     until, found = kept.get(client_id, (0.0, None))

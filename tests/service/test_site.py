@@ -73,6 +73,14 @@ def test_a_process_is_not_ready_while_nobody_signs(client: TestClient, database:
     assert not answer.json()["checkpoint"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/my/sharing/a%00b", "/authorize?client_id=%00", "/%00", "/login?return_to=%00"]
+)
+def test_a_nul_is_refused_at_the_edge(client: TestClient, path: str) -> None:
+    """No address with a NUL reaches a look-up, which PostgreSQL would refuse half-way."""
+    assert client.get(path).status_code == 400
+
+
 def test_the_last_forwarded_address_counts(client: TestClient, app: FastAPI) -> None:
     """Of several forwarded lines the proxy's own, the last, names the visitor."""
     app.state.settings = app.state.settings.model_copy(update={"trusted_proxies": ("10.0.0.0/8",)})

@@ -91,6 +91,11 @@ def test_a_purpose_the_client_was_not_registered_for(provider: Provider) -> None
     assert provider.history()[-1]["data"]["rule"] == "purpose-not-registered"
 
 
+def test_a_nul_in_a_body_is_refused(provider: Provider) -> None:
+    """A text with NUL is a mistake of the caller, on both engines."""
+    assert provider.read({**READ, "purpose": "a\x00b"}).status_code == 400
+
+
 def test_withdrawn_means_refused_at_the_next_read(provider: Provider) -> None:
     """The first read after a withdrawal is refused, and the refusal stands in the history."""
     grant = provider.allow("given_name", "income_bracket", purpose="revenue-relief")
