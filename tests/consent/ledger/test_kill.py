@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -200,6 +201,9 @@ def test_nothing_answered_is_lost_when_processes_are_killed(town: Town, tmp_path
     try:
         for _ in range(KILLS):
             time.sleep(dice.uniform(0.1, 0.8))
+            # However busy the machine is, a kill comes only after answers since the last one.
+            grown = partial(_grown, readers, answered[-1])
+            assert ports.within(READY_SECONDS, grown), "the load stands still"
             town.kill(dice.choice(sorted(town.running)))
             check(auditor, readers, held)
             answered.append(sum(reader.answered for reader in readers))
@@ -219,7 +223,6 @@ def test_nothing_answered_is_lost_when_processes_are_killed(town: Town, tmp_path
     assert database.parts.sequencer.drain(timeout=20)
     database.parts.sequencer.stop()
     assert fsck.check(database) == []
-    assert len(set(answered)) == KILLS + 1, "the load stood still between the kills"
     assert set().union(*(reader.refused for reader in readers)) <= {503}
     with database.reading() as db:
         policy = erti_verify.read_policy(signer.policy_text(db).encode())
@@ -238,6 +241,11 @@ def _held(database: Database, town: Town) -> dict[str, str]:
     held = {sample.citizen_id: digest(town.service.income_bracket(sample)) for sample in known}
     assert len(set(held.values())) > 1, "all values are alike: a mix-up would not be seen"
     return held
+
+
+def _grown(readers: list[Reader], before: int) -> bool:
+    """Whether more reads were answered than before."""
+    return sum(reader.answered for reader in readers) > before
 
 
 def _signed(database: Database) -> bool:
