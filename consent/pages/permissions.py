@@ -1,0 +1,64 @@
+"""The room of permissions: who may read what, and taking it back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consent import decisions, grants, history, sharing
+from core import pages
+from core.events import Actor
+from core.web import Citizen, Db, Form, see_other
+
+router = APIRouter(prefix="/my")
+
+
+@router.get("/sharing")
+def shared(request: Request, database: Db, me: Citizen, stopped: str = "") -> Response:
+    """Show who may read what, until when; what is over; and what the law allows without asking."""
+    with database.reading() as db:
+        every = sharing.of(db, me.subject)
+        law = sharing.by_law(db)
+    return pages.render(
+        request,
+        "consent/sharing.html",
+        section="sharing",
+        live=[one for one in every if one.grant.is_live],
+        over=[one for one in every if not one.grant.is_live],
+        by_law=law,
+        stopped=next((one for one in every if one.grant.grant_id == stopped), None),
+    )
+
+
+@router.get("/sharing/{grant_id}")
+def permission(request: Request, database: Db, me: Citizen, grant_id: str) -> Response:
+    """Show one permission: its text, its attributes, and how to take it back."""
+    with database.reading() as db:
+        found = sharing.one(db, grant_id, citizen=me.subject)
+    return pages.render(request, "consent/grant.html", section="sharing", one=found)
+
+
+@router.get("/sharing/{grant_id}/withdraw")
+def confirm(
+    request: Request,
+    database: Db,
+    me: Citizen,
+    grant_id: str,
+    attribute: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """Say in words what taking back would stop, and what the agency may keep, before it is done."""
+    with database.reading() as db:
+        found = sharing.withdrawal(db, grant_id, attribute or [], citizen=me.subject)
+    return pages.render(request, "consent/withdraw.html", section="sharing", found=found)
+
+
+@router.post("/sharing/{grant_id}/withdraw")
+def withdraw(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
+    """Take back the whole permission, or the attributes that are named."""
+    chosen = form.all("attribute")
+    with database.writing() as db:
+        grant = grants.read(db, grant_id, citizen=me.subject)
+        decisions.withdraw(db, grant, attributes=chosen or None, actor=Actor("citizen", me.subject))
+    history.settle(database, me.subject)
+    return see_other(f"/my/sharing?stopped={grant.grant_id}")
