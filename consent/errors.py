@@ -28,6 +28,13 @@ class GrantUnknown(Missing):
     text = _("There is no such permission. Look at your list of permissions.")
 
 
+class ReceiptUnknown(Missing):
+    """There is no such entry, or it is not for whoever asks to have a receipt of it."""
+
+    code = "receipt-unknown"
+    text = _("There is no entry with this reference number, or it is not yours.")
+
+
 class GrantOver(Conflict):
     """The grant ended or changed since the page was shown."""
 

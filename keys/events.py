@@ -8,13 +8,17 @@ from core.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class SigningKeyChanged(Event):
-    """A signing key moved to another of its four states: pending, active, retiring, retired."""
+    """A signing key moved to another of its four states: pending, active, retiring, retired.
+
+    `thumbprint` is the public key's (RFC 7638, SHA-256), so that the log says which key this was for ever.
+    """
 
     kind: ClassVar[str] = "signing-key-changed"
     public: ClassVar[bool] = True
     kid: str
     alg: str
     state: str
+    thumbprint: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from joserfc.jwk import ECKey, KeyParameters, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, KeyParameters, RSAKey
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ def ensure(db: Session) -> None:
     """Make the first active key of each algorithm where there is none."""
     for alg in ALGORITHMS:
         if not _in_state(db, alg, "active"):
-            _move(db, _make(db, alg), alg, "active", actor=SYSTEM)
+            _move(db, _make(db, alg), "active", actor=SYSTEM)
 
 
 def announce(db: Session, alg: str, *, actor: Actor) -> str:
@@ -54,7 +54,7 @@ def announce(db: Session, alg: str, *, actor: Actor) -> str:
     if found:
         return found[0].kid
     kid = _make(db, alg)
-    record(db, SigningKeyChanged(kid=kid, alg=alg, state="pending"), actor=actor)
+    _tell(db, kid, actor=actor)
     return kid
 
 
@@ -66,8 +66,8 @@ def rotate(db: Session, alg: str, *, actor: Actor) -> str:
     """
     kid = announce(db, alg, actor=actor)
     for old in _in_state(db, alg, "active"):
-        _move(db, old.kid, alg, "retiring", actor=actor)
-    _move(db, kid, alg, "active", actor=actor)
+        _move(db, old.kid, "retiring", actor=actor)
+    _move(db, kid, "active", actor=actor)
     parts(db).keys.signing = (0.0, None)
     return kid
 
@@ -86,7 +86,7 @@ def tend(db: Session) -> list[str]:
                 moved.append(rotate(db, alg, actor=SYSTEM))
         for key in _in_state(db, alg, "retiring"):
             if at >= key.changed_at + timedelta(days=settings.signing_key_retain_days):
-                _move(db, key.kid, alg, "retired", actor=SYSTEM)
+                _move(db, key.kid, "retired", actor=SYSTEM)
                 moved.append(key.kid)
     return moved
 
@@ -98,7 +98,7 @@ def revoke(db: Session, kid: str, *, actor: Actor) -> None:
         return
     if key.state == "active":
         rotate(db, key.alg, actor=actor)
-    _move(db, kid, key.alg, "retired", actor=actor)
+    _move(db, kid, "retired", actor=actor)
     parts(db).keys.signing = (0.0, None)
 
 
@@ -123,12 +123,20 @@ def _make(db: Session, alg: str) -> str:
     return kid
 
 
-def _move(db: Session, kid: str, alg: str, state: str, *, actor: Actor) -> None:
+def _move(db: Session, kid: str, state: str, *, actor: Actor) -> None:
     values: dict[str, Any] = {"state": state, "changed_at": clock.now()}
     if state == "retired":
         values["wrapped"] = None
     db.execute(update(signing_key).where(signing_key.c.kid == kid).values(**values))
-    record(db, SigningKeyChanged(kid=kid, alg=alg, state=state), actor=actor)
+    _tell(db, kid, actor=actor)
+
+
+def _tell(db: Session, kid: str, *, actor: Actor) -> None:
+    row = db.execute(select(signing_key).where(signing_key.c.kid == kid)).one()
+    event = SigningKeyChanged(
+        kid=kid, alg=row.alg, state=row.state, thumbprint=JWKRegistry.import_key(row.public).thumbprint()
+    )
+    record(db, event, actor=actor)
 
 
 def _in_state(db: Session, alg: str, state: str) -> list[SigningKey]:

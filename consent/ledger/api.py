@@ -1,11 +1,12 @@
 """The public files of the ledger: checkpoint, tiles and trust policy."""
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from consent.ledger import publish, signer, tiles
 from core.errors import Missing
 from core.web import Db
+from keys import jwks
 
 router = APIRouter(prefix="/ledger")
 TEXT = "text/plain; charset=utf-8"
@@ -44,3 +45,11 @@ def policy(database: Db) -> Response:
     with database.reading() as db:
         text = signer.policy_text(db)
     return Response(text, media_type=TEXT, headers=BRIEFLY)
+
+
+@router.get("/receipt-keys")
+def receipt_keys(database: Db) -> Response:
+    """Every public key that ever signed receipts, retired ones too, as a JWK Set (RFC 7517; ADR 20)."""
+    with database.reading() as db:
+        found = jwks.historical(db)
+    return JSONResponse(found, media_type="application/jwk-set+json", headers=BRIEFLY)

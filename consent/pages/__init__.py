@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from consent.pages import overview, past, permissions
+from consent.pages import overview, papers, past, permissions
 
 router = APIRouter()
-for room in (overview, permissions, past):
+for room in (overview, permissions, past, papers):
     router.include_router(room.router)

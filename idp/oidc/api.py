@@ -28,6 +28,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, content-type",
     "Access-Control-Max-Age": "3600",
 }
+ENTRY_HEADER = "Erti-Entry"  # whose receipt an agency gets at /receipts/{event_id}
 KEYS_SECONDS = 900
 DISCOVERY_SECONDS = 3600
 
@@ -86,10 +87,11 @@ def user_info(request: Request, database: Db, form: ClientForm) -> Response:
     """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
     posted = form if isinstance(form, Posted) and request.method == "POST" else None
     found = bearer.given(request.headers.getlist("authorization"), posted)
-    claims = found if isinstance(found, Denied) else userinfo.answer(database, found)
-    if isinstance(claims, Denied):
-        return denied(claims)
-    return JSONResponse(claims, headers={**NO_STORE, **ANY_ORIGIN})
+    told = found if isinstance(found, Denied) else userinfo.answer(database, found)
+    if isinstance(told, Denied):
+        return denied(told)
+    entry = {ENTRY_HEADER: told.event_id} if told.event_id else {}
+    return JSONResponse(told.claims, headers={**NO_STORE, **ANY_ORIGIN, **entry})
 
 
 @router.options("/token")

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -19,7 +20,15 @@ NO_BODY = hashlib.sha256(b"").hexdigest()
 BY_LAW = "sign-in"  # the case that a sign-in by law is for
 
 
-def answer(database: Database, token: str) -> dict[str, Any] | Denied:
+@dataclass(frozen=True)
+class Told:
+    """The claims that are answered, and the entry that stands for the read (empty where none was made)."""
+
+    claims: dict[str, Any]
+    event_id: str = ""
+
+
+def answer(database: Database, token: str) -> Told | Denied:
     """Return the claims that a token opens (OpenID Connect Core 1.0, 5.3), or the refusal.
 
     `sub` always; attributes of the client's sign-in purpose through `disclosure.release`, with no write
@@ -36,11 +45,11 @@ def answer(database: Database, token: str) -> dict[str, Any] | Denied:
         wanted = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
         names = _names(db, client, access.citizen, wanted)
     if not names:
-        return answered
+        return Told(answered)
     released = disclosure.release(database, _ask(client, access, access.citizen, names))
     if isinstance(released, NotReleased):
         return Denied("insufficient_scope", str(released.text))
-    return {**_claims(released.values), **answered}
+    return Told({**_claims(released.values), **answered}, released.receipt.event_id)
 
 
 def _names(db: Session, client: Client, citizen: str, wanted: list[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from consent import decisions, disclosure, grants
 from consent.ledger import signer
 from core import sessions
 from core.database import Database
-from tests.consent import country
+from tests.consent import country, receipt_reader
 from tests.consent.country import CITIZEN, ME, allow, ask
 
 ATTRIBUTE = re.compile(r'href="(/my[^"]*)"')
@@ -244,3 +244,32 @@ def test_an_ended_permission_can_only_be_looked_at(browser: Any, database: Datab
         decisions.withdraw(db, grant, actor=ME)
     assert "withdraw-all" not in page(browser, f"/my/sharing/{grant.grant_id}")
     assert browser.get(f"/my/sharing/{grant.grant_id}/withdraw").status_code == 409
+
+
+def test_each_entry_has_its_receipt(browser: Any, database: Database) -> None:
+    """Every entry in the history leads to its signed receipt, which opens that entry; one that is not there is not found."""
+    links = re.findall(r'href="(/my/history/entry/[^"]+/receipt)"', page(browser, "/my/history"))
+    assert len(links) == len(country.history(database))
+    keys = browser.get("/ledger/receipt-keys").json()
+    for link in links:
+        answer = browser.get(link)
+        assert answer.headers["content-type"] == "application/erti-receipt+jwt"
+        assert answer.headers["cache-control"] == "no-store"
+        found = receipt_reader.claims(answer.text, keys)
+        assert receipt_reader.opens(found)
+        assert found["jti"] in link
+    assert browser.get("/my/history/entry/11111111-2222-3333-4444-555555555555/receipt").status_code == 404
+
+
+def test_a_permission_as_a_consent_record(browser: Any, database: Database) -> None:
+    """From a permission's page its record is downloaded as JSON-LD; another's is not found."""
+    grant = live(database)
+    link = f"/my/sharing/{grant.grant_id}/record.jsonld"
+    assert link in page(browser, f"/my/sharing/{grant.grant_id}")
+    answer = browser.get(link)
+    assert answer.headers["content-type"] == "application/ld+json"
+    assert answer.json()["dct:identifier"] == grant.grant_id
+    assert answer.json()["@context"]["dpv"] == "https://w3id.org/dpv#"
+    with database.writing() as db:
+        other = allow(db, "given_name", citizen=country.OTHER)
+    assert browser.get(f"/my/sharing/{other.grant_id}/record.jsonld").status_code == 404

@@ -1,18 +1,20 @@
-"""`POST /attributes/read` and `POST /citizens/resolve`, for agencies' systems with a token of their own."""
+"""Reads, citizen IDs, receipts and consent records, for agencies' systems with a token of their own."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from consent import records
 from core import forms
 from core.database import Database
 from core.web import Db
 from idp.oidc import bearer
 from idp.oidc.bearer import Denied
-from idp.oidc.resources import reads
+from idp.oidc.resources import papers, reads
 from idp.oidc.resources.reads import Caller
 
 router = APIRouter()
@@ -29,24 +31,44 @@ Content = Annotated[bytes, Depends(_content)]
 @router.post("/attributes/read")
 def read_attributes(request: Request, database: Db, content: Content) -> Response:
     """Release attributes of a citizen who is not there, for a purpose that they or a law allowed."""
-    return _answer(request, database, content, reads.attributes)
+    return _answer(request, database, partial(reads.attributes, content=content))
 
 
 @router.post("/citizens/resolve")
 def resolve_citizen(request: Request, database: Db, content: Content) -> Response:
     """Give the citizen ID behind an identifier, for a read by law."""
-    return _answer(request, database, content, reads.resolve)
+    return _answer(request, database, partial(reads.resolve, content=content))
+
+
+@router.get("/receipts/{event_id}")
+def receipt(request: Request, database: Db, event_id: str) -> Response:
+    """Give the signed receipt, with its proof, of a decision or read that is the agency's own."""
+    return _answer(request, database, partial(papers.receipt, event_id=event_id))
+
+
+@router.get("/grants/{grant_id}/receipts")
+def grant_receipts(request: Request, database: Db, grant_id: str) -> Response:
+    """Give the receipts of every decision on a grant: given, narrowed, withdrawn, ended."""
+    return _answer(request, database, partial(papers.of_grant, grant_id=grant_id))
+
+
+@router.get("/grants/{grant_id}/record")
+def grant_record(request: Request, database: Db, grant_id: str) -> Response:
+    """Give a grant as a consent record (ISO/IEC TS 27560, JSON-LD)."""
+    found = partial(papers.record, grant_id=grant_id)
+    return _answer(request, database, found, media_type=records.MEDIA_TYPE)
 
 
 def _answer(
     request: Request,
     database: Database,
-    content: bytes,
-    respond: Callable[[Database, Caller, bytes], dict[str, Any]],
+    respond: Callable[[Database, Caller], dict[str, Any]],
+    *,
+    media_type: str = "application/json",
 ) -> Response:
     token = bearer.given(request.headers.getlist("authorization"))
     who = token if isinstance(token, Denied) else reads.caller(database, token)
     if isinstance(who, Denied):
         headers = {**NO_STORE, "WWW-Authenticate": who.challenge}
         return JSONResponse(who.body, status_code=who.code, headers=headers)
-    return JSONResponse(respond(database, who, content), headers=NO_STORE)
+    return JSONResponse(respond(database, who), headers=NO_STORE, media_type=media_type)
