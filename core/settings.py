@@ -60,6 +60,13 @@ class Settings(BaseSettings):
         1.0, description="A read not durable by then is answered with 503."
     )
     checkpoint_stale_seconds: int = Field(600, description="No checkpoint for this long stops all releases.")
+    witness_policy: Path | None = Field(
+        None,
+        description="File with the `witness`, `group` and `quorum` lines of C2SP tlog-policy; empty asks no witness.",
+    )
+    witness_seconds: float = Field(
+        4.0, gt=0, description="How long witnesses are waited for, for one checkpoint."
+    )
     ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
 
     argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")

@@ -57,6 +57,7 @@ NEEDS = {
     ),
     "node": Need(node, "Node 20 or newer with npm (Debian: apt install nodejs npm), then make test again"),
     "softhsm": Need(softhsm, "SoftHSM (Debian: apt install softhsm2)"),
+    "strace": Need(lambda: shutil.which("strace"), "strace (Debian: apt install strace)"),
 }
 MARKERS_THAT_NEED = {"browser": "chromium"}
 

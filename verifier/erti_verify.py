@@ -4,7 +4,8 @@ What acceptance establishes:
 
 1.  The trust policy used is the one whose fingerprint is printed. Compare it with your activation letter.
 2.  The bundle is in its one canonical form; no byte of it can be changed without being noticed.
-3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root.
+3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root. As many
+    witnesses as the policy's quorum wants saw this tree grow from what they saw before, and no other.
 4.  Entry 0 of that tree names the same log, the same keys and the same label key as the policy.
 5.  The label belongs to this citizen ID, and to no other: one ID has one label (RFC 9381).
 6.  Each entry shown stands at its place in the tree (RFC 9162), with the words shown and no others.
@@ -12,8 +13,8 @@ What acceptance establishes:
 8.  With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
 
 What it does not establish yet: that there is no entry after the last one shown (the verdict then reads
-INCOMPLETE-TAIL); that everybody is shown the same tree (no witnesses signed); that the server has not
-kept a second label for you; or anything about a read that went around the ledger.
+INCOMPLETE-TAIL); without a quorum in the policy, that everybody is shown the same tree; that the server has
+not kept a second label for you; or anything about a read that went around the ledger.
 
 This file shares no code with the server. It needs Python 3.11 and the `cryptography` package (50 or later).
 """
@@ -43,7 +44,9 @@ FORMAT = "erti-history-bundle/1"
 SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"
 ENTRY_KEY = hashlib.sha256(b"erti/entry/v1").digest()
 MOST_BYTES = 512 * 1024 * 1024
-ED25519, MLDSA44 = 1, 6
+ED25519, COSIGNATURE, MLDSA44 = 1, 4, 6
+KEY_BYTES = {ED25519: 33, COSIGNATURE: 33, MLDSA44: 1313}
+KEY_KINDS = {ED25519: "Ed25519", COSIGNATURE: "Ed25519", MLDSA44: "ML-DSA-44"}
 
 
 class Rejected(Exception):
@@ -60,7 +63,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Key:
-    """A log's public key, from a vkey line of C2SP signed-note."""
+    """A log's or a witness's public key, from a vkey line of C2SP signed-note."""
 
     name: str
     key_id: bytes
@@ -76,6 +79,17 @@ class Policy:
     fingerprint: str
     logs: tuple[Key, ...]
     vrf: bytes
+    witnesses: dict[str, Key] = field(default_factory=dict)
+    groups: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)  # how many of whom
+    quorum: str = "none"
+
+    def met(self, names: set[str]) -> bool:
+        """Whether these witnesses make the quorum (C2SP tlog-policy)."""
+        seen = set(names)
+        for name, (needed, members) in self.groups.items():  # members stand before their group
+            if sum(member in seen for member in members) >= needed:
+                seen.add(name)
+        return self.quorum == "none" or self.quorum in seen
 
 
 @dataclass
@@ -98,6 +112,7 @@ class History:
     root: bytes
     signed_at: int | None
     entries: list[Entry] = field(default_factory=list)
+    witnesses: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------ plain encodings
@@ -164,28 +179,62 @@ def text_of(value: object, where: str) -> str:
 
 
 def read_policy(data: bytes) -> Policy:
-    """Read a policy file. Raises Unusable."""
+    """Read a policy file: C2SP tlog-policy, and Erti's `vrf` line. Raises Unusable."""
     try:
-        lines = data.decode("ascii").split("\n")
+        lines = data.decode().split("\n")
     except UnicodeDecodeError:
         raise Unusable("the trust policy is not plain text") from None
     if lines[0] != "# Erti trust policy 1" or lines[-1] != "":
         raise Unusable("this is not an Erti trust policy (first line: # Erti trust policy 1)")
-    logs, vrf, quorum = [], b"", ""
+    found = _PolicyLines()
     for line in lines[1:-1]:
-        word, _, rest = line.partition(" ")
-        if word == "log":
-            logs.append(_key(rest))
-        elif word == "vrf" and not vrf and rest.startswith(SUITE + " "):
-            vrf = _policy_b64(rest.removeprefix(SUITE + " "))
-        elif word == "quorum" and not quorum and rest == "none":
-            quorum = rest
-        else:
-            raise Unusable(f"the trust policy has a line this verifier does not understand: {line[:60]}")
-    if not logs or len(vrf) != 32 or not quorum or len({key.name for key in logs}) != 1:
+        found.take(line)
+    logs, witnesses = found.logs, found.witnesses
+    if not logs or len(found.vrf) != 32 or not found.quorum or len({key.name for key in logs}) != 1:
         raise Unusable("the trust policy needs the keys of one log, a vrf line and a quorum line")
+    if len({key.public for key in witnesses.values()}) != len(witnesses):
+        raise Unusable("the trust policy has two witnesses with one key")
     digits = base64.b32encode(hashlib.sha256(data).digest()[:20]).decode()
-    return Policy("-".join(digits[i : i + 4] for i in range(0, 32, 4)), tuple(logs), vrf)
+    fingerprint = "-".join(digits[i : i + 4] for i in range(0, 32, 4))
+    return Policy(fingerprint, tuple(logs), found.vrf, witnesses, found.groups, found.quorum)
+
+
+@dataclass
+class _PolicyLines:
+    """What the lines of a policy have said so far."""
+
+    logs: list[Key] = field(default_factory=list)
+    vrf: bytes = b""
+    witnesses: dict[str, Key] = field(default_factory=dict)
+    groups: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    quorum: str = ""
+
+    def take(self, line: str) -> None:
+        """Read one more line."""
+        known = {*self.witnesses, *self.groups}
+        match line.split(" "):
+            case ["log", vkey]:
+                self.logs.append(_key(vkey, (ED25519, MLDSA44)))
+            case ["vrf", suite, key] if suite == SUITE and not self.vrf:
+                self.vrf = _policy_b64(key)
+            case ["witness", name, vkey] if name not in known | {"none"}:
+                self.witnesses[name] = _key(vkey, (COSIGNATURE, MLDSA44))
+            case ["group", name, needed, *members] if name not in known | {"none"}:
+                self.groups[name] = self._group(needed, members)
+            case ["quorum", name] if not self.quorum and name in known | {"none"}:
+                self.quorum = name
+            case _:
+                raise Unusable(f"the trust policy has a line this verifier does not understand: {line[:60]}")
+
+    def _group(self, needed: str, members: list[str]) -> tuple[int, tuple[str, ...]]:
+        """So many of these members; each stands above its group, and in one group only."""
+        listed = [*members, *(name for _, others in self.groups.values() for name in others)]
+        if not {*members} <= {*self.witnesses, *self.groups} or len({*listed}) != len(listed):
+            raise Unusable("the trust policy has a group whose members are unknown, or in two groups")
+        count = {"all": str(len(members)), "any": "1"}.get(needed, needed)
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", count) or int(count) > len(members):
+            raise Unusable(f"the trust policy has a group of {len(members)} that needs {needed[:20]}")
+        return int(count), tuple(members)
 
 
 def _policy_b64(text: str) -> bytes:
@@ -195,28 +244,69 @@ def _policy_b64(text: str) -> bytes:
         raise Unusable(error.reason) from None
 
 
-def _key(line: str) -> Key:
+def _key(line: str, kinds: tuple[int, ...]) -> Key:
     name, _, rest = line.partition("+")
     key_id, _, material = rest.partition("+")
     data = _policy_b64(material)
     proper = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
-    if (data[0], len(data)) not in ((ED25519, 33), (MLDSA44, 1313)) or proper.hex() != key_id or not name:
-        raise Unusable(f"the trust policy's log key {name} is not well formed")
+    if data[0] not in kinds or len(data) != KEY_BYTES[data[0]] or proper.hex() != key_id or not name:
+        raise Unusable(f"the trust policy's key {name[:60]} is not well formed, or not of its kind")
     return Key(name, proper, data[0], data[1:], line)
 
 
 # ------------------------------------------------------------------------------------ the checkpoint
 
 
-def open_checkpoint(note: str, policy: Policy) -> tuple[int, bytes, int | None]:
-    """Size, root and signing time of a checkpoint that every log key of the policy signed."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A tree that every log key signed and a quorum of witnesses cosigned, and when at the latest."""
+
+    origin: str
+    size: int
+    root: bytes
+    signed_at: int | None
+    witnesses: tuple[str, ...]
+
+
+def open_checkpoint(note: str, policy: Policy) -> Checkpoint:
+    """A checkpoint that every log key of the policy signed, and witnesses that make the policy's quorum.
+
+    Its time is the latest at which the log and a quorum of witnesses said that nothing larger was known.
+    """
+    text, head, signatures = _split_note(note)
+    times = []
+    for key in policy.logs:
+        signature = signatures.get((key.name, key.key_id))
+        if signature is None:
+            kind = KEY_KINDS[key.kind]
+            raise Rejected("UNKNOWN-KEY", f"the checkpoint has no signature of the policy's {kind} log key")
+        times += _check_signature(key, signature, text, head)
+    if head[0] != policy.logs[0].name:
+        raise Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's")
+    seen = {}
+    for name, witness in policy.witnesses.items():
+        if signature := signatures.get((witness.name, witness.key_id)):
+            seen[name] = _check_signature(witness, signature, text, head)[0]
+    if not policy.met(set(seen)):
+        names = ", ".join(sorted(seen)) or "none"
+        raise Rejected(
+            "UNWITNESSED", f"too few witnesses saw this tree ({names}): others may see another one"
+        )
+    if policy.quorum != "none":
+        times += [
+            max(at for at in seen.values() if policy.met({n for n, then in seen.items() if then >= at}))
+        ]
+    return Checkpoint(*head, min(times, default=None), tuple(sorted(seen)))
+
+
+def _split_note(note: str) -> tuple[str, tuple[str, int, bytes], dict[tuple[str, bytes], bytes]]:
+    """A checkpoint's text; its origin, size and root; its signatures by name and key ID, none checked."""
     text, gap, rest = note.rpartition("\n\n")
     head = (text + "\n").split("\n")
     if not gap or not rest.endswith("\n") or any(c < " " and c != "\n" for c in note) or len(head) != 4:
         raise Rejected("ALTERED", "the checkpoint is not a signed note of three lines")
     if not re.fullmatch(r"0|[1-9][0-9]{0,15}", head[1]):
         raise Rejected("ALTERED", "the checkpoint's tree size is not a number")
-    size, root = int(head[1]), b64(head[2], "the checkpoint's root hash", 32)
     signatures = {}
     for line in rest[:-1].split("\n"):
         dash, _, signed = line.partition(" ")
@@ -225,32 +315,28 @@ def open_checkpoint(note: str, policy: Policy) -> tuple[int, bytes, int | None]:
         if dash != "\N{EM DASH}" or (name, data[:4]) in signatures:
             raise Rejected("ALTERED", "the checkpoint has a malformed or repeated signature line")
         signatures[name, data[:4]] = data[4:]
-    times = []
-    for key in policy.logs:
-        signature = signatures.get((key.name, key.key_id))
-        if signature is None:
-            kind = "Ed25519" if key.kind == ED25519 else "ML-DSA-44"
-            raise Rejected("UNKNOWN-KEY", f"the checkpoint has no signature of the policy's {kind} log key")
-        times += _check_signature(key, signature, text + "\n", (head[0], size, root))
-    if head[0] != policy.logs[0].name:
-        raise Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's")
-    return size, root, min(times, default=None)
+    root = b64(head[2], "the checkpoint's root hash", 32)
+    return text + "\n", (head[0], int(head[1]), root), signatures
 
 
 def _check_signature(key: Key, signature: bytes, text: str, head: tuple[str, int, bytes]) -> list[int]:
-    """Check one signature; its time, if it has one (C2SP signed-note 0x01, tlog-cosignature 0x06)."""
+    """Check one signature; its time, if it has one (C2SP signed-note 0x01, tlog-cosignature 0x04 and 0x06)."""
     origin, size, root = head
     try:
         if key.kind == ED25519:
             Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
             return []
+        if key.kind == COSIGNATURE:
+            timed = f"cosignature/v1\ntime {int.from_bytes(signature[:8], 'big')}\n{text}".encode()
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature[8:], timed)
+            return [int.from_bytes(signature[:8], "big")]
         name, place = key.name.encode(), origin.encode()
         message = b"subtree/v1\n\0" + bytes([len(name)]) + name + signature[:8] + bytes([len(place)]) + place
         message += bytes(8) + size.to_bytes(8, "big") + root
         MLDSA44PublicKey.from_public_bytes(key.public).verify(signature[8:], message)
     except (InvalidSignature, ValueError):
-        kind = "Ed25519" if key.kind == ED25519 else "ML-DSA-44"
-        raise Rejected("ALTERED", f"the log's {kind} signature does not fit the checkpoint") from None
+        whose = f"the {KEY_KINDS[key.kind]} signature of {key.name}"
+        raise Rejected("ALTERED", f"{whose} does not fit the checkpoint") from None
     return [int.from_bytes(signature[:8], "big")]
 
 
@@ -365,12 +451,14 @@ def read_bundle(data: bytes, policy: Policy) -> History:
     if bundle["format"] != FORMAT:
         raise Rejected("ALTERED", f"the bundle's format is not {FORMAT}")
     citizen = text_of(bundle["citizen"], "citizen")
-    size, root, signed_at = open_checkpoint(text_of(bundle["checkpoint"], "checkpoint"), policy)
-    _check_leaf0(bundle["leaf0"], policy, size, root)
+    signed = open_checkpoint(text_of(bundle["checkpoint"], "checkpoint"), policy)
+    _check_leaf0(bundle["leaf0"], policy, signed.size, signed.root)
     label = text_of(bundle["label"], "label")
     if not re.fullmatch(r"[0-9a-f]{64}", label):
         raise Rejected("ALTERED", "the label is not 32 bytes in hex")
-    history = History(citizen, policy.logs[0].name, size, root, signed_at)
+    history = History(
+        citizen, signed.origin, signed.size, signed.root, signed.signed_at, witnesses=signed.witnesses
+    )
     _read_entries(bundle, bytes.fromhex(label), history)
     output = vrf_output(policy.vrf, b64(bundle["vrf_proof"], "vrf_proof", 80), citizen.encode())
     if output is None or hashlib.sha256(output).hexdigest() != label:
@@ -497,6 +585,13 @@ def verdict_of(history: History) -> list[str]:
     return ["INCOMPLETE-TAIL", *([f"ERASED {erased}"] if erased else [])]
 
 
+def witnessed(history: History) -> str:
+    """Who else saw this tree."""
+    if not history.witnesses:
+        return "none; that everybody is shown the same tree is not proved"
+    return f"{len(history.witnesses)} saw this tree and no other: {plain(', '.join(history.witnesses))}"
+
+
 def report(history: History, policy: Policy) -> str:
     """The text printed for an accepted bundle."""
     lines = [
@@ -507,6 +602,7 @@ def report(history: History, policy: Policy) -> str:
         "              Whether newer entries exist is not proved.",
         f"Citizen       {plain(history.citizen)}",
         f"Log           {plain(history.origin)}, {history.size} entries, signed {day(history.signed_at)}",
+        f"Witnesses     {witnessed(history)}",
         f"History       {len(history.entries)} entries",
         "",
     ]
@@ -524,6 +620,7 @@ def as_json(policy: Policy | None, verdicts: list[str], history: History | None,
             "log": history.origin,
             "size": history.size,
             "signed_at": history.signed_at,
+            "witnesses": list(history.witnesses),
             "entries": [{"number": e.number, "index": e.index, "record": e.record} for e in history.entries],
         }
     return json.dumps(known, ensure_ascii=True, indent=1)

@@ -15,8 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 ED25519 = 0x01
+COSIGNATURE = 0x04  # Ed25519, with the time at which a witness had seen nothing larger
 MLDSA44 = 0x06
-_PUBLIC_BYTES = {ED25519: 32, MLDSA44: 1312}
+WITNESS_KINDS = (COSIGNATURE, MLDSA44)
+_PUBLIC_BYTES = {ED25519: 32, COSIGNATURE: 32, MLDSA44: 1312}
+_TIME_BYTES = 8
 _MOST_BYTES = 256 * 1024
 _MOST_SIGNATURES = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -141,8 +144,22 @@ class Ed25519Signer:
         return Signature(self.key.name, self.key.key_id, self._private.sign(checkpoint.text().encode()))
 
 
+class CosignatureSigner:
+    """A witness's Ed25519 key: signs the note text and the time at which it saw it."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        _check_name(name)
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.key = VerifierKey(name, COSIGNATURE, self._private.public_key().public_bytes_raw())
+
+    def sign(self, checkpoint: Checkpoint, *, at: int) -> Signature:
+        """C2SP tlog-cosignature, section Ed25519 signed message."""
+        signed = self._private.sign(_timed(checkpoint.text(), at))
+        return Signature(self.key.name, self.key.key_id, at.to_bytes(_TIME_BYTES, "big") + signed)
+
+
 class Mldsa44Signer:
-    """The log's ML-DSA-44 key: signs a timestamped statement about the whole tree."""
+    """The ML-DSA-44 key of a log or a witness: signs a timestamped statement about the whole tree."""
 
     def __init__(self, name: str, seed: bytes) -> None:
         _check_name(name)
@@ -152,7 +169,14 @@ class Mldsa44Signer:
     def sign(self, checkpoint: Checkpoint, *, at: int) -> Signature:
         """C2SP tlog-cosignature, section ML-DSA-44 signed message."""
         signed = self._private.sign(_cosigned(self.key.name, checkpoint, at))
-        return Signature(self.key.name, self.key.key_id, at.to_bytes(8, "big") + signed)
+        return Signature(self.key.name, self.key.key_id, at.to_bytes(_TIME_BYTES, "big") + signed)
+
+
+def _timed(text: str, at: int) -> bytes:
+    """What an Ed25519 cosignature signs (C2SP tlog-cosignature)."""
+    if not 0 <= at < 2**63:
+        raise BadNote("a cosignature's time is out of range")
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
 
 
 def _cosigned(name: str, checkpoint: Checkpoint, at: int) -> bytes:
@@ -178,6 +202,16 @@ def sign(checkpoint: Checkpoint, signers: Iterable[Signer], *, at: int) -> str:
     return checkpoint.text() + "\n" + "".join(signer.sign(checkpoint, at=at).line() for signer in signers)
 
 
+def parse_lines(text: str) -> list[Signature]:
+    """Signature lines by themselves, as a witness answers with. Raises BadNote."""
+    if len(text) > _MOST_BYTES or not text.endswith("\n") or any(c < " " and c != "\n" for c in text):
+        raise BadNote("signature lines that are too long or do not end in a newline")
+    lines = text[:-1].split("\n")
+    if len(lines) > _MOST_SIGNATURES:
+        raise BadNote("too many signatures")
+    return [_signature(line) for line in lines]
+
+
 def split(note: str) -> tuple[str, list[Signature]]:
     """Text and signature lines of a note, nothing verified. Raises BadNote."""
     if len(note) > _MOST_BYTES or any(c < " " and c != "\n" for c in note):
@@ -185,10 +219,7 @@ def split(note: str) -> tuple[str, list[Signature]]:
     text, gap, rest = note.rpartition("\n\n")
     if not gap or not rest.endswith("\n"):
         raise BadNote("a note is a text, an empty line and signature lines")
-    lines = rest[:-1].split("\n")
-    if len(lines) > _MOST_SIGNATURES:
-        raise BadNote("a note with too many signatures")
-    return text + "\n", [_signature(line) for line in lines]
+    return text + "\n", parse_lines(rest)
 
 
 def _signature(line: str) -> Signature:
@@ -214,9 +245,13 @@ def verify(text: str, key: VerifierKey, signature: Signature) -> int | None:
         if key.kind == ED25519:
             Ed25519PublicKey.from_public_bytes(key.public).verify(signature.blob, text.encode())
             return None
-        at = int.from_bytes(signature.blob[:8], "big")
-        message = _cosigned(key.name, Checkpoint.parse(text), at)
-        MLDSA44PublicKey.from_public_bytes(key.public).verify(signature.blob[8:], message)
+        at = int.from_bytes(signature.blob[:_TIME_BYTES], "big")
+        signed = signature.blob[_TIME_BYTES:]
+        if key.kind == COSIGNATURE:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signed, _timed(text, at))
+        else:
+            message = _cosigned(key.name, Checkpoint.parse(text), at)
+            MLDSA44PublicKey.from_public_bytes(key.public).verify(signed, message)
         return at
     except (InvalidSignature, ValueError) as error:
         raise BadNote(f"the signature of {key.name} does not verify") from error

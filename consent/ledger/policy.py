@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 
-from consent.ledger import note
+from consent.ledger import note, quorum
 from core.database import Parts
 from keys import vrf
 
@@ -35,7 +35,8 @@ def text(house: Parts) -> str:
     """The trust policy file that `erti-verify` reads."""
     logs = "".join(f"log {key.text()}\n" for key in log_keys(house))
     label_key = note.encode(vrf.public(vrf_secret(house)))
-    return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {label_key}\nquorum none\n"
+    witnesses = quorum.of(house.settings.witness_policy).lines()
+    return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {label_key}\n{witnesses}"
 
 
 def fingerprint(policy: str) -> str:

@@ -117,14 +117,14 @@ def write_once(path: Path, data: bytes) -> bool:
     return True
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace a file durably and in one step (the checkpoint, the signer's guard)."""
-    temporary = _temporary(path, data)
+    temporary = _temporary(path, data, mode)
     temporary.replace(path)
     _sync_folder(path.parent)
 
 
-def _temporary(path: Path, data: bytes) -> Path:
+def _temporary(path: Path, data: bytes, mode: int = 0o644) -> Path:
     missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -134,7 +134,7 @@ def _temporary(path: Path, data: bytes) -> Path:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
     except OSError:
         with contextlib.suppress(OSError):
