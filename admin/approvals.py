@@ -17,7 +17,7 @@ from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
 from idp.staff import accounts
-from keys import rotation
+from keys import epochs, rotation
 
 LASTS = timedelta(days=3)
 
@@ -155,6 +155,11 @@ def _revoke(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     return ""
 
 
+def _destroy_epoch(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    epochs.destroy(db, subject["epoch"], actor=actor)
+    return ""
+
+
 def _invite(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     return accounts.open_invitation(db, accounts.read(db, subject["staff"]), actor=actor).token
 
@@ -180,6 +185,7 @@ class Deed:
 DEEDS: dict[str, Deed] = {
     "rotate-key": Deed("keys-rotate", _rotate),
     "revoke-key": Deed("keys-rotate", _revoke),
+    "destroy-epoch": Deed("keys-rotate", _destroy_epoch),
     "invite-staff": Deed("staff-manage", _invite, drop=_forget_invited),
     "publish-purpose": Deed("purposes-publish", _publish),
 }

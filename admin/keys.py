@@ -1,4 +1,4 @@
-"""The keys' room: four states, the next key published, and changes out of schedule by two people."""
+"""The keys' room: signing keys in four states, sealing epochs, and what takes two key officers."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from core.database import Database
 from core.errors import Invalid
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
-from keys import rotation
+from keys import epochs, rotation
 
 router = APIRouter(prefix="/admin/keys")
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/admin/keys")
 @router.get("")
 def keys(request: Request, database: Db, official: ReadsKeys) -> Response:
     """Show every signing key."""
-    return _page(request, database, official, errors={}, typed={"wanted": "", "reason": ""})
+    return _page(request, database, official, errors={}, typed={})
 
 
 @router.post("/announce")
@@ -52,6 +52,37 @@ def rotate(request: Request, database: Db, official: RotatesKeys, form: Form) ->
     return see_other("/admin/approvals")
 
 
+@router.post("/epochs/begin")
+def begin_epoch(database: Db, official: RotatesKeys, _form: Form) -> Response:
+    """Begin a sealing epoch: nothing is lost by it, so one person is enough. The worker moves the keys."""
+    with database.writing() as db:
+        epochs.begin(db, actor=official.actor)
+    return see_other("/admin/keys#epochs")
+
+
+@router.post("/epochs/destroy")
+def destroy_epoch(request: Request, database: Db, official: RotatesKeys, form: Form) -> Response:
+    """Ask a second key officer to agree that an old epoch's key is destroyed."""
+    typed = {"epoch": form.get("epoch"), "destroy-reason": form.get("destroy-reason")}
+    errors: dict[str, Lazy] = {}
+    with database.writing() as db:
+        if typed["epoch"] not in [str(epoch.number) for epoch in _idle(epochs.listing(db))]:
+            errors["epoch"] = _("Choose an epoch that wraps no key any more.")
+        if not typed["destroy-reason"]:
+            errors["destroy-reason"] = _("Say why, for the person who has to agree.")
+        if not errors:
+            subject = {"epoch": int(typed["epoch"])}
+            approvals.ask(db, "destroy-epoch", subject, reason=typed["destroy-reason"], official=official)
+    if errors:
+        return _page(request, database, official, errors=errors, typed=typed)
+    return see_other("/admin/approvals")
+
+
+def _idle(found: list[epochs.Epoch]) -> list[epochs.Epoch]:
+    """Return the epochs that may be destroyed."""
+    return [epoch for epoch in found if epoch.state == epochs.CLOSED and not epoch.wrapped]
+
+
 def _page(
     request: Request,
     database: Database,
@@ -61,7 +92,7 @@ def _page(
     typed: dict[str, str],
 ) -> Response:
     with database.reading() as db:
-        found = rotation.listing(db)
+        found, sealing = rotation.listing(db), epochs.listing(db)
     return show(
         request,
         official,
@@ -71,8 +102,10 @@ def _page(
         keys=found,
         algorithms=rotation.ALGORITHMS,
         wanted=_wanted(found),
+        epochs=sealing,
+        idle=[(str(epoch.number), str(epoch.number)) for epoch in _idle(sealing)],
         errors=errors,
-        typed=typed,
+        typed={"wanted": "", "reason": "", "epoch": "", "destroy-reason": ""} | typed,
     )
 
 

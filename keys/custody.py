@@ -22,8 +22,14 @@ class Custody(Protocol):
     def epoch(self) -> int:
         """Return the newest key-encryption epoch, which wraps new keys."""
 
-    def begin_epoch(self) -> int:
-        """Make a key-encryption key for a new epoch and return the epoch's number."""
+    def epochs(self) -> list[int]:
+        """Return the epochs whose key-encryption keys are here."""
+
+    def begin_epoch(self, above: int = 0) -> int:
+        """Make a key-encryption key for a new epoch, numbered above all here and `above`; return its number."""
+
+    def destroy_epoch(self, epoch: int) -> None:
+        """Destroy an epoch's key-encryption key, if it is here: what it wrapped can never be unwrapped again."""
 
     def wrap(self, epoch: int, key: bytes, aad: bytes) -> bytes:
         """Encrypt a key under an epoch's key-encryption key (AES-256-GCM)."""
@@ -43,18 +49,42 @@ class FolderCustody:
         self._folder = folder
         self._cached: dict[int, AESGCM] = {}
         self._root = self._own(folder / "root.key")
-        if not self._numbers():
+        if not self.epochs():
             self.begin_epoch()
 
     def epoch(self) -> int:
         """Return the newest key-encryption epoch."""
-        return max(self._numbers())
+        return max(self.epochs())
 
-    def begin_epoch(self) -> int:
+    def epochs(self) -> list[int]:
+        """Return the epochs whose keys are in the folder."""
+        return sorted(int(path.stem.removeprefix("epoch-")) for path in self._folder.glob("epoch-*.key"))
+
+    def begin_epoch(self, above: int = 0) -> int:
         """Make a new epoch's key-encryption key; safe against another process doing the same."""
-        number = max(self._numbers(), default=0) + 1
+        number = max([*self.epochs(), above]) + 1
         self._own(self._path(number))
         return number
+
+    def destroy_epoch(self, epoch: int) -> None:
+        """Overwrite and remove an epoch's key file, and wait until both are on the disk.
+
+        A disk that writes elsewhere instead of over (flash, copy-on-write) may keep the old bytes for a while:
+        there the folder belongs on an encrypted volume, or the keys on a token.
+        """
+        self._cached.pop(epoch, None)
+        path = self._path(epoch)
+        if path.exists():
+            with path.open("r+b") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def wrap(self, epoch: int, key: bytes, aad: bytes) -> bytes:
         """Encrypt a key under an epoch's key-encryption key."""
@@ -73,18 +103,16 @@ class FolderCustody:
         return HKDF(SHA256(), KEY_BYTES, None, b"erti/secret/v1\x00" + label.encode()).derive(self._root)
 
     def _cipher(self, epoch: int) -> AESGCM:
+        path = self._path(epoch)
+        if not path.exists():  # asked each time, as another process may have destroyed it
+            self._cached.pop(epoch, None)
+            raise CustodyBroken(detail=f"no key for epoch {epoch}")
         if epoch not in self._cached:
-            path = self._path(epoch)
-            if not path.exists():
-                raise CustodyBroken(detail=f"no key for epoch {epoch}")
             self._cached[epoch] = AESGCM(path.read_bytes())
         return self._cached[epoch]
 
     def _path(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch}.key"
-
-    def _numbers(self) -> list[int]:
-        return [int(path.stem.removeprefix("epoch-")) for path in self._folder.glob("epoch-*.key")]
 
     @staticmethod
     def _own(path: Path) -> bytes:

@@ -30,3 +30,24 @@ class CustodyBroken(Conflict):
 
     code = "custody-broken"
     text = _("The key store is not the one that this database was made with. Restore the key folder.")
+
+
+class EpochUnknown(Missing):
+    """There is no key-encryption epoch of that number."""
+
+    code = "epoch-unknown"
+    text = _("There is no sealing epoch of that number.")
+
+
+class EpochInUse(Conflict):
+    """Something is still wrapped by the epoch, or it is the one that wraps: its key must not be destroyed."""
+
+    code = "epoch-in-use"
+    text = _("This sealing epoch is still in use. Begin a new one and move every key to it first.")
+
+
+class KeysBusy(Conflict):
+    """Somebody else holds these data keys at the moment; nothing was changed."""
+
+    code = "keys-busy"
+    text = _("These keys are in use at this moment. Try again shortly.")

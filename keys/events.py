@@ -28,3 +28,12 @@ class SealingEpochBegun(Event):
     kind: ClassVar[str] = "sealing-epoch-begun"
     public: ClassVar[bool] = True
     epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealingEpochDestroyed(Event):
+    """A key-encryption epoch's key was destroyed: every key that it wrapped and none other wraps is beyond recovery."""
+
+    kind: ClassVar[str] = "sealing-epoch-destroyed"
+    public: ClassVar[bool] = True
+    epoch: int

@@ -47,6 +47,12 @@ class Keyring:
             while len(self._data) > DATA_KEYS_KEPT:
                 self._data.popitem(last=False)
 
+    def sweep(self) -> None:
+        """Drop every data key whose time is up, so that a process which has nothing to do forgets as well."""
+        with self._guard:
+            while self._data and next(iter(self._data.values()))[0] < time.monotonic():
+                self._data.popitem(last=False)
+
     def forget_data_keys(self, owner: str) -> None:
         """Drop every cached data key of an owner."""
         with self._guard:

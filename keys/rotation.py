@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import parts
 from core.events import SYSTEM, Actor, record
+from keys import epochs
 from keys.events import SigningKeyChanged
 from keys.ring import Keyring
 from keys.tables import signing_key
@@ -107,7 +108,7 @@ def _make(db: Session, alg: str) -> str:
     kid, at = secrets.token_urlsafe(12), clock.now()
     extra: KeyParameters = {"kid": kid, "alg": alg, "use": "sig"}
     key = ECKey.generate_key("P-256", extra) if alg == "ES256" else RSAKey.generate_key(RSA_BITS, extra)
-    epoch = ring.custody.epoch()
+    epoch = epochs.newest(db)
     db.execute(
         insert(signing_key).values(
             kid=kid,

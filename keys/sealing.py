@@ -5,13 +5,15 @@ from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from keys.errors import BadSeal, Shredded
+from keys import epochs
+from keys.errors import BadSeal, KeysBusy, Shredded
 from keys.ring import Keyring
 from keys.tables import data_key
 
@@ -21,6 +23,12 @@ KEY_BYTES = 32
 _FIND = select(data_key.c.epoch, data_key.c.wrapped).where(
     data_key.c.owner == bindparam("owner"), data_key.c.scope == bindparam("scope")
 )
+_FAMILY = select(data_key.c.scope, data_key.c.epoch, data_key.c.wrapped).where(
+    data_key.c.owner == bindparam("owner"),
+    or_(data_key.c.scope == bindparam("family"), data_key.c.scope.startswith(bindparam("later"))),
+)
+_HOLD = _FAMILY.with_for_update(read=True, key_share=True)
+_LOCK = _FAMILY.with_for_update(nowait=True)
 _INSERT = {
     "sqlite": sqlite.insert(data_key).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(data_key).on_conflict_do_nothing(),
@@ -65,11 +73,10 @@ def ready(db: Session, owners: Iterable[str], scope: str) -> None:
         for row in rows:
             local[row.owner, scope] = _open(ring, row.owner, scope, row.epoch, row.wrapped)
             missing.discard(row.owner)
-    epoch = ring.custody.epoch()
     fresh = {owner: secrets.token_bytes(KEY_BYTES) for owner in sorted(missing)}
     if not fresh:
         return
-    at = clock.now()
+    epoch, at = epochs.newest(db), clock.now()
     db.execute(
         _INSERT[db.get_bind().dialect.name],
         [
@@ -77,7 +84,7 @@ def ready(db: Session, owners: Iterable[str], scope: str) -> None:
                 "owner": owner,
                 "scope": scope,
                 "epoch": epoch,
-                "wrapped": ring.custody.wrap(epoch, key, _context(owner, scope, b"key")),
+                "wrapped": ring.custody.wrap(epoch, key, epochs.key_context(owner, scope)),
                 "created_at": at,
             }
             for owner, key in fresh.items()
@@ -86,6 +93,34 @@ def ready(db: Session, owners: Iterable[str], scope: str) -> None:
     # Read back: another transaction may have made the same key first, and then its key counts.
     for owner in fresh:
         local[owner, scope] = _load(db, ring, owner, scope)
+
+
+def hold(db: Session, owner: str, family: str) -> str:
+    """Return the newest scope of a family, ``family`` or ``family:N``, whose key stays until this write transaction ends.
+
+    For what is sealed now and opened later by others: `lock` and so the key's end wait for it. Makes the first key.
+    """
+    found = db.execute(_HOLD, {"owner": owner, "family": family, "later": f"{family}:"}).all()
+    if not found:
+        ready(db, [owner], family)
+        return family
+    row = max(found, key=lambda row: _generation(row.scope, family))
+    held = _local(db)
+    if (owner, row.scope) not in held and parts(db).keys.data_key(owner, row.scope) is None:
+        held[owner, row.scope] = _open(parts(db).keys, owner, row.scope, row.epoch, row.wrapped)
+    return str(row.scope)
+
+
+def lock(db: Session, owner: str, family: str) -> list[str]:
+    """Return the scopes of a family, oldest first, with their keys locked until this write transaction ends.
+
+    Raises KeysBusy at once if another transaction holds one of them; the transaction is then undone.
+    """
+    try:
+        found = db.execute(_LOCK, {"owner": owner, "family": family, "later": f"{family}:"}).all()
+    except OperationalError as error:
+        raise KeysBusy(detail=family) from error
+    return sorted((row.scope for row in found), key=lambda scope: _generation(scope, family))
 
 
 def shred(db: Session, owner: str, scope: str | None = None) -> int:
@@ -127,7 +162,7 @@ def _load(db: Session, ring: Keyring, owner: str, scope: str) -> AESGCM:
 
 
 def _open(ring: Keyring, owner: str, scope: str, epoch: int, wrapped: bytes) -> AESGCM:
-    return AESGCM(ring.custody.unwrap(epoch, wrapped, _context(owner, scope, b"key")))
+    return AESGCM(ring.custody.unwrap(epoch, wrapped, epochs.key_context(owner, scope)))
 
 
 def _local(db: Session) -> dict[tuple[str, str], AESGCM]:
@@ -138,6 +173,10 @@ def _local(db: Session) -> dict[tuple[str, str], AESGCM]:
 
 def _context(owner: str, scope: str, aad: bytes) -> bytes:
     return b"\x00".join((owner.encode(), scope.encode(), aad))
+
+
+def _generation(scope: str, family: str) -> int:
+    return int(scope[len(family) + 1 :] or 0)
 
 
 def _batches(names: list[str], size: int = 400) -> Iterable[list[str]]:

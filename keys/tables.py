@@ -1,4 +1,4 @@
-"""Tables of wrapped data keys and signing keys; private to this package."""
+"""Tables of wrapped data keys, signing keys and the epochs that wrap them; private to this package."""
 
 from sqlalchemy import Column, Integer, LargeBinary, String, Table
 
@@ -25,4 +25,15 @@ signing_key = Table(
     Column("wrapped", LargeBinary),  # gone once the key is retired
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+)
+
+# What wraps is on custody; here stands which epoch may wrap (open), which only unwraps (closed), and which is gone.
+key_epoch = Table(
+    "key_epoch",
+    Base.metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Column("destroyed_at", Moment),
 )

@@ -35,29 +35,50 @@ class TokenCustody:
         # Any: what a key can do depends on its class, and the library's types do not follow.
         self._cached: dict[int, Any] = {}
         self._root = self._root_key()
-        if not self._numbers():
+        if not self.epochs():
             self.begin_epoch()
 
     def epoch(self) -> int:
         """Return the newest key-encryption epoch."""
-        return max(self._numbers())
+        return max(self.epochs())
 
-    def begin_epoch(self) -> int:
+    def epochs(self) -> list[int]:
+        """Return the epochs whose keys are on the token."""
+        with self._guard:
+            labels = [
+                str(found[Attribute.LABEL])
+                for found in self._session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY})
+            ]
+        return sorted(int(label.removeprefix(EPOCH)) for label in labels if label.startswith(EPOCH))
+
+    def begin_epoch(self, above: int = 0) -> int:
         """Make a new epoch's key-encryption key on the token and return its number."""
-        number = max(self._numbers(), default=0) + 1
+        number = max([*self.epochs(), above]) + 1
         with self._guard:
             self._session.generate_key(
                 KeyType.AES, 256, label=f"{EPOCH}{number}", store=True, template=dict(LOCKED_AWAY)
             )
         return number
 
+    def destroy_epoch(self, epoch: int) -> None:
+        """Destroy an epoch's key on the token (C_DestroyObject), every object of that name."""
+        with self._guard:
+            self._cached.pop(epoch, None)
+            named = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: f"{EPOCH}{epoch}"}
+            for found in list(self._session.get_objects(named)):
+                found.destroy()
+
     def wrap(self, epoch: int, key: bytes, aad: bytes) -> bytes:
         """Encrypt a key under an epoch's key-encryption key, on the token."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        with self._guard:
-            sealed: bytes = self._key(epoch).encrypt(
-                key, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, TAG_BITS)
-            )
+        try:
+            with self._guard:
+                sealed: bytes = self._key(epoch).encrypt(
+                    key, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, TAG_BITS)
+                )
+        except PKCS11Error as error:
+            self._cached.pop(epoch, None)
+            raise CustodyBroken(detail=f"epoch {epoch}: {type(error).__name__}") from error
         return nonce + sealed
 
     def unwrap(self, epoch: int, wrapped: bytes, aad: bytes) -> bytes:
@@ -105,11 +126,3 @@ class TokenCustody:
                 capabilities=pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
                 template=dict(LOCKED_AWAY),
             )
-
-    def _numbers(self) -> list[int]:
-        with self._guard:
-            labels = [
-                str(found[Attribute.LABEL])
-                for found in self._session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY})
-            ]
-        return [int(label.removeprefix(EPOCH)) for label in labels if label.startswith(EPOCH)]

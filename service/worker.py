@@ -16,7 +16,7 @@ from core.errors import Problem
 from idp import notify
 from idp.login import stages
 from idp.oidc import tokens
-from keys import rotation
+from keys import epochs, rotation
 from registry_sync import inbox
 
 log = structlog.get_logger("erti.worker")
@@ -61,6 +61,7 @@ def duties() -> list[Duty]:
         Duty("expiry", 60, _expire_grants),
         Duty("purge", 300, _purge),
         Duty("keys", 3600, _tend_keys),
+        Duty("epochs", 5, epochs.tend),
     ]
 
 

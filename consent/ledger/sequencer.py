@@ -211,6 +211,7 @@ class Sequencer:
                 ticket.settle(None)
 
     def _turn(self) -> bool:
+        self._database.parts.keys.sweep()
         tickets = self._next()
         if tickets:
             self._integrate(tickets)

@@ -1,4 +1,4 @@
-"""`erti keys`: the signing keys and their four states."""
+"""`erti keys`: the signing keys and their four states, and the epochs that wrap all keys."""
 
 from typing import Annotated
 
@@ -6,9 +6,13 @@ import typer
 from rich.table import Table
 
 from keys import rotation
+from service.commands import epochs
 from service.commands.store import OPERATOR, USAGE, fail, opened, out, show
 
-app = typer.Typer(no_args_is_help=True, help="Signing keys: list, rotate, revoke.")
+app = typer.Typer(
+    no_args_is_help=True, help="Signing keys: list, rotate, revoke. Sealing epochs: `erti keys epoch`."
+)
+app.add_typer(epochs.app, name="epoch")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 

@@ -68,6 +68,24 @@ def test_a_new_epoch_leaves_the_old_one_readable(custody: TokenCustody) -> None:
     assert custody.unwrap(before, wrapped, b"") == b"k" * 32
 
 
+def test_a_destroyed_epoch_is_gone_from_the_token(custody: TokenCustody, label: str) -> None:
+    """After an epoch's key is destroyed nothing that it wrapped opens, in this process or in another one."""
+    assert MODULE is not None
+    old = custody.begin_epoch()
+    wrapped = custody.wrap(old, b"k" * 32, b"")
+    new = custody.begin_epoch(above=old + 5)
+    assert new == old + 6
+
+    custody.destroy_epoch(old)
+
+    assert old not in custody.epochs()
+    assert new in custody.epochs()
+    for act in (lambda: custody.unwrap(old, wrapped, b""), lambda: custody.wrap(old, b"k" * 32, b"")):
+        with pytest.raises(CustodyBroken):
+            act()
+    custody.destroy_epoch(old)
+
+
 def test_keys_cannot_be_read_out(custody: TokenCustody) -> None:
     """The token refuses to give the value of any key that it holds for us."""
     session = custody._session

@@ -148,3 +148,28 @@ def test_staff_are_invited_once(tmp_path: Path) -> None:
 
     assert len(set(links.values())) == 2
     assert again.exit_code == 1
+
+
+def test_an_old_epoch_is_left_behind_and_destroyed(store: Path) -> None:
+    """A new epoch begins, the keys move to it, and the old one's key file is gone; in use it is refused in a sentence."""
+    number = json.loads(erti(store, "keys", "epoch", "begin", "--json").stdout)["epoch"]
+    old = store / "keys" / f"epoch-{number - 1}.key"
+    early = erti(store, "keys", "epoch", "destroy", str(number - 1), "--yes")
+    assert early.exit_code == 1
+    assert "still in use" in early.stderr
+    assert json.loads(erti(store, "keys", "epoch", "rewrap", "--json").stdout)["moved"] > 0
+    unsure = erti(store, "keys", "epoch", "destroy", str(number - 1), stdin="n\n")
+    assert unsure.exit_code == 1
+    assert "cannot be opened afterwards" in unsure.stderr
+    assert old.exists()
+
+    assert erti(store, "keys", "epoch", "destroy", str(number - 1), "--yes").exit_code == 0
+
+    assert not old.exists()
+    states = {
+        epoch["number"]: epoch for epoch in json.loads(erti(store, "keys", "epoch", "list", "--json").stdout)
+    }
+    assert states[number - 1]["state"] == "destroyed"
+    assert states[number]["state"] == "open"
+    assert "destroyed" in erti(store, "keys", "epoch", "list").stdout
+    assert json.loads(erti(store, "keys", "list", "--json").stdout)
