@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 NPM_FOLDER = Path(__file__).parent / "interop" / "npm"
+AICS_FOLDER = Path(__file__).parent.parent / ".venv" / "oracle-aics"
 SOFTHSM_LIBRARIES = (
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib64/pkcs11/libsofthsm2.so",
@@ -42,6 +43,11 @@ def softhsm() -> str | None:
     return library if shutil.which("softhsm2-util") else None
 
 
+def aics() -> str | None:
+    """Return the Python that has the oracle aics-tlog, if it was set up, or None."""
+    return str(AICS_FOLDER / "bin" / "python") if (AICS_FOLDER / ".erti-ready").exists() else None
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing that may be missing: how to find it, and in words how to get it."""
@@ -57,6 +63,8 @@ NEEDS = {
     ),
     "node": Need(node, "Node 20 or newer with npm (Debian: apt install nodejs npm), then make test again"),
     "softhsm": Need(softhsm, "SoftHSM (Debian: apt install softhsm2)"),
+    "go": Need(lambda: shutil.which("go"), "Go 1.19 or newer (Debian: apt install golang-go)"),
+    "aics": Need(aics, "the oracle aics-tlog, which make test sets up in .venv/oracle-aics"),
     "strace": Need(lambda: shutil.which("strace"), "strace (Debian: apt install strace)"),
 }
 MARKERS_THAT_NEED = {"browser": "chromium"}

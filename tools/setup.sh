@@ -27,13 +27,44 @@ clients_for_node() {
   fi
 }
 
+# Two programs that others wrote check the ledger in the tests. Without them the tests are listed as not run.
+oracles() {
+  if [ -f tests/oracles/go/go.mod ] && command -v go >/dev/null 2>&1; then
+    (cd tests/oracles/go && go mod download) >/dev/null 2>&1 || say "The Go oracle's module could not be fetched."
+  fi
+  oracle_lock=tests/oracles/aics.lock
+  oracle=.venv/oracle-aics
+  [ -f "$oracle_lock" ] || return 0
+  oracle_wanted=$(cksum <"$oracle_lock")
+  [ "$oracle_wanted" = "$(cat "$oracle/.erti-ready" 2>/dev/null)" ] && return 0
+  say "Installing the oracle aics-tlog in an environment of its own ..."
+  rm -rf "$oracle"
+  # It asks for Python 3.12. Where there is none it runs on ours all the same, and its verdict says on which it ran.
+  for oracle_python in python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12*/bin/python3.12 python3.13 python3.14 .venv/bin/python; do
+    command -v "$oracle_python" >/dev/null 2>&1 || continue
+    "$oracle_python" -m venv --clear "$oracle" >/dev/null 2>&1 || continue
+    if "$oracle/bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
+        --only-binary :all: --ignore-requires-python -r "$oracle_lock" >/dev/null 2>&1; then
+      printf '%s\n' "$oracle_wanted" >"$oracle/.erti-ready"
+      return 0
+    fi
+  done
+  rm -rf "$oracle"
+  say "It could not be installed; the tests that need it will be listed as not run."
+}
+
+helpers() {
+  clients_for_node
+  oracles
+}
+
 # The larger set holds the smaller one, so `make run` after `make test` has nothing to do.
 fingerprint() { cat "$1" pyproject.toml | cksum | tr ' ' '-'; }
 wanted=$(fingerprint "$lock")
 stamp=.venv/.erti-ready
 if [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null; then
   if grep -qsxF -e "$lock $wanted" -e "requirements-test.lock $(fingerprint requirements-test.lock)" "$stamp"; then
-    [ "$lock" = requirements.lock ] || clients_for_node
+    [ "$lock" = requirements.lock ] || helpers
     exit 0
   fi
   # A smaller set must not be laid over a larger one with other versions: take the larger again.
@@ -94,4 +125,4 @@ if ! .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-de
   stop "Erti itself could not be installed; the whole story is in $log."
 fi
 printf '%s %s\n' "$lock" "$wanted" >"$stamp"
-[ "$lock" = requirements.lock ] || clients_for_node
+[ "$lock" = requirements.lock ] || helpers

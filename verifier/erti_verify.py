@@ -133,6 +133,13 @@ def _no_floats(text: str) -> NoReturn:
     raise ValueError(f"a number that is not whole: {text[:20]}")
 
 
+def _whole(text: str) -> int:
+    """A number that every JSON program holds exactly; larger ones have no one spelling (RFC 7493 section 2.2)."""
+    if abs(value := int(text)) >= 2**53:
+        raise ValueError(f"a number that is too large: {text[:20]}")
+    return value
+
+
 def _sorted(value: Any) -> Any:
     """The same value, members in the order of RFC 8785 section 3.2.3 (UTF-16 code units)."""
     if isinstance(value, dict):
@@ -144,7 +151,7 @@ def _sorted(value: Any) -> Any:
 def canonical(data: bytes, where: str) -> Any:
     """The JSON value of `data`, if `data` is its one canonical form (RFC 8785, whole numbers only)."""
     try:
-        value = json.loads(data.decode(), parse_float=_no_floats, parse_constant=_no_floats)
+        value = json.loads(data.decode(), parse_int=_whole, parse_float=_no_floats, parse_constant=_no_floats)
         again = json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError) as error:
         raise Rejected("ALTERED", f"{where} is not JSON: {error}") from None

@@ -158,3 +158,24 @@ def test_any_text_is_a_note_or_refused(text: str) -> None:
     except note.BadNote:
         return
     assert body + "\n" + "".join(s.line() for s in signatures) == text
+
+
+COSIGNED = """example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==
+"""
+
+
+def test_the_published_cosigned_checkpoint() -> None:
+    """C2SP's example (whose keys are not published) is read as it describes it: 72 bytes, the time first; and signs as it says."""
+    text, (log, witness) = note.split(COSIGNED)
+    assert note.Checkpoint.parse(text).size == 20852163
+    assert (log.name, len(log.blob)) == ("example.com/behind-the-sofa", 64)
+    assert (witness.name, len(witness.blob)) == ("witness.example.com/w1", 72)
+    assert int.from_bytes(witness.blob[:8], "big") == 1679315147
+    assert note._timed(text, 1679315147).decode() == f"cosignature/v1\ntime 1679315147\n{text}"
+    with pytest.raises(note.BadNote):
+        note.open_checkpoint(COSIGNED, KEYS)
