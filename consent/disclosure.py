@@ -1,7 +1,8 @@
 """The one door: no attribute value leaves except through here, each after its entry in the ledger."""
 
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -12,11 +13,12 @@ from consent.door import Ask, NotReleased, Situation
 from consent.errors import AskMalformed, RefusedTooOften
 from consent.events import Disclosed, RecordUnmasked, StaffLooked
 from consent.evidence import Entry
-from consent.ledger.sequencer import Integrated
+from consent.ledger.errors import RequestReused
+from consent.ledger.sequencer import Integrated, Refused
 from consent.resolving import ResolveAsk, resolve
 from core import limits
 from core.database import Database
-from core.events import Actor, record
+from core.events import OFFICE, Actor, record
 from registry_sync import attributes, people
 from registry_sync.attributes import Envelope
 from registry_sync.catalogue import CATALOGUE
@@ -33,21 +35,27 @@ __all__ = [
     "UnmatchedAsk",
     "own",
     "release",
+    "release_all",
     "resolve",
     "staff",
     "unmatched",
 ]
 
 REFUSALS_A_MINUTE = 600
+REFUSALS_IN_BATCHES_A_MINUTE = 6_000
 LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
 class Released:
-    """A "yes": the values by attribute (what no register holds is left out), and the entry that stands for it."""
+    """A "yes": the values by attribute (what no register holds is left out), and the entry that stands for it.
+
+    `withheld` was asked for as well, and is not covered.
+    """
 
     values: dict[str, Envelope]
     receipt: Integrated
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +94,7 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
     (1) no write transaction is open in this thread, which would wait for itself on SQLite (DESIGN 6);
     (2) every rule of `door.CHECKS` holds; a refused read about a known citizen joins their history;
     (3) the values can be read;
-    (4) the entry is durable in the ledger, and the grant was live at that very moment.
+    (4) the entry is durable in the ledger, and the grant, mandate or sitting stood at that very moment.
 
     Only then are values returned. Raises RuntimeError (1), RefusedTooOften (2), LedgerBusy when the entry
     is not durable in time or could not be proved, RequestReused for a request ID that is spent (`evidence.obtain`).
@@ -95,24 +103,90 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
     with database.reading() as db:
         found = door.situation(db, ask)
         refused = door.refusal(found)  # (2)
-        values = {} if refused else attributes.read(db, ask.citizen, ask.attributes)  # (3)
+        values = {} if refused else attributes.read(db, ask.citizen, found.names)  # (3)
     if refused:
         _keep_refusal(database, found, refused)
         return refused
-    grant = found.grant if ask.attributes else None
+    receipt = evidence.obtain(database, _entry(found))  # (4)
+    return door.ended(receipt.rule) if isinstance(receipt, Refused) else _released(found, values, receipt)
+
+
+def release_all(database: Database, asks: Sequence[Ask]) -> list[Released | NotReleased | RequestReused]:
+    """Release attributes of many citizens to one client for one purpose; one answer for each, in their order.
+
+    Establishes for each what `release` does, with a few queries for all, and hands every entry to the
+    sequencer at once. Raises as `release` does, for the whole; AskMalformed for asks of different kinds.
+    """
+    door.outside_writing(database)
+    if not asks:
+        return []
+    with database.reading() as db:
+        found = door.situations(db, asks)
+        refused = [door.refusal(one) for one in found]
+        going = [one for one, no in zip(found, refused, strict=True) if no is None]
+        names = {name for one in going for name in one.names}
+        values = attributes.read_many(db, [one.ask.citizen for one in going], names)
+    _keep_refusals(database, [(one, no) for one, no in zip(found, refused, strict=True) if no])
+    receipts = iter(evidence.obtain_all(database, [_entry(one) for one in going]))
+    answers: list[Released | NotReleased | RequestReused] = []
+    for one, no in zip(found, refused, strict=True):
+        receipt = None if no else next(receipts)
+        if no is not None:
+            answers.append(no)
+        elif isinstance(receipt, Integrated):
+            held = values.get(one.ask.citizen, {})
+            told = {name: held[name] for name in one.names if name in held}
+            answers.append(_released(one, told, receipt))
+        elif isinstance(receipt, Refused):
+            answers.append(door.ended(receipt.rule))
+        elif receipt is not None:
+            answers.append(receipt)
+    return answers
+
+
+def _released(found: Situation, values: dict[str, Envelope], receipt: Integrated) -> Released:
+    return Released(values, receipt, found.beyond if found.ask.narrow else ())
+
+
+def _entry(found: Situation) -> Entry:
+    """Return the entry that a release rests on: what it says, in whose chains, and what must stand meanwhile."""
+    ask = found.ask
+    grant = found.grant if found.names else None
     rests_on = (grant.grant_id, str(grant.version)) if grant else ("", "")
-    facts = (ask.citizen, ask.purpose, *rests_on, *sorted(ask.attributes))
-    entry = Entry(
+    beside = []
+    if found.mandate is not None:
+        beside.append((f"{evidence.MANDATE}:{found.mandate.id}", found.mandate.version))
+    if found.sitting is not None:
+        beside.append((f"{evidence.DESK}:{found.sitting.id}", found.sitting.version))
+    also = [f"{name} {version}" for name, version in beside]
+    facts = (ask.citizen, ask.purpose, *rests_on, *also, *sorted(found.names))
+    return Entry(
         event=_disclosed(found, outcome="released"),
-        about=[ask.citizen],
-        actor=Actor("client", ask.client),
+        about=_chains(found),
+        actor=_actor(found),
         client=ask.client,
         request_id=ask.request_id,
         bound_to=evidence.binding(ask.body_sha256, *facts),
         relies_on=(grant.grant_id, grant.version) if grant else None,
+        beside=tuple(beside),
     )
-    receipt = evidence.obtain(database, entry)  # (4)
-    return Released(values, receipt) if receipt else door.ENDED_MEANWHILE
+
+
+def _chains(found: Situation) -> list[str]:
+    """Return whose histories a read joins: the citizen's, of whoever acts for them, and at a desk the office's."""
+    ask = found.ask
+    chains = [ask.citizen if found.person else agencies.chain(ask.agency)]
+    if found.representative is not None:
+        chains.append(found.representative.citizen_id)
+    if ask.channel == "desk":
+        chains.append(OFFICE)
+    return chains
+
+
+def _actor(found: Situation) -> Actor:
+    if found.ask.channel == "desk" and found.ask.official:
+        return Actor("staff", found.ask.official)
+    return Actor("client", found.ask.client)
 
 
 def own(db: Session, citizen: str, names: Iterable[str]) -> dict[str, Envelope]:
@@ -193,9 +267,9 @@ def _looked(
         bound_to=evidence.binding(request_id),
     )
     receipt = evidence.obtain(database, entry)
-    if receipt is None:
-        raise RuntimeError("a look by staff relies on no grant, so none can have ended")
-    return receipt
+    if isinstance(receipt, Integrated):
+        return receipt
+    raise RuntimeError("a look by staff relies on no grant, so none can have ended")
 
 
 def _keep_refusal(database: Database, found: Situation, refused: NotReleased) -> None:
@@ -204,17 +278,32 @@ def _keep_refusal(database: Database, found: Situation, refused: NotReleased) ->
         wait = limits.hit(db, "door.refused", ask.client, most=REFUSALS_A_MINUTE, per_seconds=60)
         if not wait:
             event = _disclosed(found, outcome="refused", rule=refused.rule)
-            about = ask.citizen if found.person else agencies.chain(ask.agency)
-            record(db, event, actor=Actor("client", ask.client), about=[about])
+            record(db, event, actor=_actor(found), about=_chains(found))
+    if wait:
+        raise RefusedTooOften(retry_after=wait)
+
+
+def _keep_refusals(database: Database, refused: Sequence[tuple[Situation, NotReleased]]) -> None:
+    clients = Counter(found.ask.client for found, _no in refused)
+    if not clients:
+        return
+    most, wait = REFUSALS_IN_BATCHES_A_MINUTE, 0
+    with database.writing() as db:
+        for client, times in clients.items():
+            wait = limits.hit(db, "door.refused.batch", client, most=most, per_seconds=60, times=times)
+        for found, no in refused if not wait else ():
+            event = _disclosed(found, outcome="refused", rule=no.rule)
+            record(db, event, actor=_actor(found), about=_chains(found))
     if wait:
         raise RefusedTooOften(retry_after=wait)
 
 
 def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Disclosed:
-    ask, terms = found.ask, found.purpose
+    ask, terms, released = found.ask, found.purpose, outcome == "released"
     # What does not exist, or is another's, must not stand in a history under a name the asker chose.
     known = terms if terms is not None and terms.agency == ask.agency else None
-    names = tuple(name for name in ask.attributes if name in CATALOGUE)
+    names = [name for name in (found.names if released else ask.attributes) if name in CATALOGUE]
+    withheld = tuple(name for name in found.beyond if name in CATALOGUE)
     return Disclosed(
         agency=ask.agency,
         client=ask.client,
@@ -222,11 +311,17 @@ def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Di
         purpose_version=known.version if known else None,
         basis=known.basis["kind"] if known else None,
         law=known.law if known else None,
-        attributes=names,
+        attributes=tuple(names),
         grant=found.grant.grant_id if found.grant and known else None,
-        channel="law" if known and known.by_law else ask.channel,
+        channel="law" if known and known.by_law and ask.channel == "standing" else ask.channel,
         case=ask.case,
         official=ask.official,
+        withheld=withheld or None,
+        citizen=ask.citizen if found.representative else None,
+        representative=found.representative.citizen_id if found.representative else None,
+        mandate=found.mandate.id if found.mandate else None,
+        office=found.sitting.office if found.sitting else None,
+        sitting=ask.sitting,
         request_id=ask.request_id,
         outcome=outcome,
         rule=rule,

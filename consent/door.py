@@ -1,16 +1,18 @@
 """The rules of the door: what must be true before an attribute may be released, as a list to read down."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, assurance, grants, kept, purposes
+from consent import agencies, assurance, desk, grants, kept, mandates, purposes
 from consent.agencies import Agency
+from consent.desk import Sitting
 from consent.errors import AskMalformed
 from consent.grants import Grant
+from consent.mandates import Mandate
 from consent.purposes import Purpose
 from core.database import Database
 from core.language import Lazy, _
@@ -23,7 +25,11 @@ MOST_ATTRIBUTES = 100
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Channel = Literal["sign-in", "standing", "law"]
+# How a read comes about. sign-in: a token of a session at this moment; offline: a token that came of a refresh
+# token with offline access; standing: an agency's system, by consent; law: the same, by law; behalf: asked by
+# somebody who acts for the citizen; desk: at a counter, confirmed by the citizen there.
+Channel = Literal["sign-in", "offline", "standing", "law", "behalf", "desk"]
+SIGNED_IN = ("sign-in", "offline")  # these may be about nothing but who it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,9 @@ class Ask:
 
     `attributes` are names; `acr` is the assurance of the sign-in behind a token (none for a standing
     read); `request_id` and `body_sha256` (hex) make a repeated request the same read; `case` is the
-    agency's own reference and `official` its person in charge.
+    agency's own reference and `official` the pseudonym of its person in charge, which only the agency can
+    open. With `narrow` what is not covered is left out instead of refusing the whole. `representative` is
+    the citizen ID of whoever acts for the citizen, `sitting` the ID of the sitting at a desk.
     """
 
     citizen: str
@@ -48,6 +56,9 @@ class Ask:
     official: str | None = None
     token: str | None = None
     registered: bool = True  # whether this very client was registered for the purpose
+    narrow: bool = False
+    representative: str | None = None
+    sitting: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", tuple(dict.fromkeys(self.attributes)))
@@ -60,7 +71,9 @@ class Ask:
             or any(
                 text is not None and (len(text) > LONGEST_CASE or not text.isprintable()) for text in texts
             )
-            or not (self.attributes or self.channel == "sign-in")
+            or not (self.attributes or self.channel in SIGNED_IN)
+            or (self.channel == "behalf") != (self.representative is not None)
+            or (self.channel == "desk") != (self.sitting is not None)
         ):
             raise AskMalformed(detail=self.channel)
 
@@ -83,6 +96,9 @@ class Situation:
     grant: Grant | None
     person: Person | None
     declared: frozenset[str] = frozenset()  # what any version that counts here names
+    mandate: Mandate | None = None
+    representative: Person | None = None
+    sitting: Sitting | None = None
 
     @property
     def terms(self) -> Purpose:
@@ -90,6 +106,32 @@ class Situation:
         if self.purpose is None:
             raise LookupError("a rule was asked before the purpose was known")
         return self.purpose
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """What the law, the grant or the word given at a desk covers."""
+        if self.sitting is not None:
+            return self.sitting.agreed & self.declared
+        if self.purpose is not None and self.purpose.by_law:
+            return self.declared
+        return self.grant.attributes if self.grant else frozenset()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What would be released: all that is asked for, or the covered part where the ask may be narrowed.
+
+        Of nothing covered nothing is made, and the rules refuse; save at a sign-in, which may go on with a name.
+        """
+        if not self.ask.narrow:
+            return self.ask.attributes
+        kept = tuple(name for name in self.ask.attributes if name in self.covered)
+        signed_in = self.ask.channel in SIGNED_IN and self.grant is not None
+        return kept if kept or signed_in else self.ask.attributes
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What is asked for and not covered."""
+        return tuple(name for name in self.ask.attributes if name not in self.covered)
 
 
 def outside_writing(database: Database) -> None:
@@ -105,16 +147,65 @@ def situation(db: Session, ask: Ask) -> Situation:
 
     Agency and purpose may be a second old; grant and person are always read live.
     """
-    purpose = kept.look_up(db, ("purpose", ask.purpose), lambda: purposes.find(db, ask.purpose))
-    grant = None
-    declared = frozenset(purpose.names) if purpose else frozenset()
-    if purpose is not None and not purpose.by_law:
+    agency, purpose = _known(db, ask)
+    grant, acts, mandate, sitting = None, None, None, None
+    if ask.sitting is not None:
+        sitting = desk.confirmed(db, ask.sitting, citizen=ask.citizen, purpose=ask.purpose)
+        if sitting is not None:
+            purpose = purposes.read(db, ask.purpose, sitting.purpose_version)
+    elif purpose is not None and not purpose.by_law:
         grant = grants.live(db, citizen=ask.citizen, purpose=ask.purpose)
-        if grant is not None and grant.purpose_version != purpose.version:
-            purpose = purposes.read(db, ask.purpose, grant.purpose_version)
-            declared |= frozenset(purpose.names)
-    agency = kept.look_up(db, ("agency", ask.agency), lambda: agencies.find(db, ask.agency))
-    return Situation(ask, agency, purpose, grant, people.find(db, ask.citizen), declared)
+    if ask.representative is not None:
+        acts = people.find(db, ask.representative)
+        mandate = mandates.covering(
+            db, giver=ask.citizen, holder=ask.representative, agency=ask.agency, purpose=ask.purpose
+        )
+    person = people.find(db, ask.citizen)
+    terms, declared = _terms(db, purpose, grant)
+    return Situation(ask, agency, terms, grant, person, declared, mandate, acts, sitting)
+
+
+def situations(db: Session, asks: Sequence[Ask]) -> list[Situation]:
+    """Like `situation`, for many citizens, one agency and one purpose, without a query for each of them.
+
+    Raises AskMalformed unless all asks are standing reads of one client for one purpose.
+    """
+    first = asks[0]
+    alike = {(ask.agency, ask.client, ask.purpose, ask.registered) for ask in asks}
+    if len(alike) > 1 or not {ask.channel for ask in asks} <= {"standing", "law"}:
+        raise AskMalformed(detail="a batch of different kinds")
+    agency, purpose = _known(db, first)
+    citizens = [ask.citizen for ask in asks]
+    known = people.several(db, citizens)
+    allowed: dict[str, Grant] = {}
+    if purpose is not None and not purpose.by_law:
+        allowed = grants.live_of_many(db, citizens=citizens, purpose=first.purpose)
+    versions = {grant.purpose_version: grant for grant in allowed.values()}
+    terms = {version: _terms(db, purpose, grant) for version, grant in versions.items()}
+    found = []
+    for ask in asks:
+        grant = allowed.get(ask.citizen)
+        counts, declared = terms[grant.purpose_version] if grant else _terms(db, purpose, None)
+        found.append(Situation(ask, agency, counts, grant, known.get(ask.citizen), declared))
+    return found
+
+
+def _known(db: Session, ask: Ask) -> tuple[Agency | None, Purpose | None]:
+    return (
+        kept.look_up(db, ("agency", ask.agency), lambda: agencies.find(db, ask.agency)),
+        kept.look_up(db, ("purpose", ask.purpose), lambda: purposes.find(db, ask.purpose)),
+    )
+
+
+def _terms(
+    db: Session, purpose: Purpose | None, grant: Grant | None
+) -> tuple[Purpose | None, frozenset[str]]:
+    """Return the version that counts, and all that it or the newest one names."""
+    declared = frozenset(purpose.names) if purpose else frozenset()
+    if purpose is not None and grant is not None and grant.purpose_version != purpose.version:
+        purpose = purposes.read(db, purpose.id, grant.purpose_version)
+        declared |= frozenset(purpose.names)
+    return purpose, declared
 
 
 def refusal(found: Situation) -> NotReleased | None:
@@ -156,7 +247,7 @@ def purpose_is_the_clients(found: Situation) -> NotReleased | None:
 
 def attributes_are_within(found: Situation) -> NotReleased | None:
     """Every attribute asked for stands in the purpose."""
-    if not set(found.ask.attributes) <= found.declared:
+    if not set(found.names) <= found.declared:
         return NotReleased(
             "attribute-outside-purpose", _("The purpose does not name every attribute that was asked for.")
         )
@@ -170,11 +261,42 @@ def case_is_named(found: Situation) -> NotReleased | None:
     return None
 
 
+def official_is_named(found: Situation) -> NotReleased | None:
+    """A read that rests on a law, and that no citizen's own sign-in is behind, names the official it is for."""
+    alone = found.ask.channel in ("standing", "law", "behalf") and found.ask.acr is None
+    if found.terms.by_law and alone and not (found.ask.official or "").strip():
+        return NotReleased("official-missing", _("A read by law must name the official that it is for."))
+    return None
+
+
+def mandate_is_live(found: Situation) -> NotReleased | None:
+    """Whoever acts for the citizen is known, lives, and has a mandate that covers this purpose now."""
+    if found.ask.representative is None:
+        return None
+    acts = found.representative
+    if acts is None or acts.state == "deceased" or found.mandate is None:
+        return NotReleased(
+            "mandate-missing",
+            _("The citizen has not given this person a mandate for this, or no longer does."),
+        )
+    return None
+
+
+def citizen_confirmed(found: Situation) -> NotReleased | None:
+    """At a desk: the citizen confirmed there, with a sign-in of their own, and not long ago."""
+    if found.ask.channel != "desk" or found.sitting is not None:
+        return None
+    return NotReleased(
+        "desk-not-confirmed", _("The citizen has not confirmed this at the desk, or it is over.")
+    )
+
+
 def assurance_is_enough(found: Situation) -> NotReleased | None:
     """Where a sign-in is behind the read, it reached the purpose's assurance."""
-    if found.ask.channel != "sign-in":
+    acr = found.sitting.acr if found.sitting else found.ask.acr
+    if acr is None and found.ask.channel not in SIGNED_IN:
         return None
-    if not assurance.enough(found.ask.acr or "", found.terms.acr):
+    if not assurance.enough(acr or "", found.terms.acr):
         return NotReleased(
             "assurance-too-low", _("The sign-in was not strong enough for this purpose. Sign in again.")
         )
@@ -183,15 +305,14 @@ def assurance_is_enough(found: Situation) -> NotReleased | None:
 
 def grant_is_live(found: Situation) -> NotReleased | None:
     """Where consent is the basis, the citizen gave it, and it has neither ended nor expired."""
-    if found.terms.by_law or not found.ask.attributes or found.grant is not None:
+    if found.terms.by_law or not found.ask.attributes or found.grant or found.sitting:
         return None
     return NotReleased("no-grant", _("The citizen has not allowed this, or no longer does."))
 
 
 def grant_covers(found: Situation) -> NotReleased | None:
-    """Where consent is the basis, it covers every attribute asked for."""
-    agreed = found.grant.attributes if found.grant else frozenset()
-    if found.terms.by_law or set(found.ask.attributes) <= agreed:
+    """Where consent is the basis, it covers every attribute that would be released."""
+    if set(found.names) <= found.covered:
         return None
     return NotReleased(
         "attribute-not-agreed", _("The citizen has not allowed every attribute that was asked for.")
@@ -218,6 +339,9 @@ CHECKS: tuple[Check, ...] = (
     purpose_is_the_clients,
     attributes_are_within,
     case_is_named,
+    official_is_named,
+    mandate_is_live,
+    citizen_confirmed,
     assurance_is_enough,
     grant_is_live,
     grant_covers,
@@ -225,4 +349,14 @@ CHECKS: tuple[Check, ...] = (
     citizen_lives,
 )
 NO_SUCH_CITIZEN = NotReleased("citizen-unknown", _("There is no citizen with this ID."))
-ENDED_MEANWHILE = NotReleased("grant-ended", _("The citizen has just taken this permission back."))
+# What the ledger itself refuses: it ended between the check and the entry.
+_ENDED = {
+    "grant-ended": _("The citizen has just taken this permission back."),
+    "mandate-ended": _("The mandate has just ended."),
+    "desk-ended": _("The sitting at the desk has just ended."),
+}
+
+
+def ended(rule: str) -> NotReleased:
+    """Return the "no" of what ended between the check and the entry."""
+    return NotReleased(rule, _ENDED[rule])

@@ -70,6 +70,34 @@ class AskMalformed(Invalid):
     text = _("The request is not complete or one of its parts is too long. Check it and send it again.")
 
 
+class MandateUnknown(Missing):
+    """The citizen neither gave nor holds such a mandate."""
+
+    code = "mandate-unknown"
+    text = _("There is no such mandate. Look at your list of mandates.")
+
+
+class MandateOver(Conflict):
+    """The mandate was answered or ended since the page was shown."""
+
+    code = "mandate-over"
+    text = _("This mandate has changed in the meantime. Look at it again before you decide.")
+
+
+class MandateMalformed(Invalid):
+    """A mandate is for nobody else, for nothing, or for too long."""
+
+    code = "mandate-malformed"
+    text = _("This mandate is not complete. Say for whom, for what and until when.")
+
+
+class SittingUnknown(Missing):
+    """There is no such sitting at a desk, or it is somebody else's."""
+
+    code = "sitting-unknown"
+    text = _("This is over, or it is not yours. Ask the clerk to begin again.")
+
+
 class RefusedTooOften(TooMany):
     """A client goes on asking for what the door refuses, or for people it does not find."""
 

@@ -102,7 +102,11 @@ class GrantEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Disclosed(Event):
-    """Attributes were released to an agency, or a read was refused and `rule` says by which rule."""
+    """Attributes were released to an agency, or a read was refused and `rule` says by which rule.
+
+    `attributes` were released (or, of a refused read, asked for); `withheld` were asked for too and are not
+    covered. A read on behalf names both people and the mandate, one at a desk the office and the sitting.
+    """
 
     kind: ClassVar[str] = "disclosed"
     agency: str
@@ -116,6 +120,12 @@ class Disclosed(Event):
     channel: str
     case: str | None = None
     official: str | None = None
+    withheld: tuple[str, ...] | None = None
+    citizen: str | None = None
+    representative: str | None = None
+    mandate: str | None = None
+    office: str | None = None
+    sitting: str | None = None
     request_id: str
     outcome: str
     rule: str | None = None
@@ -134,7 +144,7 @@ class CitizenResolved(Event):
     law: str | None = None
     identifier_type: str
     case: str
-    official: str | None = None
+    official: str
     request_id: str
     outcome: str
 
@@ -167,3 +177,75 @@ class RecordUnmasked(Event):
     request_id: str
     outcome: str
     looked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MandateOffered(Event):
+    """A citizen offered another the right to act for them; it counts once the other accepts."""
+
+    kind: ClassVar[str] = "mandate-offered"
+    outcome: str = "offered"
+    mandate: str
+    giver: str
+    holder: str
+    agencies: tuple[str, ...]
+    purposes: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MandateGiven(Event):
+    """The right to act for another began: both agreed to it. In the histories of both."""
+
+    kind: ClassVar[str] = "mandate-given"
+    outcome: str = "given"
+    mandate: str
+    giver: str
+    holder: str
+    agencies: tuple[str, ...]
+    purposes: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MandateEnded(Event):
+    """The right to act for another ended, or an offer of it came to nothing. In the histories of both."""
+
+    kind: ClassVar[str] = "mandate-ended"
+    outcome: str = "ended"
+    mandate: str
+    giver: str
+    holder: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskOpened(Event):
+    """A clerk began a procedure for a citizen at a counter; nothing is shown before the citizen confirms."""
+
+    kind: ClassVar[str] = "desk-opened"
+    outcome: str = "opened"
+    agency: str
+    purpose: str
+    purpose_version: int
+    sitting: str
+    clerk: str
+    office: str
+    case: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskAnswered(Event):
+    """A citizen confirmed or refused what a clerk asked at a counter, or the sitting was closed: `outcome`."""
+
+    kind: ClassVar[str] = "desk-answered"
+    outcome: str
+    agency: str
+    purpose: str
+    purpose_version: int
+    sitting: str
+    clerk: str
+    office: str
+    attributes: tuple[str, ...]
+    left_out: tuple[str, ...]
+    reason: str | None = None

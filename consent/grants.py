@@ -52,6 +52,7 @@ _LIVE = _ALL.where(
     or_(*(table.c.state == state for state in LIVE_STATES)),
     table.c.expires_at > bindparam("at", type_=table.c.expires_at.type),
 )
+AT_ONCE = 500
 _UNEXPIRED = select(table.c.grant_id, table.c.version, table.c.state, table.c.expires_at)
 
 
@@ -59,6 +60,20 @@ def live(db: Session, *, citizen: str, purpose: str) -> Grant | None:
     """Return the grant that reads for this purpose may rely on now, or None."""
     row = db.execute(_LIVE, {"citizen": citizen, "purpose": purpose, "at": clock.now()}).first()
     return grant(row) if row else None
+
+
+def live_of_many(db: Session, *, citizens: Iterable[str], purpose: str) -> dict[str, Grant]:
+    """Like `live` for many citizens, by citizen ID, with few queries."""
+    wanted, found = list(dict.fromkeys(citizens)), {}
+    for start in range(0, len(wanted), AT_ONCE):
+        query = _ALL.where(
+            table.c.citizen.in_(wanted[start : start + AT_ONCE]),
+            table.c.purpose == purpose,
+            or_(*(table.c.state == state for state in LIVE_STATES)),
+            table.c.expires_at > clock.now(),
+        )
+        found.update({row.citizen: grant(row) for row in db.execute(query)})
+    return found
 
 
 def latest(db: Session, *, citizen: str, purpose: str) -> Grant | None:

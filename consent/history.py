@@ -162,7 +162,7 @@ def _where(db: Session, citizen: str, only: Filter) -> list[ColumnElement[bool]]
 
 
 def _spoken(db: Session, citizen: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[HistoryEntry]:
-    names = _names(db)
+    names = _names(db, citizen)
     for row in rows:
         facts = _opened(db, citizen, row)
         if facts is None:
@@ -204,9 +204,10 @@ def _opened(db: Session, citizen: str, row: Row[*tuple[Any, ...]]) -> dict[str, 
     return msgspec.json.decode(content, type=dict[str, Any])
 
 
-def _names(db: Session) -> Names:
+def _names(db: Session, citizen: str) -> Names:
     reads = language.current()
     return Names(
         {agency.id: agency.name(reads) for agency in agencies.listing(db)},
         {purpose.id: purpose.text(reads)["title"] for purpose in purposes.listing(db)},
+        citizen,
     )

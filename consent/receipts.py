@@ -19,7 +19,8 @@ from keys.errors import Shredded
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DECISION = "grant-"
 READS = ("disclosed", "citizen-resolved")
-NOT_TOLD = ("reason",)  # why a permission ended may be a death, which is not for every company to know
+# Why a permission ended may be a death, which is not for every company to know; nor are citizen IDs.
+NOT_TOLD = ("reason", "citizen", "representative", "mandate")
 _ENTRY = select(
     subject.c.chain,
     entry.c.leaf_index,

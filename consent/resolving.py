@@ -21,7 +21,7 @@ LONGEST_IDENTIFIER = 64
 
 @dataclass(frozen=True, kw_only=True)
 class ResolveAsk:
-    """What an agency knows of a person, and why it asks: an identifier, a purpose by law, a case."""
+    """What an agency knows of a person, and why it asks: an identifier, a purpose by law, a case, its official's pseudonym."""
 
     agency: str
     client: str
@@ -31,7 +31,7 @@ class ResolveAsk:
     case: str
     request_id: str
     body_sha256: str
-    official: str | None = None
+    official: str
 
     def __post_init__(self) -> None:
         texts = (
@@ -39,7 +39,7 @@ class ResolveAsk:
             (self.identifier, LONGEST_IDENTIFIER),
             (self.case, LONGEST_CASE),
             (self.request_id, LONGEST_REQUEST_ID),
-            (self.official or "-", LONGEST_CASE),
+            (self.official, LONGEST_CASE),
         )
         short = all(text.strip() and len(text) <= most and text.isprintable() for text, most in texts)
         if not short or not SHA256.fullmatch(self.body_sha256):

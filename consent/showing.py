@@ -10,6 +10,7 @@ from babel.numbers import format_decimal
 
 from core import language
 from core.language import Lazy, _
+from registry_sync import people
 from registry_sync.catalogue import CATALOGUE, GROUPS, SOURCES
 
 # Words that registers use; anything else is shown as the register says it.
@@ -50,6 +51,11 @@ def source(name: str) -> str:
 def group(name: str) -> str:
     """Return what a group of attributes is called, in the reader's language."""
     return _by_language(GROUPS[name]) if name in GROUPS else name
+
+
+def person(citizen_id: str) -> str:
+    """Return what somebody else is called: their citizen ID, since their name is theirs to tell."""
+    return people.grouped(citizen_id)
 
 
 def value(name: str, held: Any) -> str:

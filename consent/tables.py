@@ -1,4 +1,4 @@
-"""Tables of agencies, purposes and grants; private to this package."""
+"""Tables of agencies, purposes, grants, mandates and sittings at desks; private to this package."""
 
 from sqlalchemy import Column, Index, Integer, String, Table, text
 
@@ -59,4 +59,44 @@ Index(
     unique=True,
     sqlite_where=_LIVE,
     postgresql_where=_LIVE,
+)
+
+# The right to act for another, at these agencies and for these purposes.
+mandate = Table(
+    "mandate",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("giver", String(64), nullable=False, index=True),
+    Column("holder", String(64), nullable=False, index=True),
+    Column("agencies", Document, nullable=False),
+    Column("purposes", Document, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("offered_at", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
+    Column("ended_by", String(16)),
+    Column("version", Integer, nullable=False),
+)
+
+# One procedure for one citizen at a counter, for some minutes.
+sitting = Table(
+    "desk_sitting",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("clerk", String(64), nullable=False, index=True),
+    Column("office", String(120), nullable=False),
+    Column("citizen", String(64), nullable=False, index=True),
+    Column("agency", String(64), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("purpose_version", Integer, nullable=False),
+    Column("reference", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("agreed", Document, nullable=False),
+    Column("acr", String(64)),
+    Column("wrong_codes", Integer, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
 )

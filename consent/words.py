@@ -1,11 +1,10 @@
 """What each kind of entry says to the citizen whose history it is in: a sentence, and what else to know."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from consent import showing
+from consent import errands, showing
+from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
+
+__all__ = ["GROUPS", "KINDS", "RULES", "Names", "Said", "group", "kinds", "say"]
 
 GROUPS: dict[str, Lazy] = {
     "reads": _("Who looked"),
@@ -16,48 +15,40 @@ GROUPS: dict[str, Lazy] = {
 }
 
 
-@dataclass(frozen=True)
-class Names:
-    """What agencies and purposes are called, by their IDs."""
-
-    agencies: Mapping[str, str] = field(default_factory=dict)
-    purposes: Mapping[str, str] = field(default_factory=dict)
-
-    def agency(self, agency_id: Any) -> str:
-        """Return an agency's name, or its ID if it is not known."""
-        return self.agencies.get(str(agency_id), str(agency_id))
-
-    def purpose(self, purpose_id: Any) -> str:
-        """Return a purpose's title, or its ID if it is not known."""
-        return self.purposes.get(str(purpose_id), str(purpose_id))
-
-
-@dataclass(frozen=True)
-class Said:
-    """An entry in words. `state` is empty, bad, or quiet; `details` are pairs of a term and a text."""
-
-    title: str
-    details: tuple[tuple[str, str], ...] = ()
-    state: str = ""
-
-
-Data = Mapping[str, Any]
-Sentence = Callable[[Data, Names], Said]
+# How a read came about, as its citizen is told.
+CHANNELS: dict[str, Lazy] = {
+    "sign-in": _("{agency} read {attributes} when you signed in"),
+    "offline": _("{agency} read {attributes} while you were away, as you allowed when you signed in"),
+    "standing": _("{agency} read {attributes}, as you allowed"),
+    "law": _("{agency} read {attributes}, because a law allows it"),
+    "behalf": _("{agency} read {attributes}, asked by {who}, who acts for you"),
+    "desk": _("A clerk at {office} read {attributes} for {agency}, as you confirmed there"),
+}
+_ACTED = _("{agency} read {attributes} of {who}, for whom you act")
+_ACTED_REFUSED = _(
+    "{agency} asked for {attributes} of {who}, naming you as the one who acts, and was refused"
+)
 
 
 def _disclosed(data: Data, names: Names) -> Said:
     refused = data.get("outcome") != "released"
-    facts = {"agency": names.agency(data["agency"]), "attributes": showing.labels(data["attributes"])}
-    if refused:
+    acted = bool(data.get("representative")) and names.reader == data.get("representative")
+    facts = {
+        "agency": names.agency(data["agency"]),
+        "attributes": showing.labels(data["attributes"]),
+        "office": data.get("office", ""),
+        "who": showing.person(data.get("citizen" if acted else "representative", "")),
+    }
+    if acted:
+        title = _ACTED_REFUSED if refused else _ACTED
+    elif refused:
         title = _("{agency} asked for {attributes} and was refused")
-    elif data["channel"] == "sign-in" and not data["attributes"]:
+    elif data["channel"] in ("sign-in", "offline") and not data["attributes"]:
         title = _("{agency} learned that it is you, and nothing else")
-    elif data["channel"] == "sign-in":
-        title = _("{agency} read {attributes} when you signed in")
-    elif data.get("basis") == "law":
-        title = _("{agency} read {attributes}, because a law allows it")
     else:
-        title = _("{agency} read {attributes}, as you allowed")
+        title = CHANNELS.get(data["channel"], CHANNELS["standing"])
+        if data.get("basis") == "law" and data["channel"] in ("standing", "law"):
+            title = CHANNELS["law"]
     return Said(str(title.format(**facts)), _read_details(data, names), "bad" if refused else "")
 
 
@@ -82,10 +73,20 @@ def _read_details(data: Data, names: Names) -> tuple[tuple[str, str], ...]:
         (_("Law"), data.get("law", "")),
         (_("Case"), data.get("case", "")),
         (_("Official"), data.get("official", "")),
+        (_("Office"), data.get("office", "")),
+        (_withheld(data), showing.labels(data.get("withheld", ())) if data.get("withheld") else ""),
         (_("Why it was refused"), str(rule or data.get("rule", ""))),
         (_("System"), data.get("client", "")),
     )
     return tuple((str(term), str(text)) for term, text in pairs if text)
+
+
+def _withheld(data: Data) -> Lazy:
+    if data.get("basis") == "law":
+        return _("Asked also for, which its purpose does not name")
+    if data.get("channel") == "desk":
+        return _("Asked also for, which you did not confirm")
+    return _("Asked also for, which you had not allowed")
 
 
 RULES: dict[str, Lazy] = {
@@ -94,6 +95,12 @@ RULES: dict[str, Lazy] = {
     "purpose-of-another-agency": _("It named a purpose of another agency."),
     "attribute-outside-purpose": _("It asked for something that its purpose does not name."),
     "case-missing": _("It did not say for which case."),
+    "official-missing": _("It did not say for which official."),
+    "mandate-missing": _("There was no mandate for it."),
+    "mandate-ended": _("The mandate had just ended."),
+    "desk-not-confirmed": _("You had not confirmed it at the desk."),
+    "desk-ended": _("The sitting at the desk had just ended."),
+    "purpose-not-registered": _("That system was not registered for the purpose."),
     "assurance-too-low": _("The sign-in was not strong enough."),
     "no-grant": _("You have not allowed it, or no longer do."),
     "attribute-not-agreed": _("You have not allowed all of it."),
@@ -198,6 +205,22 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "grant-declined": ("sharing", _grant(_("You did not allow {agency} to read {attributes}"), "quiet")),
     "grant-withdrawn": ("sharing", _withdrawn),
     "grant-ended": ("sharing", _grant(_("Your permission for {agency} ended"), "quiet")),
+    "mandate-offered": (
+        "sharing",
+        errands.mandate(_("You offered {who} to act for you"), _("You were offered to act for {who}")),
+    ),
+    "mandate-given": (
+        "sharing",
+        errands.mandate(_("{who} may now act for you"), _("You may now act for {who}")),
+    ),
+    "mandate-ended": (
+        "sharing",
+        errands.mandate(
+            _("{who} does not act for you any more"), _("You do not act for {who} any more"), "quiet"
+        ),
+    ),
+    "desk-opened": ("sharing", errands.desk(_("A clerk at {office} began a procedure for you"))),
+    "desk-answered": ("sharing", errands.desk_answered),
     "signed-in": ("sign-in", _signed_in),
     "session-began": ("sign-in", _session_began),
     "session-ended": ("sign-in", _plain(_("A sign-in ended"), "quiet")),

@@ -19,8 +19,8 @@ limit_counter = Table(
 )
 
 
-def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int) -> int:
-    """Count one event; return 0 if it is within `most` per window, else the seconds until the window ends.
+def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int, times: int = 1) -> int:
+    """Count one event, or several at once; return 0 if it is within `most` per window, else the seconds until the window ends.
 
     The window begins with the first event. The key is stored hashed, so the table names nobody.
     """
@@ -38,7 +38,7 @@ def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int) -> i
     row = db.execute(
         update(limit_counter)
         .where(limit_counter.c.key_hash == name)
-        .values(hits=limit_counter.c.hits + 1)
+        .values(hits=limit_counter.c.hits + times)
         .returning(limit_counter.c.hits, limit_counter.c.until)
     ).one()
     return _left(row.until, at) if row.hits > most else 0

@@ -123,6 +123,19 @@ def lock(db: Session, owner: str, family: str) -> list[str]:
     return sorted((row.scope for row in found), key=lambda scope: _generation(scope, family))
 
 
+def fetch(db: Session, owners: Iterable[str], scope: str) -> None:
+    """Load many owners' data keys with few queries, so that `unseal` need not look up each; makes none."""
+    ring: Keyring = parts(db).keys
+    local = _local(db)
+    missing = sorted(
+        {owner for owner in owners if (owner, scope) not in local and ring.data_key(owner, scope) is None}
+    )
+    for batch in _batches(missing):
+        pairs = [(owner, scope) for owner in batch]
+        for row in db.execute(select(data_key).where(tuple_(data_key.c.owner, data_key.c.scope).in_(pairs))):
+            ring.keep_data_key(row.owner, scope, _open(ring, row.owner, scope, row.epoch, row.wrapped))
+
+
 def shred(db: Session, owner: str, scope: str | None = None) -> int:
     """Destroy an owner's data keys, all or one scope's; what they sealed cannot be opened afterwards.
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
 from keys import sealing
+from keys.errors import Shredded
 from registry_sync import holding
 from registry_sync.catalogue import CATALOGUE, ENROLMENT
 from registry_sync.errors import RecordUnknown
@@ -26,6 +27,7 @@ __all__ = [
     "opened",
     "put",
     "read",
+    "read_many",
     "save",
     "unmatched",
 ]
@@ -36,7 +38,14 @@ Document = dict[str, tuple[Any, str]]
 
 _ENCODE = msgspec.json.Encoder()
 _DECODE = msgspec.json.Decoder(Document)
-_OF_CITIZEN = select(table.c.source, table.c.sealed).where(table.c.citizen_id == bindparam("citizen"))
+_OF_CITIZEN = select(table.c.citizen_id, table.c.source, table.c.sealed).where(
+    table.c.citizen_id == bindparam("citizen")
+)
+_OF_MANY = select(table.c.citizen_id, table.c.source, table.c.sealed).where(
+    table.c.citizen_id.in_(bindparam("citizens", expanding=True)),
+    table.c.source.in_(bindparam("sources", expanding=True)),
+)
+AT_ONCE = 500
 _UNMATCHED = select(quarantined_record).where(quarantined_record.c.id == bindparam("record"))
 _OF_SOURCE = _OF_CITIZEN.where(table.c.source == bindparam("source"))
 
@@ -66,20 +75,39 @@ def read(db: Session, citizen_id: str, names: Iterable[str]) -> dict[str, Envelo
 
     Only `consent.disclosure` may call this. Raises Shredded if the citizen was erased.
     """
-    wanted: dict[str, list[str]] = {}
-    for name in names:
-        if name in CATALOGUE:
-            wanted.setdefault(CATALOGUE[name].source, []).append(name)
-            wanted.setdefault(ENROLMENT, []).append(name)
+    wanted = _by_source(names)
     found: dict[str, Envelope] = {}
     for row in db.execute(_OF_CITIZEN, {"citizen": citizen_id}):
-        if row.source not in wanted:
-            continue
-        document = opened(db, citizen_id, row.source, row.sealed)
-        for name in wanted[row.source]:
-            # What a test citizen was enrolled with gives way to what the register itself says.
-            if name in document and (row.source != ENROLMENT or name not in found):
-                found[name] = Envelope(document[name][0], row.source, document[name][1])
+        if row.source in wanted:
+            _take(db, row, wanted, found)
+    return found
+
+
+def read_many(
+    db: Session, citizen_ids: Iterable[str], names: Iterable[str]
+) -> dict[str, dict[str, Envelope]]:
+    """Like `read` for many people, with few queries. Who was erased in the meantime is left out.
+
+    Only `consent.disclosure` may call this.
+    """
+    wanted = _by_source(names)
+    people = list(dict.fromkeys(citizen_ids))
+    found: dict[str, dict[str, Envelope]] = {citizen: {} for citizen in people}
+    if not wanted:
+        return found
+    rows = [
+        row
+        for start in range(0, len(people), AT_ONCE)
+        for row in db.execute(
+            _OF_MANY, {"citizens": people[start : start + AT_ONCE], "sources": sorted(wanted)}
+        )
+    ]
+    sealing.fetch(db, {row.citizen_id for row in rows}, SCOPE)
+    for row in rows:
+        try:
+            _take(db, row, wanted, found[row.citizen_id])
+        except Shredded:
+            found[row.citizen_id] = {}
     return found
 
 
@@ -156,3 +184,22 @@ def save(db: Session, documents: Mapping[tuple[str, str], Document]) -> None:
 def opened(db: Session, citizen_id: str, source: str, sealed: bytes) -> Document:
     """Open one sealed document."""
     return _DECODE.decode(sealing.unseal(db, citizen_id, SCOPE, sealed, aad=source.encode()))
+
+
+def _by_source(names: Iterable[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        if name in CATALOGUE:
+            wanted.setdefault(CATALOGUE[name].source, []).append(name)
+            wanted.setdefault(ENROLMENT, []).append(name)
+    return wanted
+
+
+def _take(
+    db: Session, row: Row[*tuple[Any, ...]], wanted: Mapping[str, list[str]], found: dict[str, Envelope]
+) -> None:
+    document = opened(db, row.citizen_id, row.source, row.sealed)
+    for name in wanted[row.source]:
+        # What a test citizen was enrolled with gives way to what the register itself says.
+        if name in document and (row.source != ENROLMENT or name not in found):
+            found[name] = Envelope(document[name][0], row.source, document[name][1])

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,10 @@ LIVING, DECEASED, ERASED = "living", "deceased", "erased"
 _VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _MISREAD = str.maketrans("OIL", "011", " -\u00a0\u2010\u2011\u2013")
 _FIND = select(person).where(person.c.citizen_id == bindparam("citizen"))
+_FIND_MANY = select(person.c.citizen_id, person.c.state, person.c.matched_at).where(
+    person.c.citizen_id.in_(bindparam("citizens", expanding=True))
+)
+AT_ONCE = 500
 _BY_IDENTIFIER = select(person_identifier.c.citizen_id).where(person_identifier.c.blind == bindparam("blind"))
 _ENCODE = msgspec.json.Encoder()
 _DECODE = msgspec.json.Decoder(Identity)
@@ -93,6 +97,17 @@ def find(db: Session, citizen_id: str) -> Person | None:
     except Shredded:
         born = ""
     return Person(citizen_id, row.state, born or None, row.matched_at)
+
+
+def several(db: Session, citizen_ids: Iterable[str]) -> dict[str, Person]:
+    """Return those of many people who are known, by citizen ID, with few queries; their `born` is not opened."""
+    wanted = list(dict.fromkeys(citizen_ids))
+    found: dict[str, Person] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        for row in db.execute(_FIND_MANY, {"citizens": wanted[start : start + AT_ONCE]}):
+            if row.state != ERASED:
+                found[row.citizen_id] = Person(row.citizen_id, row.state, None, row.matched_at)
+    return found
 
 
 def by_identifier(db: Session, identifier_type: str, value: str) -> str | None:

@@ -22,7 +22,7 @@ import idp.oidc.pages
 import idp.oidc.resources.api
 import idp.staff.pages
 import registry_sync.api
-from consent import grants
+from consent import evidence
 from consent.ledger import subjects
 from consent.ledger.sequencer import Sequencer
 from core import clock, pages, problems
@@ -82,7 +82,7 @@ def open_house(settings: Settings) -> Database:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     house = Parts(settings=settings, keys=Keyring(custody(settings)), sealer=EventSealer(), handlers=HANDLERS)
     database = Database(house)
-    house.sequencer = Sequencer(database, check_grants=grants.relied_on)
+    house.sequencer = Sequencer(database, check_grants=evidence.stands)
     return database
 
 

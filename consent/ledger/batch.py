@@ -56,8 +56,9 @@ class Disclosure:
     """A read that must be in the ledger before it happens.
 
     `about` are the chains it belongs to, the citizen's own first. `grant_id` and `grant_version` are
-    what it relies on, None if it relies on a law. (`client`, `request_id`) is claimed once; without a
-    request ID nothing is claimed. What is kept of `body_sha256` is a keyed hash.
+    what it relies on, None if it relies on a law; `beside` names what else must stand at that moment, as
+    ``kind:ID`` and version. (`client`, `request_id`) is claimed once; without a request ID nothing is
+    claimed. What is kept of `body_sha256` is a keyed hash.
     """
 
     event: Event
@@ -72,6 +73,12 @@ class Disclosure:
     client: str = ""
     request_id: str = ""
     body_sha256: bytes = b""
+    beside: Sequence[tuple[str, int]] = ()
+
+    @property
+    def relies_on(self) -> tuple[tuple[str, int], ...]:
+        """All that must stand when the entry is made: (ID, version)."""
+        return (*([(self.grant_id, self.grant_version)] if self.grant_id else []), *self.beside)
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Reused:
 
 @dataclass(frozen=True)
 class Refused:
-    """The grant ended or changed before the entry could be made; the refusal itself is in the ledger."""
+    """What it relied on ended or changed before the entry could be made; the refusal itself is in the ledger."""
 
     rule: str
 
@@ -144,11 +151,11 @@ class Item:
         found = self.disclosure
         return (found.client, found.request_id) if found.request_id else None
 
-    def refused(self) -> tuple[entries.Draft, dict[str, Any]]:
-        """The entry to make instead when the grant is over: the same event, refused."""
+    def refused(self, rule: str) -> tuple[entries.Draft, dict[str, Any]]:
+        """The entry to make instead when what it relied on is over: the same event, refused."""
         event = self.disclosure.event
         names = {member.name for member in dataclasses.fields(event)}
-        changes = {"outcome": "refused", "rule": GRANT_ENDED}
+        changes = {"outcome": "refused", "rule": rule}
         event = dataclasses.replace(event, **{k: v for k, v in changes.items() if k in names})
         body = events.body(event, self.event_id, self.at, self.disclosure.actor)
         return entries.Draft(body), self.clear | {"outcome": "refused"}
@@ -285,8 +292,7 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     committed, seen here and placed before the refusal it causes, or it waits for this batch.
     """
     batch = Batch.begin(db, labels)
-    relied = [(i.disclosure.grant_id, i.disclosure.grant_version) for i in items if i.disclosure.grant_id]
-    grants = check_grants(db, [(grant_id, version) for grant_id, version in relied if grant_id])
+    grants = check_grants(db, [pair for item in items for pair in item.disclosure.relies_on])
     names = sorted({name for item in items for name in item.disclosure.about})
     _add_waiting(batch, db.execute(_TAKE_CHAINS, {"chains": names}).mappings().all())
     batch.know(names)
@@ -324,14 +330,17 @@ def _decide(
     claimed: _Claims,
 ) -> Outcome:
     found = item.disclosure
-    state = grants[found.grant_id, found.grant_version] if found.grant_id else "ok"
-    if state == "locked":
+    states = {pair: grants[pair] for pair in found.relies_on}
+    if "locked" in states.values():
         return Later()
-    if state != "ok":
-        draft, clear = item.refused()
+    ended = next((pair for pair, state in states.items() if state != "ok"), None)
+    if ended is not None:
+        kind, beside, _id = ended[0].partition(":")
+        rule = f"{kind}-ended" if beside else GRANT_ENDED
+        draft, clear = item.refused(rule)
         for name in found.about:
             batch.add(name, draft, item.event_id, clear)
-        return Refused(GRANT_ENDED)
+        return Refused(rule)
     if item.claim in claimed:
         body, first, before = claimed[item.claim]
         same = hmac.compare_digest(body, _asked(batch.db, found))

@@ -1,5 +1,6 @@
 """Everything this portal says to the identity service, through Authlib's stock Starlette client."""
 
+import hmac
 import json
 import secrets
 import ssl
@@ -116,7 +117,9 @@ class Identity:
 
     # ------------------------------------------------------------------------------ on the agency's own
 
-    async def read(self, reading: Reading, citizen_id: str, *, case: str = "", title: str = "") -> Outcome:
+    async def read(
+        self, reading: Reading, citizen_id: str, *, case: str = "", official: str = "", title: str = ""
+    ) -> Outcome:
         """Read attributes for one purpose, the citizen being absent."""
         outcome = _outcome(title or reading.title)
         token = await self._own_token()
@@ -127,7 +130,7 @@ class Identity:
             "request_id": secrets.token_urlsafe(16),
         }
         if case:
-            body["case"] = case
+            body |= {"case": case, "official": official}
         answer = await self._send("POST", "/attributes/read", token, json=body)
         outcome.milliseconds = _milliseconds(answer)
         if answer.status_code != 200:
@@ -142,7 +145,9 @@ class Identity:
             outcome.rows.append([label, text(envelope.get("value")), note])
         return outcome
 
-    async def resolve(self, reading: Reading, number: str, *, case: str) -> tuple[str, Outcome | None]:
+    async def resolve(
+        self, reading: Reading, number: str, *, case: str, official: str
+    ) -> tuple[str, Outcome | None]:
         """The citizen ID behind a national identifier, for a reading that a law allows; or why there is none."""
         token = await self._own_token()
         body = {
@@ -150,6 +155,7 @@ class Identity:
             "identifier_value": number,
             "purpose": reading.purpose,
             "case": case,
+            "official": official,
             "request_id": secrets.token_urlsafe(16),
         }
         answer = await self._send("POST", "/citizens/resolve", token, json=body)
@@ -158,6 +164,11 @@ class Identity:
         outcome = _outcome(reading.title)
         outcome.refused = _words(answer)
         return "", outcome
+
+    def pseudonym(self, officer: str) -> str:
+        """What Erti and the citizen see of an officer: nothing that names them, and the agency can find out who it was."""
+        key = self.portal.client_secret.encode()
+        return f"officer-{hmac.digest(key, officer.encode(), 'sha256').hex()[:16]}"
 
     async def _own_token(self) -> dict[str, Any]:
         with _telling():

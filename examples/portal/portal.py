@@ -103,21 +103,24 @@ class Pages:
         """The officer's form for a reading that a law allows."""
         if self.portal.law is None:
             return RedirectResponse("/", 303)
-        return self.show(request, "office.html", number="", case="", outcome=None)
+        return self.show(request, "office.html", number="", case="", officer="", outcome=None)
 
     async def read_by_law(self, request: Request) -> Response:
         """Find the citizen by national identifier, then read what the law allows, case by case."""
         form = await request.form()
-        number, case = str(form.get("number", "")).strip(), str(form.get("case", "")).strip()
+        number, case, officer = (str(form.get(name, "")).strip() for name in ("number", "case", "officer"))
         if self.portal.law is None:
             return RedirectResponse("/", 303)
         outcome = Outcome(
-            self.portal.law.title, refused="Please give both the national identifier and the case."
+            self.portal.law.title,
+            refused="Please give the national identifier, the case and your staff number.",
         )
-        if number and case:
-            citizen_id, refusal = await self.identity.resolve(self.portal.law, number, case=case)
-            outcome = refusal or await self.identity.read(self.portal.law, citizen_id, case=case)
-        return self.show(request, "office.html", number=number, case=case, outcome=asdict(outcome))
+        if number and case and officer:
+            why = {"case": case, "official": self.identity.pseudonym(officer)}
+            citizen_id, refusal = await self.identity.resolve(self.portal.law, number, **why)
+            outcome = refusal or await self.identity.read(self.portal.law, citizen_id, **why)
+        typed = {"number": number, "case": case, "officer": officer}
+        return self.show(request, "office.html", **typed, outcome=asdict(outcome))
 
     async def sign_out(self, request: Request) -> Response:
         """Forget everything here, then end the session at Erti."""

@@ -16,6 +16,7 @@ from idp.oidc.clients import Client
 from idp.oidc.errors import RequestUnanswerable
 from keys import signing
 from keys.errors import BadToken
+from registry_sync.catalogue import CATALOGUE
 
 LONGEST_STATE = 2000
 PURPOSE_SCOPE = "purpose:"
@@ -45,8 +46,8 @@ class Refusal(Exception):
 class Asked:
     """An authorization request; CHECKS fill it from top to bottom.
 
-    `attributes` are those of the sign-in purpose that scopes and claims ask for, `extra` the further
-    purposes. `acr` is the least assurance that is wanted, `subject` the `sub` that has to sign in.
+    `attributes` are those of the sign-in purpose that scopes and claims ask for, `beyond` what claims name
+    that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the `sub` that has to sign in.
     """
 
     posted: Posted
@@ -57,6 +58,7 @@ class Asked:
     scopes: tuple[str, ...] = ()
     purpose: Purpose | None = None
     attributes: frozenset[str] = frozenset()
+    beyond: frozenset[str] = frozenset()
     extra: tuple[Purpose, ...] = ()
     resources: tuple[str, ...] = ()
     challenge: str = ""
@@ -223,6 +225,7 @@ def purposes_are_the_clients(db: Session, asked: Asked) -> None:
     if asked.client.sign_in_purpose and "openid" in asked.scopes:
         asked.purpose = purposes.current(db, asked.client.sign_in_purpose)
         asked.attributes = claims.attributes(asked.scopes, asked.claims) & frozenset(asked.purpose.names)
+        asked.beyond = frozenset(asked.claims.userinfo) & frozenset(CATALOGUE) - asked.attributes
 
 
 def resources_are_the_clients(db: Session, asked: Asked) -> None:

@@ -179,7 +179,9 @@ class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
         if fresh is None:
             raise InvalidGrantError
         scope = " ".join(dict.fromkeys((self.request.payload.scope or found.scope).split()))
-        token: dict[str, Any] = server.access(client, scope=scope, family=user, request=self.request)
+        token: dict[str, Any] = server.access(
+            client, scope=scope, family=user, request=self.request, refreshed=True
+        )
         if fresh:
             token["refresh_token"] = fresh
         server.add_id_token(token, client, user, nonce=None)
@@ -294,11 +296,13 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
         return authorized[0] if family and len(authorized) == 1 else self.issuer
 
     def access(
-        self, client: Client, *, scope: str, family: Family | None, request: _Request
+        self, client: Client, *, scope: str, family: Family | None, request: _Request, refreshed: bool = False
     ) -> dict[str, Any]:
         """Return a token response with an access token in it (RFC 6749, 5.1)."""
         audience = self.audience(client, family, request)
-        made, seconds = tokens.issue_access(self.db, client, scope=scope, audience=audience, family=family)
+        made, seconds = tokens.issue_access(
+            self.db, client, scope=scope, audience=audience, family=family, refreshed=refreshed
+        )
         return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": scope}
 
     def add_id_token(

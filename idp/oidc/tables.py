@@ -82,6 +82,7 @@ access_token = Table(
     Column("client_id", String(128), nullable=False),
     Column("scope", Text, nullable=False),
     Column("audience", Text, nullable=False),
+    Column("offline", Boolean, nullable=False),  # came of a refresh token with offline access
     Column("issued_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
 )

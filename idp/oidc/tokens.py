@@ -76,7 +76,8 @@ class Redeemed:
 class Access:
     """An access token that is good now. Without a family it is the client's own.
 
-    `attributes` and `agreed` (scopes) are the family's; `scope`, the token's own, may be less.
+    `attributes` and `agreed` (scopes) are the family's; `scope`, the token's own, may be less. `offline` if
+    it came of a refresh token with offline access, so that its citizen may be away.
     """
 
     token_hash: str
@@ -84,6 +85,7 @@ class Access:
     client_id: str
     scope: str
     audience: str
+    offline: bool
     issued_at: datetime
     expires_at: datetime
     citizen: str | None
@@ -155,9 +157,11 @@ def redeem(db: Session, given: str, client: Client) -> Redeemed | None:
 
 
 def issue_access(
-    db: Session, client: Client, *, scope: str, audience: str, family: Family | None
+    db: Session, client: Client, *, scope: str, audience: str, family: Family | None, refreshed: bool = False
 ) -> tuple[str, int]:
     """Return a new access token and its life in seconds; without a family it is the client's own.
+
+    `refreshed` says that it comes of a refresh token and not of a code.
 
     Opaque for Erti's own endpoints; for any other resource a JWT (RFC 9068) of at most five minutes, which
     is stored hashed as well, so that introspection and revocation treat both alike.
@@ -177,6 +181,7 @@ def issue_access(
             "client_id": client.client_id,
             "scope": scope,
             "audience": audience,
+            "offline": refreshed and family is not None and family.offline,
             "issued_at": at,
             "expires_at": at + timedelta(seconds=seconds),
         },

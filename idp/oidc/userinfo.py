@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from consent import disclosure, grants, purposes
+from consent import disclosure
 from consent.disclosure import Ask, Envelope, NotReleased
 from core.database import Database
 from idp.oidc import bearer, claims, clients, subjects
@@ -42,23 +40,13 @@ def answer(database: Database, token: str) -> Told | Denied:
         if client is None or access.citizen is None:
             return bearer.NOT_GOOD
         answered: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
-        wanted = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
-        names = _names(db, client, access.citizen, wanted)
+    names = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
     if not names:
         return Told(answered)
-    released = disclosure.release(database, _ask(client, access, access.citizen, names))
+    released = disclosure.release(database, _ask(client, access, access.citizen, tuple(names)))
     if isinstance(released, NotReleased):
         return Denied("insufficient_scope", str(released.text))
     return Told({**_claims(released.values), **answered}, released.receipt.event_id)
-
-
-def _names(db: Session, client: Client, citizen: str, wanted: list[str]) -> tuple[str, ...]:
-    """Return what to ask the door for: what was asked at sign-in, less what the citizen did not allow."""
-    purpose = purposes.find(db, client.sign_in_purpose) if wanted else None
-    if purpose is None:
-        return ()
-    grant = None if purpose.by_law else grants.live(db, citizen=citizen, purpose=purpose.id)
-    return tuple(name for name in wanted if grant is None or name in grant.attributes)
 
 
 def _ask(client: Client, access: Access, citizen: str, names: tuple[str, ...]) -> Ask:
@@ -70,10 +58,11 @@ def _ask(client: Client, access: Access, citizen: str, names: tuple[str, ...]) -
         attributes=names,
         request_id=secrets.token_urlsafe(16),  # each call is a read of its own
         body_sha256=NO_BODY,
-        channel="sign-in",
+        channel="offline" if access.offline else "sign-in",
         acr=access.acr,
         case=BY_LAW,
         token=access.token_hash,
+        narrow=True,  # what was asked at sign-in, less what the citizen did not allow; the entry names both
     )
 
 

@@ -43,6 +43,7 @@ OPEN = {
     "/register": "none in development, an initial access token in production (RFC 7591, 3)",
     "/userinfo": "an access token (RFC 6750)",
     "/attributes/read": "an access token (RFC 6750)",
+    "/attributes/read/batch": "an access token (RFC 6750)",
     "/citizens/resolve": "an access token (RFC 6750)",
     "/receipts/{event_id}": "the client's own bearer token",
     "/grants/{grant_id}/receipts": "the client's own bearer token",
@@ -56,7 +57,7 @@ OPEN = {
 # Sent from other sites or by programs, which have no token of a form of ours.
 NO_FORM_TOKEN = {
     "/token", "/introspect", "/revoke", "/register", "/userinfo", "/authorize", "/end-session",
-    "/attributes/read", "/citizens/resolve", "/registry/events", "/login/passkey/verify",
+    "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/registry/events", "/login/passkey/verify",
 }  # fmt: skip
 GUARDS = {web._citizen, web._staff}
 

@@ -28,6 +28,7 @@ def read_by_law(page: Page, town: Town, number: str) -> None:
     page.goto(f"{town.revenue}/office")
     page.fill("#number", number)
     page.fill("#case", CASE)
+    page.fill("#officer", "1147")
     page.click("#read-by-law")
     expect(page.locator("#law-outcome")).to_be_visible()
 

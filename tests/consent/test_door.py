@@ -73,6 +73,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "attribute-outside-purpose",
     ),
     "a law without a case": ({"purpose": "revenue-assessment"}, "case-missing"),
+    "a law without an official": ({"purpose": "revenue-assessment", "case": "A"}, "official-missing"),
+    "an official of blanks": (
+        {"purpose": "revenue-assessment", "case": "A", "official": " "},
+        "official-missing",
+    ),
     "a case of blanks": ({"purpose": "revenue-assessment", "case": "  "}, "case-missing"),
     "a weak sign-in": ({"channel": "sign-in", "acr": LOW}, "assurance-too-low"),
     "no known sign-in": ({"channel": "sign-in"}, "assurance-too-low"),
@@ -167,17 +172,19 @@ def test_agreed_terms_hold_until_new_ones_are_agreed(open_door: Database) -> Non
 
 def test_a_law_needs_no_consent(open_door: Database) -> None:
     """A read by law names law, case and official in the history of a person who never signed in."""
-    found = disclosure.release(open_door, ask(purpose="revenue-assessment", case="A-17", official="O. Ficer"))
+    found = disclosure.release(
+        open_door, ask(purpose="revenue-assessment", case="A-17", official="officer-7f")
+    )
     assert isinstance(found, Released)
     said = country.last(open_door)
     assert (said["basis"], said["law"], said["channel"]) == ("law", "Tax Code, 72(1)", "law")
-    assert (said["case"], said["official"]) == ("A-17", "O. Ficer")
+    assert (said["case"], said["official"]) == ("A-17", "officer-7f")
 
 
 def test_an_unknown_citizen_is_refused_on_the_agencys_chain(open_door: Database) -> None:
     """A read by law about nobody is refused, and stands in the agency's own chain."""
     found = disclosure.release(
-        open_door, ask(purpose="revenue-assessment", case="A-17", citizen="0000000000000")
+        open_door, ask(purpose="revenue-assessment", case="A-17", official="o-1", citizen="0000000000000")
     )
     assert isinstance(found, NotReleased)
     assert found.rule == "citizen-unknown"
@@ -197,10 +204,14 @@ def test_after_a_death_only_the_law_reads(open_door: Database) -> None:
         estate = purpose("revenue-estate", basis={**LAW, "deceased": True})
         purposes.publish(db, estate, actor=SYSTEM)
     for purpose_id in ("revenue-sign-in", "revenue-assessment"):
-        refused = disclosure.release(open_door, ask(citizen=DEAD, purpose=purpose_id, case="E-1"))
+        refused = disclosure.release(
+            open_door, ask(citizen=DEAD, purpose=purpose_id, case="E-1", official="o-1")
+        )
         assert isinstance(refused, NotReleased)
         assert refused.rule == "citizen-deceased"
-    found = disclosure.release(open_door, ask(citizen=DEAD, purpose="revenue-estate", case="E-1"))
+    found = disclosure.release(
+        open_door, ask(citizen=DEAD, purpose="revenue-estate", case="E-1", official="o-1")
+    )
     assert isinstance(found, Released)
 
 

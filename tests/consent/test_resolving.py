@@ -21,6 +21,7 @@ def ask(**changes: Any) -> ResolveAsk:
         "identifier_type": "UIN",
         "identifier": f"number of {CITIZEN}",
         "case": "A-17",
+        "official": "officer-7f",
         "request_id": "r-1",
         "body_sha256": country.digest("body"),
     }
@@ -95,7 +96,13 @@ def test_guessing_is_slowed_down(open_door: Database) -> None:
 
 def test_half_an_ask_is_malformed(open_door: Database) -> None:
     """Without a case or an identifier, or with control characters, nothing is looked up."""
-    for changes in ({"case": " "}, {"identifier": ""}, {"identifier": "1\n2"}, {"identifier": "1" * 100}):
+    for changes in (
+        {"case": " "},
+        {"official": " "},
+        {"identifier": ""},
+        {"identifier": "1\n2"},
+        {"identifier": "1" * 100},
+    ):
         with pytest.raises(AskMalformed):
             ask(**changes)
 

@@ -61,7 +61,7 @@ def test_the_officers_form_comes_back_as_typed(portal: str) -> None:
     """A form with a missing case keeps the number that was typed, and says what is missing."""
     page = httpx.post(portal + "/office", data={"number": "123 <b>", "case": ""})
     assert 'value="123 &lt;b&gt;"' in page.text
-    assert "give both" in page.text
+    assert "Please give the national identifier, the case" in page.text
 
 
 def test_signed_out_buttons_lead_home(portal: str) -> None:

@@ -111,7 +111,7 @@ def test_reads_by_law_wait_for_the_citizen_with_their_proof(
 ) -> None:
     """Somebody whose data was read by law before they ever signed in finds those reads, and can prove them."""
     bearer = token(client)
-    about = {"purpose": "revenue-assessment", "case": "T-1"}
+    about = {"purpose": "revenue-assessment", "case": "T-1", "official": "officer-7f"}
     resolved = client.post(
         "/citizens/resolve",
         json={**about, "identifier_type": "UIN", "identifier_value": NUMBER, "request_id": "r-1"},

@@ -63,6 +63,16 @@ def test_without_a_ledger_no_value_leaves(nation: Database) -> None:
         disclosure.release(nation, ask("given_name"))
 
 
+def test_many_values_leave_after_their_entries_only(nation: Database) -> None:
+    """Each value of a batch comes with the place of an entry of its own, which is in the ledger."""
+    allow(nation, "given_name")
+    (found,) = disclosure.release_all(nation, [ask("given_name")])
+    assert isinstance(found, Released)
+    with nation.reading() as db:
+        row = db.execute(select(entry).where(entry.c.leaf_index == found.receipt.index)).one()
+    assert (row.kind, row.event_id) == ("disclosed", found.receipt.event_id)
+
+
 def test_no_value_leaves_inside_a_write_transaction(nation: Database) -> None:
     """Asking the door while a write transaction is open fails at once."""
     allow(nation, "given_name")
@@ -78,11 +88,12 @@ def test_no_value_leaves_inside_a_write_transaction(nation: Database) -> None:
         (ask("given_name", agency="health"), "purpose-of-another-agency"),
         (ask("given_name", channel="sign-in", acr=country.LOW), "assurance-too-low"),
         (ask("given_name", purpose="revenue-assessment"), "case-missing"),
+        (ask("given_name", purpose="revenue-assessment", case="A-7"), "official-missing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_door_refuses(nation: Database, asked: disclosure.Ask, rule: str) -> None:
-    """What was not agreed to, not named, not one's own, too weakly signed in for or without a case is refused."""
+    """What was not agreed to, not named, not one's own, too weakly signed in for, without a case or without an official is refused."""
     allow(nation, "given_name")
     found = disclosure.release(nation, asked)
     assert isinstance(found, NotReleased)
@@ -218,6 +229,13 @@ def test_a_token_that_nobody_asks_about_lives_five_minutes() -> None:
 # 4. Nobody invisible
 
 
+def test_what_was_asked_too_stands_in_the_citizens_history(nation: Database) -> None:
+    """An agency that is given less than it asked for cannot hide what else it wanted."""
+    allow(nation, "given_name")
+    assert isinstance(disclosure.release(nation, ask("given_name", "employer", narrow=True)), Released)
+    assert country.last(nation)["withheld"] == ["employer"]
+
+
 def test_a_look_by_staff_stands_in_the_citizens_history(nation: Database) -> None:
     """Who looked, from which office and why, is in the history of the citizen who was looked at."""
     looked = StaffAsk(
@@ -234,7 +252,9 @@ def test_a_look_by_staff_stands_in_the_citizens_history(nation: Database) -> Non
 
 def test_a_read_by_law_stands_in_the_citizens_history(nation: Database) -> None:
     """A read that rests on a law shows the citizen which law, for which case."""
-    found = disclosure.release(nation, ask("given_name", purpose="revenue-assessment", case="A-7"))
+    found = disclosure.release(
+        nation, ask("given_name", purpose="revenue-assessment", case="A-7", official="o-1")
+    )
     assert isinstance(found, Released)
     said = country.last(nation)
     assert (said["kind"], said["basis"], said["case"]) == ("disclosed", "law", "A-7")

@@ -132,7 +132,7 @@ def _issue(
             asked.client,
             here,
             scopes=step.scopes,
-            attributes=asked.attributes,
+            attributes=asked.attributes | asked.beyond,
             resources=asked.resources,
             nonce=asked.nonce,
             grants=[grant_id for grant_id, _version in step.grants],

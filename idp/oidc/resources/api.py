@@ -34,6 +34,12 @@ def read_attributes(request: Request, database: Db, content: Content) -> Respons
     return _answer(request, database, partial(reads.attributes, content=content))
 
 
+@router.post("/attributes/read/batch")
+def read_batch(request: Request, database: Db, content: Content) -> Response:
+    """Release attributes of up to a thousand citizens for one purpose, with an answer for each."""
+    return _answer(request, database, partial(reads.batch, content=content))
+
+
 @router.post("/citizens/resolve")
 def resolve_citizen(request: Request, database: Db, content: Content) -> Response:
     """Give the citizen ID behind an identifier, for a read by law."""

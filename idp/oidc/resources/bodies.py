@@ -11,20 +11,50 @@ from consent.door import LONGEST_CASE, LONGEST_REQUEST_ID, MOST_ATTRIBUTES
 from consent.resolving import LONGEST_IDENTIFIER
 from idp.oidc.errors import BodyNotUnderstood
 
+MOST_CITIZENS = 1_000
+Subject = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Case = Annotated[str, Meta(min_length=1, max_length=LONGEST_CASE)]
 RequestId = Annotated[str, Meta(min_length=1, max_length=LONGEST_REQUEST_ID)]
 
 
-class Read(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What `POST /attributes/read` takes. The same request_id and body again: the same read."""
+class Act(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who acts for the citizen (after the claim `act` of RFC 8693, 4.1)."""
 
-    citizen_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    sub: Subject
+
+
+class Read(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What `POST /attributes/read` takes. The same request_id and body again: the same read.
+
+    With `narrow` what is not covered is left out instead of refusing the whole; with `act` somebody who
+    holds the citizen's mandate asks.
+    """
+
+    citizen_id: Subject
     purpose: Name
     attributes: Annotated[list[Name], Meta(min_length=1, max_length=MOST_ATTRIBUTES)]
     request_id: RequestId | None = None
     case: Case | None = None
     official: Case | None = None
+    narrow: bool = False
+    act: Act | None = None
+
+
+class Batch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What `POST /attributes/read/batch` takes: one purpose, many citizens, each of them once."""
+
+    citizen_ids: Annotated[list[Subject], Meta(min_length=1, max_length=MOST_CITIZENS)]
+    purpose: Name
+    attributes: Annotated[list[Name], Meta(min_length=1, max_length=MOST_ATTRIBUTES)]
+    request_id: Annotated[str, Meta(min_length=1, max_length=LONGEST_REQUEST_ID - 8)] | None = None
+    case: Case | None = None
+    official: Case | None = None
+    narrow: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.citizen_ids)) < len(self.citizen_ids):
+            raise ValueError("a citizen stands in it twice")
 
 
 class Resolve(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -34,14 +64,15 @@ class Resolve(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     identifier_value: Annotated[str, Meta(min_length=1, max_length=LONGEST_IDENTIFIER)]
     purpose: Name
     case: Case
+    official: Case
     request_id: RequestId | None = None
-    official: Case | None = None
 
 
-Body = TypeVar("Body", Read, Resolve)
+Body = TypeVar("Body", Read, Batch, Resolve)
 # Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     Read: msgspec.json.Decoder(Read),
+    Batch: msgspec.json.Decoder(Batch),
     Resolve: msgspec.json.Decoder(Resolve),
 }
 

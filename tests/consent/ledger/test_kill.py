@@ -74,6 +74,7 @@ class Reader:
                     "attributes": [ATTRIBUTE],
                     "request_id": f"{self.seed}-{number}",
                     "case": "kill-test",
+                    "official": "kill-test",
                 }
                 for _ in range(dice.choice((1, 4))):
                     value = self.ask(web, dice.choice(self.addresses), body)

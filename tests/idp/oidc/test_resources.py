@@ -18,12 +18,19 @@ READ = {
     "attributes": ["given_name", "income_bracket"],
     "request_id": "r-1",
 }
-LAW = {**READ, "purpose": "revenue-assessment", "attributes": ["income_bracket"], "case": "T-2026/17"}
+LAW = {
+    **READ,
+    "purpose": "revenue-assessment",
+    "attributes": ["income_bracket"],
+    "case": "T-2026/17",
+    "official": "o-1",
+}
 RESOLVE = {
     "identifier_type": "UIN",
     "identifier_value": f"number of {CITIZEN}",
     "purpose": "revenue-assessment",
     "case": "T-2026/17",
+    "official": "o-1",
     "request_id": "r-2",
 }
 
@@ -54,15 +61,16 @@ def test_the_same_request_again_is_the_same_read(provider: Provider) -> None:
     assert provider.read({**READ, "attributes": ["given_name"]}).status_code == 409
 
 
-def test_a_read_by_law_needs_its_case(provider: Provider) -> None:
-    """A purpose by law is read without consent, for a case, and the citizen finds the law in their history."""
+def test_a_read_by_law_needs_its_case_and_official(provider: Provider) -> None:
+    """A purpose by law is read without consent, for a case and by an official, and the citizen finds the law in their history."""
     found = provider.read(LAW)
     assert found.json()["attributes"]["income_bracket"]["value"] == "B"
     data = provider.history()[-1]["data"]
     assert (data["law"], data["case"], data["channel"]) == ("Tax Code, 72(1)", "T-2026/17", "law")
-    without = {name: value for name, value in LAW.items() if name != "case"}
-    refused = provider.read({**without, "request_id": "r-9"})
-    assert (refused.status_code, refused.json()["rule"]) == (403, "case-missing")
+    for missing in ("case", "official"):
+        without = {name: value for name, value in LAW.items() if name != missing}
+        refused = provider.read({**without, "request_id": "r-9"})
+        assert (refused.status_code, refused.json()["rule"]) == (403, f"{missing}-missing")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""What entries about mandates and about procedures at a desk say."""
+
+from consent import showing
+from consent.said import Data, Names, Said, Sentence
+from core.language import Lazy, _
+
+
+def mandate(giver: Lazy, holder: Lazy, state: str = "") -> Sentence:
+    """Return the sentence about a mandate, as its giver and as its holder read it."""
+
+    def say(data: Data, names: Names) -> Said:
+        held = names.reader == data["holder"]
+        title = (holder if held else giver).format(who=showing.person(data["giver" if held else "holder"]))
+        details = [
+            (_("At"), ", ".join(names.agency(one) for one in data.get("agencies", ()))),
+            (_("What for"), ", ".join(names.purpose(one) for one in data.get("purposes", ()))),
+            (_("Until"), showing.day(str(data.get("expires_at", ""))[:10])),
+            (_("Why"), str(MANDATE_ENDS.get(data.get("reason", ""), ""))),
+        ]
+        return Said(str(title), tuple((str(term), text) for term, text in details if text), state)
+
+    return say
+
+
+MANDATE_ENDS: dict[str, Lazy] = {
+    "withdrawn": _("The one who gave it took it back."),
+    "declined": _("It was not accepted."),
+    "resigned": _("The one who held it gave it up."),
+    "expired": _("Its time was over."),
+    "deceased": _("A register told us of a death."),
+    "erased": _("Somebody's data here was erased."),
+}
+
+
+def desk(title: Lazy, state: str = "") -> Sentence:
+    """Return a sentence about a procedure at a desk."""
+
+    def say(data: Data, names: Names) -> Said:
+        details = [
+            (_("What for"), names.purpose(data["purpose"])),
+            (_("Agency"), names.agency(data["agency"])),
+            (_("Case"), data.get("case", "")),
+            (_("Clerk"), data["clerk"]),
+            (_("Left out by you"), showing.labels(data["left_out"]) if data.get("left_out") else ""),
+        ]
+        attributes = showing.labels(data.get("attributes", ()))
+        said = str(title.format(office=data["office"], attributes=attributes))
+        return Said(said, tuple((str(term), str(text)) for term, text in details if text), state)
+
+    return say
+
+
+def desk_answered(data: Data, names: Names) -> Said:
+    """Say what became of a procedure at a desk."""
+    if data["outcome"] == "confirmed":
+        return desk(_("You let a clerk at {office} see {attributes}, once"))(data, names)
+    if data.get("reason") == "wrong-code":
+        return desk(_("A wrong code was typed too often for a procedure at {office}"), "bad")(data, names)
+    if data["outcome"] == "closed":
+        return desk(_("The clerk at {office} ended the procedure"), "quiet")(data, names)
+    return desk(_("You did not let a clerk at {office} see your data"), "quiet")(data, names)

@@ -1,0 +1,239 @@
+"""The right to act for another: offered by a citizen, accepted by the other, for named agencies and purposes, until a day."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from consent import agencies as agencies_of
+from consent import purposes as purposes_of
+from consent.errors import MandateMalformed, MandateOver, MandateUnknown
+from consent.events import MandateEnded, MandateGiven, MandateOffered
+from consent.tables import mandate as table
+from core import clock
+from core.events import SYSTEM, Actor, record
+from registry_sync import people
+
+OFFER_LASTS = timedelta(days=30)
+LONGEST = timedelta(days=5 * 366)
+MOST_OPEN = 50
+EXPIRED_AT_ONCE = 500
+_ALL = select(table)
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """One mandate. `giver` is represented by `holder`, at whole agencies and for single purposes.
+
+    `state` is offered, given, declined, withdrawn (by the giver), resigned (by the holder), expired or
+    ended; `version` counts its changes.
+    """
+
+    id: str
+    giver: str
+    holder: str
+    agencies: tuple[str, ...]
+    purposes: tuple[str, ...]
+    state: str
+    offered_at: datetime
+    answered_at: datetime | None
+    expires_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    version: int
+
+    @property
+    def is_live(self) -> bool:
+        """True while the holder may act on it."""
+        return self.state == "given" and self.expires_at > clock.now()
+
+    @property
+    def is_open(self) -> bool:
+        """True while the offer can be accepted."""
+        at = clock.now()
+        return self.state == "offered" and self.expires_at > at and self.offered_at + OFFER_LASTS > at
+
+    def covers(self, *, agency: str, purpose: str) -> bool:
+        """Tell whether it is for this purpose, or for all that this agency does."""
+        return agency in self.agencies or purpose in self.purposes
+
+
+def offer(
+    db: Session,
+    *,
+    giver: str,
+    holder: str,
+    agencies: Collection[str],
+    purposes: Collection[str],
+    until: datetime,
+    actor: Actor,
+) -> Mandate:
+    """Offer another citizen the right to act for the giver. It counts for nothing until they accept.
+
+    Whether the other exists is neither looked up nor told: an offer to nobody waits until it is over.
+    Raises MandateMalformed for a mandate to oneself, for nothing, in the past, for more than five years, or
+    one too many.
+    """
+    at = clock.now()
+    known = {agency.id for agency in agencies_of.listing(db)}
+    named = {one.id for one in purposes_of.listing(db) if not one.by_law}
+    good = people.is_citizen_id(holder) and holder != giver and at < until <= at + LONGEST
+    if not good or not (agencies or purposes) or not set(agencies) <= known or not set(purposes) <= named:
+        raise MandateMalformed(detail="offer")
+    standing = and_(table.c.giver == giver, table.c.state.in_(("offered", "given")))
+    if (db.scalar(select(func.count()).select_from(table).where(standing)) or 0) >= MOST_OPEN:
+        raise MandateMalformed(detail="too many")
+    made = Mandate(
+        id=secrets.token_hex(16),
+        giver=giver,
+        holder=holder,
+        agencies=tuple(sorted(set(agencies))),
+        purposes=tuple(sorted(set(purposes))),
+        state="offered",
+        offered_at=at,
+        answered_at=None,
+        expires_at=until,
+        ended_at=None,
+        ended_by=None,
+        version=1,
+    )
+    db.execute(insert(table).values(_row(made)))
+    event = MandateOffered(
+        mandate=made.id,
+        giver=giver,
+        holder=holder,
+        agencies=made.agencies,
+        purposes=made.purposes,
+        expires_at=until,
+    )
+    record(db, event, actor=actor, about=[giver])
+    return made
+
+
+def accept(db: Session, mandate_id: str, *, holder: str, actor: Actor) -> Mandate:
+    """Let the other accept an offer: from now on it counts. Raises MandateUnknown, MandateOver."""
+    now = _hold(db, mandate_id)
+    if now.holder != holder:
+        raise MandateUnknown(detail=mandate_id[:32])
+    if not now.is_open:
+        raise MandateOver(detail=now.id)
+    after = replace(now, state="given", answered_at=clock.now(), version=now.version + 1)
+    _keep(db, after, now)
+    event = MandateGiven(
+        mandate=now.id,
+        giver=now.giver,
+        holder=now.holder,
+        agencies=now.agencies,
+        purposes=now.purposes,
+        expires_at=now.expires_at,
+    )
+    record(db, event, actor=actor, about=[now.giver, now.holder])
+    return after
+
+
+def end(db: Session, mandate_id: str, *, citizen: str, actor: Actor) -> Mandate:
+    """End a mandate, or an offer of one, on the word of either of the two; one that is over stays as it is.
+
+    Raises MandateUnknown.
+    """
+    now = _hold(db, mandate_id)
+    if citizen not in (now.giver, now.holder):
+        raise MandateUnknown(detail=mandate_id[:32])
+    if now.state not in ("offered", "given"):
+        return now
+    state = "withdrawn" if citizen == now.giver else "declined" if now.state == "offered" else "resigned"
+    return _end(db, now, state=state, reason=state, actor=actor)
+
+
+def end_all(db: Session, citizen: str, *, reason: str, actor: Actor) -> int:
+    """End every mandate that a citizen gave or holds, as after a death; returns how many ended."""
+    found = _ALL.where(_of(citizen), table.c.state.in_(("offered", "given"))).order_by(table.c.id)
+    held = [_mandate(row) for row in db.execute(found.with_for_update())]
+    for one in held:
+        _end(db, one, state="ended", reason=reason, actor=actor)
+    return len(held)
+
+
+def expire(db: Session) -> int:
+    """Note in the histories which mandates have run out; they stop counting at that moment anyway."""
+    at = clock.now()
+    stale = and_(table.c.state == "offered", table.c.offered_at <= at - OFFER_LASTS)
+    over = and_(table.c.state.in_(("offered", "given")), table.c.expires_at <= at)
+    found = _ALL.where(or_(over, stale)).order_by(table.c.id).limit(EXPIRED_AT_ONCE)
+    held = [_mandate(row) for row in db.execute(found.with_for_update(skip_locked=True))]
+    for one in held:
+        _end(db, one, state="expired", reason="expired", actor=SYSTEM)
+    return len(held)
+
+
+def covering(db: Session, *, giver: str, holder: str, agency: str, purpose: str) -> Mandate | None:
+    """Return a live mandate under which `holder` may act for `giver` in this, the one that lasts longest."""
+    found = _ALL.where(table.c.giver == giver, table.c.holder == holder, table.c.state == "given")
+    live = [one for one in _read(db, found) if one.is_live and one.covers(agency=agency, purpose=purpose)]
+    return max(live, key=lambda one: one.expires_at, default=None)
+
+
+def represented(db: Session, holder: str, *, agency: str, purpose: str) -> list[Mandate]:
+    """Return the live mandates under which a citizen may act for others in this, one for each of them."""
+    found = _read(db, _ALL.where(table.c.holder == holder, table.c.state == "given"))
+    live = [one for one in found if one.is_live and one.covers(agency=agency, purpose=purpose)]
+    return list({one.giver: one for one in sorted(live, key=lambda one: one.expires_at)}.values())
+
+
+def given_by(db: Session, citizen: str) -> list[Mandate]:
+    """Return what a citizen gave or offered, the newest first."""
+    return _read(db, _ALL.where(table.c.giver == citizen).order_by(table.c.offered_at.desc(), table.c.id))
+
+
+def held_by(db: Session, citizen: str) -> list[Mandate]:
+    """Return what a citizen holds or was offered, the newest first."""
+    return _read(db, _ALL.where(table.c.holder == citizen).order_by(table.c.offered_at.desc(), table.c.id))
+
+
+def find(db: Session, mandate_id: str) -> Mandate | None:
+    """Return a mandate, or None."""
+    return next(iter(_read(db, _ALL.where(table.c.id == mandate_id))), None)
+
+
+def _read(db: Session, query: Select[*tuple[object, ...]]) -> list[Mandate]:
+    return [_mandate(row) for row in db.execute(query)]
+
+
+def _end(db: Session, now: Mandate, *, state: str, reason: str, actor: Actor) -> Mandate:
+    after = replace(now, state=state, ended_at=clock.now(), ended_by=actor.kind, version=now.version + 1)
+    _keep(db, after, now)
+    event = MandateEnded(mandate=now.id, giver=now.giver, holder=now.holder, reason=reason)
+    # Of an offer that nobody accepted only its giver is told; the other may be nobody at all.
+    about = [now.giver] if now.state == "offered" and state != "declined" else [now.giver, now.holder]
+    record(db, event, actor=actor, about=about)
+    return after
+
+
+def _of(citizen: str) -> ColumnElement[bool]:
+    return or_(table.c.giver == citizen, table.c.holder == citizen)
+
+
+def _hold(db: Session, mandate_id: str) -> Mandate:
+    row = db.execute(_ALL.where(table.c.id == mandate_id).with_for_update()).first()
+    if row is None:
+        raise MandateUnknown(detail=mandate_id[:32])
+    return _mandate(row)
+
+
+def _keep(db: Session, after: Mandate, before: Mandate) -> None:
+    which = (table.c.id == before.id) & (table.c.version == before.version)
+    changed = db.execute(update(table).where(which).values(_row(after)))
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise MandateOver(detail=before.id)
+
+
+def _row(one: Mandate) -> dict[str, object]:
+    return {**vars(one), "agencies": list(one.agencies), "purposes": list(one.purposes)}
+
+
+def _mandate(row: Row[*tuple[object, ...]]) -> Mandate:
+    facts = row._asdict()
+    return Mandate(**{**facts, "agencies": tuple(facts["agencies"]), "purposes": tuple(facts["purposes"])})
