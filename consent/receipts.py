@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from consent.errors import ReceiptUnknown
+from consent.events import GrantDeclined
 from consent.grants import Grant
 from consent.ledger import entries, receipts, subjects
 from consent.ledger.batch import Integrated
@@ -38,6 +39,20 @@ _ABOUT_GRANT = _ENTRY.where(
     entry.c.purpose == bindparam("purpose"),
     entry.c.kind.startswith(DECISION, autoescape=True),
 ).order_by(entry.c.seq)
+
+
+_DECLINED = (
+    select(entry.c.event_id)
+    .join(subject, subject.c.label == entry.c.label)
+    .where(
+        subject.c.chain == bindparam("chain"),
+        entry.c.agency == bindparam("agency"),
+        entry.c.purpose == bindparam("purpose"),
+        entry.c.kind == GrantDeclined.kind,
+    )
+    .order_by(entry.c.seq.desc())
+    .limit(1)
+)
 
 
 def for_citizen(db: Session, event_id: str, *, citizen: str) -> str:
@@ -73,6 +88,11 @@ def for_agency(db: Session, event_id: str, *, agency: str, client: str, purposes
 def of_grant(db: Session, grant: Grant, *, client: str) -> list[str]:
     """Return the receipts of all decisions on a grant, oldest first, for a client of its agency."""
     return [_for_agency(db, row, facts, client=client) for row, facts in _decisions(db, grant)]
+
+
+def of_a_no(db: Session, *, citizen: str, agency: str, purpose: str) -> str:
+    """Return the event ID of a citizen's last "no" to a purpose, by which its agency gets the receipt; or nothing."""
+    return db.scalar(_DECLINED, {"chain": citizen, "agency": agency, "purpose": purpose}) or ""
 
 
 def decisions(db: Session, grant: Grant) -> list[dict[str, Any]]:

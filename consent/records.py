@@ -47,7 +47,7 @@ CATEGORIES = {
     "locale": "pd:Language",
 }
 SENSITIVE = "high"
-# By what a grant is, or by what was decided; whoever other than the citizen ends it revokes it.
+# By what a grant is, what was decided, or why it ended; whoever other than the citizen ends it revokes it.
 STATUS = {
     "given": "dpv:ConsentGiven",
     "narrowed": "dpv:ConsentGiven",
@@ -192,7 +192,7 @@ def _ledger_events(
         if what == "withdrawn" and not facts["data"].get("whole", True):
             what = "narrowed"
         elif what == "ended":
-            what = grant.state
+            what = facts["data"]["reason"] if facts["data"]["reason"] in STATUS else what
         by, at = _entity(actors, facts["actor"]["kind"]), datetime.fromisoformat(facts["at"])
         found.append(_event(what, at, by, grant) | {"dpv:hasIdentifier": facts["event"]})
     return found

@@ -173,6 +173,7 @@ STATES = (
     "withdrawn",
     "expired",
     "ended",
+    "ended-by-agency",
     "invalidated",
     "used-up",
 )

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import grants
+from consent import grants, receipts
 from core import clock, forms, limits, pages, sessions
 from core.database import Database
 from core.errors import TooMany
@@ -105,9 +105,20 @@ def _take(
     if isinstance(step, Refuse) or here is None:
         _finish(database, interaction)
         refuse = step if isinstance(step, Refuse) else Refuse("login_required", "nobody is signed in")
-        return sending.error(request, asked, refuse.error, refuse.description)
+        entry = _a_no(database, asked, here) if refuse.error == "access_denied" else ""
+        return sending.error(request, asked, refuse.error, refuse.description, receipt=entry)
     code = _issue(database, asked, step, interaction, here)
     return sending.back(request, asked, {"code": code}) if code else see_other(_again(request))
+
+
+def _a_no(database: Database, asked: Asked, here: BrowserSession | None) -> str:
+    """Return the entry of the "no" that an answer is about, so that the agency can ask for its receipt."""
+    if here is None or asked.purpose is None:
+        return ""
+    with database.reading() as db:
+        return receipts.of_a_no(
+            db, citizen=here.subject, agency=asked.purpose.agency, purpose=asked.purpose.id
+        )
 
 
 def _login(step: Login, interaction: str) -> str:

@@ -24,6 +24,7 @@ def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response
     )
 
 
-def error(request: Request, asked: Asked, code: str, description: str) -> Response:
-    """Answer an authorization request with an error of the standard (RFC 6749, 4.1.2.1)."""
-    return back(request, asked, {"error": code, "error_description": description})
+def error(request: Request, asked: Asked, code: str, description: str, **more: str) -> Response:
+    """Answer an authorization request with an error of the standard (RFC 6749, 4.1.2.1), and what is not empty of `more`."""
+    told = {name: value for name, value in more.items() if value}
+    return back(request, asked, {"error": code, "error_description": description, **told})

@@ -96,6 +96,20 @@ def test_nothing_is_told_about_anothers(provider: Provider, path: str) -> None:
     assert get(provider, known).status_code == 200
 
 
+def test_a_no_names_its_entry(provider: Provider) -> None:
+    """The answer to a request that the citizen declined names the entry, whose receipt says so and not whose it is."""
+    provider.sign_in()
+    page = provider.web.get(provider.authorize(scope="openid profile").headers["location"])
+    declined = provider.send(page, decision="deny")
+    answer = to.answered(provider.web.get(declined.headers["location"]))
+    assert answer["error"] == "access_denied"
+    signer.sign_if_due(provider.database)
+    found = get(provider, f"/receipts/{answer['receipt']}")
+    assert proven(provider, found.json()["signed"])["entry"]["kind"] == "grant-declined"
+    assert answer["receipt"] == provider.history()[-1]["event"]
+    assert CITIZEN not in found.text
+
+
 def test_a_no_has_no_number(provider: Provider) -> None:
     """What a citizen declined stays nothing that an agency can look up by a grant's number."""
     with provider.database.writing() as db:
