@@ -16,8 +16,8 @@ from admin.events import LedgerChecked
 from admin.frame import Number, Place, show
 from admin.permissions import ChecksLedger, Official, ReadsLedger, ReadsLog
 from consent import agencies
-from consent.ledger import fsck
-from consent.ledger.tables import checkpoint, entry, head
+from consent.ledger import entries, fsck, logs, signer
+from consent.ledger.tables import entry
 from core.database import Database
 from core.errors import Missing
 from core.events import Event, record, waiting
@@ -35,6 +35,10 @@ _CLEAR = (
     entry.c.seq,
     *(entry.c[name] for name in FILTERS),
 )
+
+
+# A root of the citizen map stands there each second, and says nothing to people.
+_NO_ROOT = entry.c.leaf_type != entries.MAP_ROOT
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def check(request: Request, database: Db, official: ChecksLedger, _form: Form) -
     """Read the whole ledger, recompute it, and show what is wrong."""
     findings = [str(finding) for finding in fsck.check(database)]
     with database.writing() as db:
-        size = db.scalar(select(head.c.size)) or 0
+        size = logs.current(db).size
         record(db, LedgerChecked(size=size, findings=len(findings)), actor=official.actor)
     return _ledger_page(request, database, official, findings=findings)
 
@@ -102,7 +106,9 @@ def log_entry(request: Request, database: Db, official: ReadsLog, index: Place) 
     """Show one entry's clear columns; of a public leaf also what it says."""
     with database.reading() as db:
         row = db.execute(
-            select(*_CLEAR, entry.c.payload, entry.c.commitment).where(entry.c.leaf_index == index)
+            select(*_CLEAR, entry.c.payload, entry.c.commitment).where(
+                entry.c.log == logs.current(db).number, entry.c.leaf_index == index, _NO_ROOT
+            )
         ).first()
     if row is None:
         raise Missing(detail="entry")
@@ -117,8 +123,8 @@ def _ledger_page(
     request: Request, database: Database, official: Official, *, findings: list[str] | None
 ) -> Response:
     with database.reading() as db:
-        standing = db.execute(select(head.c.size, head.c.root)).first()
-        signed = db.execute(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)).first()
+        standing = logs.find(db)
+        signed = signer.newest(db)
         queue = db.scalar(select(func.count()).select_from(waiting)) or 0
     return show(
         request,
@@ -135,6 +141,7 @@ def _ledger_page(
 
 def _rows(db: Session, narrowed: dict[str, str], before: int) -> list[LogRow]:
     wanted: list[ColumnElement[bool]] = [entry.c[name] == value for name, value in narrowed.items()]
+    wanted += [entry.c.log == logs.current(db).number, _NO_ROOT]
     if before:
         wanted.append(entry.c.leaf_index < before)
     query = select(*_CLEAR).where(*wanted).order_by(entry.c.leaf_index.desc()).limit(ROWS + 1)

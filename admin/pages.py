@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from fastapi import APIRouter
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from admin import keys as keys_room
 from admin.frame import show
 from admin.permissions import AtWork, Official
 from consent import agencies, purposes
-from consent.ledger.tables import head
+from consent.ledger import logs
 from core.language import Lazy, _
 from core.web import Db
 from idp.staff import accounts
@@ -54,7 +53,7 @@ def _figures(db: Session, official: Official) -> list[Figure]:
         signing = sum(key.state == "active" for key in rotation.listing(db))
         found.append(Figure("keys", "/admin/keys", signing, _("keys that sign now")))
     if official.may("ledger-read"):
-        size = db.scalar(select(func.max(head.c.size))) or 0
+        size = log.size if (log := logs.find(db)) else 0
         found.append(Figure("ledger", "/admin/ledger", size, _("entries in the ledger")))
     if official.may("staff-read"):
         active = sum(member.state == "active" for member in accounts.listing(db))

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session
 
 from consent import agencies, purposes, words
-from consent.ledger import signer, subjects
+from consent.ledger import logs, signer, subjects
 from consent.ledger.tables import entry, subject
 from consent.words import Names, Said
 from core import language
@@ -21,6 +21,7 @@ from keys.errors import Shredded
 PAGE_SIZE = 20
 DRAIN_SECONDS = 2.0
 _COLUMNS = (
+    entry.c.log,
     entry.c.leaf_index,
     entry.c.seq,
     entry.c.event_id,
@@ -29,6 +30,11 @@ _COLUMNS = (
     entry.c.month,
     entry.c.opening,
 )
+
+
+_NEWEST_FIRST = (entry.c.log.desc(), entry.c.seq.desc())
+# What the law withholds is in a log of another kind, and no history shows it before it is due.
+_SHOWN = entry.c.log.in_(logs.SHOWN)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Filter:
 class HistoryEntry:
     """One entry in words. `at` is None and `erased` true where its content was destroyed."""
 
+    log: int
     index: int
     seq: int
     event_id: str
@@ -95,7 +102,7 @@ def entries(
     query = (
         select(*_COLUMNS)
         .where(*where)
-        .order_by(entry.c.seq.desc())
+        .order_by(*_NEWEST_FIRST)
         .limit(size)
         .offset((min(max(page, 1), pages) - 1) * size)
     )
@@ -108,7 +115,7 @@ def every(db: Session, citizen: str, *, only: Filter | None = None) -> Iterator[
     where = _where(db, citizen, only or Filter())
     if where is not None:
         yield from _spoken(
-            db, citizen, db.execute(select(*_COLUMNS).where(*where).order_by(entry.c.seq.desc())).all()
+            db, citizen, db.execute(select(*_COLUMNS).where(*where).order_by(*_NEWEST_FIRST)).all()
         )
 
 
@@ -118,10 +125,10 @@ def choices(db: Session, citizen: str) -> Choices:
     if label is None:
         return Choices((), ())
     ids = db.scalars(
-        select(entry.c.agency).where(entry.c.label == label, entry.c.agency.is_not(None)).distinct()
+        select(entry.c.agency).where(entry.c.label == label, _SHOWN, entry.c.agency.is_not(None)).distinct()
     )
     months = db.scalars(
-        select(entry.c.month).where(entry.c.label == label, entry.c.month.is_not(None)).distinct()
+        select(entry.c.month).where(entry.c.label == label, _SHOWN, entry.c.month.is_not(None)).distinct()
     )
     called = {agency.id: agency.name(language.current()) for agency in agencies.listing(db)}
     named = sorted(((name, called.get(name, name)) for name in ids if name), key=lambda pair: pair[1])
@@ -130,16 +137,14 @@ def choices(db: Session, citizen: str) -> Choices:
 
 def standing(db: Session, citizen: str) -> Standing:
     """Return how far a citizen's history reaches back, and whether the newest checkpoint covers all of it."""
-    signed = signer.newest(db)
+    signed, log = signer.newest(db), logs.current(db).number
     label = _label(db, citizen)
+    mine = (entry.c.label == label, _SHOWN)
     row = db.execute(
-        select(
-            func.count().label("number"),
-            func.min(entry.c.month).label("since"),
-            func.max(entry.c.leaf_index).label("last"),
-        ).where(entry.c.label == label)
+        select(func.count().label("number"), func.min(entry.c.month).label("since")).where(*mine)
     ).one()
-    covered = row.last is None or (signed is not None and signed.size > row.last)
+    last = db.scalar(select(func.max(entry.c.leaf_index)).where(*mine, entry.c.log == log))
+    covered = last is None or (signed is not None and signed.size > last)
     return Standing(row.number, row.since, signed.at if signed else None, covered)
 
 
@@ -151,7 +156,7 @@ def _where(db: Session, citizen: str, only: Filter) -> list[ColumnElement[bool]]
     label = _label(db, citizen)
     if label is None:
         return None
-    where = [entry.c.label == label]
+    where = [entry.c.label == label, _SHOWN]
     if only.agency:
         where.append(entry.c.agency == only.agency)
     if only.month:
@@ -168,6 +173,7 @@ def _spoken(db: Session, citizen: str, rows: Sequence[Row[*tuple[Any, ...]]]) ->
         if facts is None:
             said = Said(str(_("Erased: what stood here cannot be read by anyone any more")), (), "quiet")
             yield HistoryEntry(
+                row.log,
                 row.leaf_index,
                 row.seq,
                 row.event_id or "",
@@ -182,6 +188,7 @@ def _spoken(db: Session, citizen: str, rows: Sequence[Row[*tuple[Any, ...]]]) ->
             continue
         data = facts["data"]
         yield HistoryEntry(
+            log=row.log,
             index=row.leaf_index,
             seq=row.seq,
             event_id=row.event_id,
@@ -198,7 +205,7 @@ def _opened(db: Session, citizen: str, row: Row[*tuple[Any, ...]]) -> dict[str, 
     if row.opening is None:
         return None
     try:
-        _nonce, content = subjects.open_opening(db, citizen, row.leaf_index, row.opening)
+        _nonce, content = subjects.open_opening(db, citizen, (row.log, row.leaf_index), row.opening)
     except Shredded:
         return None
     return msgspec.json.decode(content, type=dict[str, Any])

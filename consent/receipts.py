@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from consent.errors import ReceiptUnknown
 from consent.events import GrantDeclined
 from consent.grants import Grant
-from consent.ledger import entries, receipts, subjects
+from consent.ledger import entries, logs, receipts, subjects
 from consent.ledger.batch import Integrated
 from consent.ledger.tables import entry, subject
 from keys.errors import Shredded
@@ -22,23 +22,28 @@ DECISION = "grant-"
 READS = ("disclosed", "citizen-resolved")
 # Why a permission ended may be a death, which is not for every company to know; nor are citizen IDs.
 NOT_TOLD = ("reason", "citizen", "representative", "mandate")
-_ENTRY = select(
-    subject.c.chain,
-    entry.c.leaf_index,
-    entry.c.commitment,
-    entry.c.event_id,
-    entry.c.kind,
-    entry.c.agency,
-    entry.c.purpose,
-    entry.c.opening,
-).join(subject, subject.c.label == entry.c.label)
+_ENTRY = (
+    select(
+        subject.c.chain,
+        entry.c.log,
+        entry.c.leaf_index,
+        entry.c.commitment,
+        entry.c.event_id,
+        entry.c.kind,
+        entry.c.agency,
+        entry.c.purpose,
+        entry.c.opening,
+    )
+    .join(subject, (subject.c.log == entry.c.log) & (subject.c.label == entry.c.label))
+    .where(entry.c.log.in_(logs.SHOWN))
+)
 _OF_EVENT = _ENTRY.where(entry.c.event_id == bindparam("event"))
 _ABOUT_GRANT = _ENTRY.where(
     subject.c.chain == bindparam("chain"),
     entry.c.agency == bindparam("agency"),
     entry.c.purpose == bindparam("purpose"),
     entry.c.kind.startswith(DECISION, autoescape=True),
-).order_by(entry.c.seq)
+).order_by(entry.c.log, entry.c.seq)
 
 
 _DECLINED = (
@@ -77,7 +82,9 @@ def for_agency(db: Session, event_id: str, *, agency: str, client: str, purposes
     the commitment, because the record tells the place in the citizen's chain. Raises ReceiptUnknown, also
     for an entry of another agency, or of a purpose that this client has nothing to do with.
     """
-    row = _found(db, event_id, _OF_EVENT.where(entry.c.agency == agency).order_by(entry.c.leaf_index))
+    row = _found(
+        db, event_id, _OF_EVENT.where(entry.c.agency == agency).order_by(entry.c.log, entry.c.leaf_index)
+    )
     facts = _facts(db, row)
     reader = facts["data"].get("client") if facts else None
     if not _is_agencys(row.kind) or (row.purpose not in purposes and reader != client):
@@ -128,7 +135,7 @@ def _for_agency(db: Session, row: Row[*tuple[Any, ...]], facts: dict[str, Any] |
 
 
 def _placed(row: Row[*tuple[Any, ...]]) -> Integrated:
-    return Integrated(row.leaf_index, row.event_id, row.commitment)
+    return Integrated(row.leaf_index, row.event_id, row.commitment, row.log)
 
 
 def _facts(db: Session, row: Row[*tuple[Any, ...]]) -> dict[str, Any] | None:
@@ -139,5 +146,5 @@ def _facts(db: Session, row: Row[*tuple[Any, ...]]) -> dict[str, Any] | None:
 def _opened(db: Session, row: Row[*tuple[Any, ...]]) -> tuple[bytes, bytes] | None:
     if row.opening is not None:
         with contextlib.suppress(Shredded):
-            return subjects.open_opening(db, row.chain, row.leaf_index, row.opening)
+            return subjects.open_opening(db, row.chain, (row.log, row.leaf_index), row.opening)
     return None

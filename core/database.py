@@ -124,6 +124,14 @@ class Database:
                 connection.rollback()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a `reading()` in which every statement sees the same state, however long it takes."""
+        with self.reading() as session:
+            if not self.is_sqlite:
+                session.connection().exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield session
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a transaction that commits when the block ends and is undone when it raises.
 

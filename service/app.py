@@ -23,7 +23,7 @@ import idp.oidc.resources.api
 import idp.staff.pages
 import registry_sync.api
 from consent import evidence
-from consent.ledger import subjects
+from consent.ledger import logs
 from consent.ledger.sequencer import Sequencer
 from core import clock, pages, problems
 from core.database import Database, Parts
@@ -89,7 +89,7 @@ def open_house(settings: Settings) -> Database:
 def begin(database: Database) -> None:
     """Make what the first start needs and later starts find: leaf 0 and the first signing keys."""
     with database.writing() as db:
-        subjects.opened(db)
+        logs.opened(db)
         rotation.ensure(db)
 
 

@@ -5,8 +5,7 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from consent.ledger import signer
-from consent.ledger.tables import head
+from consent.ledger import logs, signer
 from core import pages
 from core.errors import Missing
 from core.events import waiting
@@ -74,6 +73,6 @@ def metrics(request: Request, database: Db) -> Response:
         raise Missing
     figures: Metrics = request.app.state.metrics
     with database.reading() as db:
-        figures.ledger_size.set(db.scalar(select(head.c.size)) or 0)
+        figures.ledger_size.set(log.size if (log := logs.find(db)) else 0)
         figures.ledger_waiting.set(db.scalar(select(func.count()).select_from(waiting)) or 0)
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -6,15 +6,18 @@ What acceptance establishes:
 2.  The bundle is in its one canonical form; no byte of it can be changed without being noticed.
 3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root. As many
     witnesses as the policy's quorum wants saw this tree grow from what they saw before, and no other.
-4.  Entry 0 of that tree names the same log, the same keys and the same label key as the policy.
+4.  Entry 0 of that tree names the same log, the same keys and the same label key as the policy. If it names
+    a log of an earlier year, that one is shown too, as it ended, and so on back to the first.
 5.  The label belongs to this citizen ID, and to no other: one ID has one label (RFC 9381).
 6.  Each entry shown stands at its place in the tree (RFC 9162), with the words shown and no others.
 7.  The entries are numbered 1 to n without a gap, each names the one before it, and they end in the head given.
-8.  With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
+8.  The last leaf of each log's tree is the root of a map of all histories, and that map says that this one has
+    n entries and ends in that head: nothing newer was left out. Where nothing is shown, it says that nothing is there.
+9.  With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
 
-What it does not establish yet: that there is no entry after the last one shown (the verdict then reads
-INCOMPLETE-TAIL); without a quorum in the policy, that everybody is shown the same tree; that the server has
-not kept a second label for you; or anything about a read that went around the ledger.
+What it does not establish: without a quorum in the policy, that everybody is shown the same tree; that the
+server has not kept a second label for you (an auditor can see that); what the law withholds until it is due;
+or anything about a read that went around the ledger.
 
 This file shares no code with the server. It needs Python 3.11 and the `cryptography` package (50 or later).
 """
@@ -40,7 +43,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-FORMAT = "erti-history-bundle/1"
+FORMAT = "erti-history-bundle/2"
 SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"
 ENTRY_KEY = hashlib.sha256(b"erti/entry/v1").digest()
 MOST_BYTES = 512 * 1024 * 1024
@@ -94,25 +97,35 @@ class Policy:
 
 @dataclass
 class Entry:
-    """One entry of the history, as proved."""
+    """One entry of the history, as proved: its number in a log of this origin, and its place there."""
 
+    origin: str
     number: int
     index: int
     commitment: bytes
     record: dict[str, Any] | None
 
 
-@dataclass
-class History:
-    """What an accepted bundle proves."""
+@dataclass(frozen=True)
+class Tree:
+    """One log's tree as it is proved: origin, number of leaves and root hash."""
 
-    citizen: str
     origin: str
     size: int
     root: bytes
+
+
+@dataclass
+class History:
+    """What an accepted bundle proves; `trees` are the logs it goes through, the newest first."""
+
+    citizen: str
     signed_at: int | None
+    trees: list[Tree] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     witnesses: tuple[str, ...] = ()
+    earlier: Tree | None = None  # what one of the trees is proved to extend
+    extends: bool = False  # that is the tree of the earlier bundle
 
 
 # ------------------------------------------------------------------------------------ plain encodings
@@ -347,12 +360,11 @@ def _check_signature(key: Key, signature: bytes, text: str, head: tuple[str, int
     return [int.from_bytes(signature[:8], "big")]
 
 
-def check_place(index: int, leaf: bytes, proof: object, tree: tuple[int, bytes], where: str) -> None:
-    """Inclusion of leaf data in the tree (size, root): RFC 9162 section 2.1.3.2."""
-    size, root = tree
-    if not isinstance(proof, list) or index >= size:
-        raise Rejected("ALTERED", f"{where}: place {index} is not in the tree of {size} entries")
-    at, last = index, size - 1
+def check_place(index: int, leaf: bytes, proof: object, tree: Tree, where: str) -> None:
+    """Inclusion of leaf data in a tree: RFC 9162 section 2.1.3.2."""
+    if not isinstance(proof, list) or index >= tree.size:
+        raise Rejected("ALTERED", f"{where}: place {index} is not in the tree of {tree.size} entries")
+    at, last = index, tree.size - 1
     node = hashlib.sha256(b"\x00" + leaf).digest()
     for step in proof:
         sibling = b64(step, f"{where}: a step of its proof", 32)
@@ -365,8 +377,30 @@ def check_place(index: int, leaf: bytes, proof: object, tree: tuple[int, bytes],
         else:
             raise Rejected("ALTERED", f"{where}: its proof is too long")
         at, last = at >> 1, last >> 1
-    if last or node != root:
+    if last or node != tree.root:
         raise Rejected("ALTERED", f"{where}: it does not stand at place {index} of the signed tree")
+
+
+def grew(before: Tree, now: Tree, proof: Sequence[bytes]) -> bool:
+    """Tell whether a tree extends an earlier one: RFC 9162 section 2.1.4.2."""
+    if before.size in (0, now.size) or not proof:
+        return before.size == now.size and before.root == now.root and not proof
+    path = list(proof) if before.size & (before.size - 1) else [before.root, *proof]
+    at, last = before.size - 1, now.size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    old = new = path[0]
+    for step in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            old, new = (hashlib.sha256(b"\x01" + step + node).digest() for node in (old, new))
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            new = hashlib.sha256(b"\x01" + new + step).digest()
+        at, last = at >> 1, last >> 1
+    return last == 0 and (old, new) == (before.root, now.root)
 
 
 # ------------------------------------------------------------------------------------ the label (RFC 9381)
@@ -447,64 +481,165 @@ def vrf_output(public: bytes, proof: bytes, alpha: bytes) -> bytes | None:
     return None
 
 
+# ------------------------------------------------------------------------------------ the map of all histories
+
+
+def _bit(label: bytes, depth: int) -> int:
+    return label[depth >> 3] >> (7 - (depth & 7)) & 1
+
+
+def map_root(
+    label: bytes, value: bytes | None, siblings: Sequence[bytes], other: tuple[bytes, bytes] | None
+) -> bytes:
+    """The root to which the way of a label leads: a leaf with its value, an empty place, or another's leaf."""
+    if other is not None:
+        node = hashlib.sha256(b"erti/map/v1\x00" + other[0] + other[1]).digest()
+    else:
+        node = bytes(32) if value is None else hashlib.sha256(b"erti/map/v1\x00" + label + value).digest()
+    for depth in range(len(siblings) - 1, -1, -1):
+        pair = siblings[depth] + node if _bit(label, depth) else node + siblings[depth]
+        node = hashlib.sha256(b"erti/map/v1\x01" + pair).digest()
+    return node
+
+
+def check_map(value: object, label: bytes, count: int, head: bytes, tree: Tree) -> None:
+    """The map whose root is the tree's last leaf says: so many entries under this label, ending in this head."""
+    where = f"the map of {plain(tree.origin)}"
+    found = fields(value, "index root siblings other proof", where)
+    index = number(found["index"], f"{where}: its place")
+    payload = b64(found["root"], f"{where}: its root", 48)
+    check_place(index, b"\x02" + payload, found["proof"], tree, where)
+    if index != tree.size - 1:
+        raise Rejected("STALE", f"{where} is an old one: the tree went on after it")
+    steps, other = found["siblings"], None
+    if not isinstance(steps, list) or len(steps) > 256:
+        raise Rejected("ALTERED", f"{where}: its siblings are not a list of at most 256")
+    siblings = [b64(step, f"{where}: a sibling", 32) for step in steps]
+    if found["other"] is not None:
+        there = fields(found["other"], "label value", f"{where}: the other chain")
+        other = _label(there["label"]), b64(there["value"], f"{where}: the other chain's value", 32)
+        if (
+            count
+            or other[0] == label
+            or any(_bit(label, at) != _bit(other[0], at) for at in range(len(siblings)))
+        ):
+            raise Rejected("ALTERED", f"{where}: the other chain is not on the way of this label")
+    held = hashlib.sha256(count.to_bytes(8, "big") + head).digest() if count else None
+    if map_root(label, held, siblings, other) != payload[:32]:
+        raise Rejected(
+            "MISSING",
+            f"{where} does not end this history at {count} entries: later ones are left out, or it was altered",
+        )
+
+
 # ------------------------------------------------------------------------------------ the bundle
 
 
 def read_bundle(data: bytes, policy: Policy) -> History:
     """Everything a bundle proves. Raises Rejected with the first thing that is wrong."""
     bundle = canonical(data, "the bundle")
-    names = "format citizen label vrf_proof n head entries leaf0 checkpoint"
+    names = "format citizen label vrf_proof logs checkpoint earlier"
     fields(bundle, names, "the bundle")
     if bundle["format"] != FORMAT:
         raise Rejected("ALTERED", f"the bundle's format is not {FORMAT}")
     citizen = text_of(bundle["citizen"], "citizen")
     signed = open_checkpoint(text_of(bundle["checkpoint"], "checkpoint"), policy)
-    _check_leaf0(bundle["leaf0"], policy, signed.size, signed.root)
-    label = text_of(bundle["label"], "label")
-    if not re.fullmatch(r"[0-9a-f]{64}", label):
-        raise Rejected("ALTERED", "the label is not 32 bytes in hex")
-    history = History(
-        citizen, signed.origin, signed.size, signed.root, signed.signed_at, witnesses=signed.witnesses
-    )
-    _read_entries(bundle, bytes.fromhex(label), history)
+    label = _label(bundle["label"])
+    history = History(citizen, signed.signed_at, witnesses=signed.witnesses)
+    _read_logs(bundle["logs"], label, Tree(signed.origin, signed.size, signed.root), policy, history)
+    history.earlier = _read_earlier(bundle["earlier"], history.trees)
     output = vrf_output(policy.vrf, b64(bundle["vrf_proof"], "vrf_proof", 80), citizen.encode())
-    if output is None or hashlib.sha256(output).hexdigest() != label:
+    if output is None or hashlib.sha256(output).digest() != label:
         raise Rejected("ALTERED", f"the label is not proved to be the one of citizen {citizen}")
     return history
 
 
-def _check_leaf0(value: object, policy: Policy, size: int, root: bytes) -> None:
+def _label(value: object) -> bytes:
+    label = text_of(value, "label")
+    if not re.fullmatch(r"[0-9a-f]{64}", label):
+        raise Rejected("ALTERED", "the label is not 32 bytes in hex")
+    return bytes.fromhex(label)
+
+
+def _read_earlier(value: object, trees: Sequence[Tree]) -> Tree | None:
+    """The tree of an earlier checkpoint, if the bundle names one, proved to be a part of the one of now."""
+    if value is None:
+        return None
+    found = fields(value, "origin size root proof", "earlier")
+    origin, size = text_of(found["origin"], "earlier: origin"), number(found["size"], "earlier: size")
+    before = Tree(origin, size, b64(found["root"], "earlier: its root", 32))
+    now = next((tree for tree in trees if tree.origin == origin), None)
+    steps = found["proof"]
+    if not isinstance(steps, list) or now is None or not 0 < size <= now.size:
+        raise Rejected("ALTERED", "earlier: it is not of a log of this bundle, or not a smaller tree of it")
+    if not grew(before, now, [b64(step, "earlier: a step of its proof", 32) for step in steps]):
+        raise Rejected("FORK", "the tree does not extend the earlier one that the bundle names")
+    return before
+
+
+def _read_logs(value: object, label: bytes, newest: Tree, policy: Policy, history: History) -> None:
+    """From the newest log, whose tree is signed, back to the first: each names the one before it as it ended."""
+    if not isinstance(value, list) or not value:
+        raise Rejected("ALTERED", "logs is not a list of logs")
+    expected: Tree | None = newest
+    for section in reversed(value):
+        log = fields(section, "origin leaf0 map n head entries", "a log")
+        if expected is None or log["origin"] != expected.origin:
+            said = plain(expected.origin) if expected else "the first log"
+            raise Rejected("MISSING", f"a log is left out or out of order: {said} should stand here")
+        tree = expected
+        expected = _check_leaf0(log["leaf0"], tree, policy)
+        entries, head = _read_entries(log, label, tree)
+        check_map(log["map"], label, len(entries), head, tree)
+        history.trees.append(tree)
+        history.entries[:0] = entries
+    if expected is not None:
+        raise Rejected("MISSING", f"the log before is left out: {plain(expected.origin)}")
+
+
+def _check_leaf0(value: object, tree: Tree, policy: Policy) -> Tree | None:
+    """What a log's first entry says of it; returns the log before it, as it ended, if it names one."""
+    where = f"entry 0 of {'the log' if tree.origin == policy.logs[0].name else plain(tree.origin)}"
     leaf = fields(value, "record proof", "leaf0")
-    record = text_of(leaf["record"], "leaf0's record").encode()
-    check_place(0, b"\x03" + record, leaf["proof"], (size, root), "entry 0 of the log")
-    said = canonical(record, "entry 0 of the log")
+    record = text_of(leaf["record"], "leaf0's record").encode(errors="replace")
+    check_place(0, b"\x03" + record, leaf["proof"], tree, where)
+    said = canonical(record, where)
     vrf = {"suite": SUITE, "public": base64.b64encode(policy.vrf).decode()}
     if not isinstance(said, dict) or said.get("kind") != "ledger-opened" or said.get("v") != 1:
-        raise Rejected("ALTERED", "entry 0 does not open a ledger")
-    if said.get("origin") != policy.logs[0].name or said.get("log_keys") != [k.line for k in policy.logs]:
-        raise Rejected("UNKNOWN-KEY", "entry 0 names another log or other log keys than the trust policy")
+        raise Rejected("ALTERED", f"{where} does not open a ledger")
+    keys = [key.line for key in policy.logs]
+    if said.get("origin") != tree.origin or (
+        tree.origin == policy.logs[0].name and said.get("log_keys") != keys
+    ):
+        raise Rejected("UNKNOWN-KEY", f"{where} names another log or other log keys than the trust policy")
     if said.get("vrf") != vrf:
-        raise Rejected("UNKNOWN-KEY", "entry 0 names another label key than the trust policy")
+        raise Rejected("UNKNOWN-KEY", f"{where} names another label key than the trust policy")
+    if "previous" not in said:
+        return None
+    before = fields(said["previous"], "origin size root", f"{where}: the log before it")
+    size = number(before["size"], f"{where}: size of the log before it")
+    return Tree(text_of(before["origin"], where), size, b64(before["root"], where, 32))
 
 
-def _read_entries(bundle: dict[str, Any], label: bytes, history: History) -> None:
-    listed, count = bundle["entries"], number(bundle["n"], "n")
+def _read_entries(log: dict[str, Any], label: bytes, tree: Tree) -> tuple[list[Entry], bytes]:
+    listed, count = log["entries"], number(log["n"], "n")
     if not isinstance(listed, list):
         raise Rejected("ALTERED", "entries is not a list")
     head = hashlib.sha256(b"erti/chain/v1" + label).digest()
+    entries: list[Entry] = []
     for place, value in enumerate(listed, 1):
-        entry = _read_entry(value, place, label, history)
-        previous = history.entries[-1] if history.entries else None
-        _check_order(entry, previous, head)
+        entry = _read_entry(value, place, label, tree)
+        _check_order(entry, entries[-1] if entries else None, head)
         head = hashlib.sha256(b"erti/chain/v1" + head + entry.commitment).digest()
-        history.entries.append(entry)
+        entries.append(entry)
     if len(listed) != count:
         raise Rejected("MISSING", f"the bundle says {count} entries and holds {len(listed)}")
-    if head != b64(bundle["head"], "head", 32):
+    if head != b64(log["head"], "head", 32):
         raise Rejected("ALTERED", f"the {count} entries lead to another head than the one given")
+    return entries, head
 
 
-def _read_entry(value: object, place: int, label: bytes, history: History) -> Entry:
+def _read_entry(value: object, place: int, label: bytes, tree: Tree) -> Entry:
     where = f"entry {place}"
     if isinstance(value, dict) and "erased" in value:
         fields(value, "index commitment erased proof", where)
@@ -522,8 +657,8 @@ def _read_entry(value: object, place: int, label: bytes, history: History) -> En
         if record.get("chain") != label.hex():
             raise Rejected("ALTERED", f"{where} belongs to somebody else's history")
     index = number(value["index"], f"{where}: its index")
-    check_place(index, b"\x01" + commitment, value["proof"], (history.size, history.root), where)
-    return Entry(place, index, commitment, record)
+    check_place(index, b"\x01" + commitment, value["proof"], tree, where)
+    return Entry(tree.origin, place, index, commitment, record)
 
 
 def _check_order(entry: Entry, previous: Entry | None, head: bytes) -> None:
@@ -538,19 +673,28 @@ def _check_order(entry: Entry, previous: Entry | None, head: bytes) -> None:
 
 
 def check_earlier(now: History, before: History) -> None:
-    """Everything an earlier bundle showed must still be there."""
+    """Everything an earlier bundle showed must still be there, and its tree must be a part of the one of now."""
     if before.citizen != now.citizen:
         raise Unusable("the earlier bundle is about another citizen")
-    if before.size == now.size and before.root != now.root:
+    old = before.trees[0]
+    tree = next((tree for tree in now.trees if tree.origin == old.origin), None)
+    if tree is None:
+        raise Rejected("STALE", f"the earlier bundle's log, {plain(old.origin)}, is not in this one")
+    if old.size == tree.size and old.root != tree.root:
         raise Rejected("FORK", "the earlier bundle's tree is another one of the same size")
-    if before.size > now.size:
-        raise Rejected("STALE", f"the earlier bundle's tree is newer: {before.size} entries")
-    for old in before.entries:
-        if len(now.entries) < old.number:
-            raise Rejected("MISSING", f"entry {old.number} was in the earlier bundle and is gone")
-        new = now.entries[old.number - 1]
-        if (new.index, new.commitment) != (old.index, old.commitment):
-            raise Rejected("FORK", f"entry {old.number} is not the one the earlier bundle showed")
+    if old.size > tree.size:
+        raise Rejected("STALE", f"the earlier bundle's tree is newer: {old.size} entries")
+    shown = {(entry.origin, entry.number): entry for entry in now.entries}
+    for entry in before.entries:
+        new = shown.get((entry.origin, entry.number))
+        if new is None:
+            raise Rejected("MISSING", f"entry {entry.number} was in the earlier bundle and is gone")
+        if (new.index, new.commitment) != (entry.index, entry.commitment):
+            raise Rejected("FORK", f"entry {entry.number} is not the one the earlier bundle showed")
+    told = now.earlier
+    if told is not None and (told.origin, told.size) == (old.origin, old.size) and told.root != old.root:
+        raise Rejected("FORK", "the earlier bundle's tree is another one than the log had at that size")
+    now.extends = old in (tree, told)
 
 
 # ------------------------------------------------------------------------------------ the report
@@ -589,7 +733,7 @@ def day(seconds: int | None) -> str:
 def verdict_of(history: History) -> list[str]:
     """The verdict words of an accepted bundle."""
     erased = sum(entry.record is None for entry in history.entries)
-    return ["INCOMPLETE-TAIL", *([f"ERASED {erased}"] if erased else [])]
+    return ["VALID-COMPLETE", *([f"ERASED {erased}"] if erased else [])]
 
 
 def witnessed(history: History) -> str:
@@ -605,10 +749,9 @@ def report(history: History, policy: Policy) -> str:
         f"Trust policy  {policy.fingerprint}",
         "              Compare these characters with your activation letter.",
         f"Verdict       {', '.join(verdict_of(history))}",
-        "              Nothing shown was altered, and nothing is missing before the last entry shown.",
-        "              Whether newer entries exist is not proved.",
+        f"              Nothing shown was altered and nothing is left out, as of {day(history.signed_at)}.",
         f"Citizen       {plain(history.citizen)}",
-        f"Log           {plain(history.origin)}, {history.size} entries, signed {day(history.signed_at)}",
+        *(f"Log           {plain(tree.origin)}, {tree.size} leaves" for tree in history.trees),
         f"Witnesses     {witnessed(history)}",
         f"History       {len(history.entries)} entries",
         "",
@@ -624,11 +767,16 @@ def as_json(policy: Policy | None, verdicts: list[str], history: History | None,
     if history:
         known |= {
             "citizen": history.citizen,
-            "log": history.origin,
-            "size": history.size,
+            "log": history.trees[0].origin,
+            "size": history.trees[0].size,
+            "logs": [{"origin": tree.origin, "size": tree.size} for tree in history.trees],
+            "extends_earlier": history.extends,
             "signed_at": history.signed_at,
             "witnesses": list(history.witnesses),
-            "entries": [{"number": e.number, "index": e.index, "record": e.record} for e in history.entries],
+            "entries": [
+                {"log": e.origin, "number": e.number, "index": e.index, "record": e.record}
+                for e in history.entries
+            ],
         }
     return json.dumps(known, ensure_ascii=True, indent=1)
 

@@ -1,9 +1,11 @@
 """The public files of the ledger: checkpoint, tiles and trust policy."""
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
-from consent.ledger import publish, signer, tiles
+from consent.ledger import logs, publish, signer, tiles
+from core.database import Database
 from core.errors import Missing
 from core.web import Db
 from keys import jwks
@@ -16,24 +18,66 @@ BRIEFLY = {"Cache-Control": "public, max-age=1"}
 
 @router.get("/checkpoint")
 def checkpoint(database: Db) -> Response:
-    """The newest checkpoint, a signed note (C2SP tlog-tiles, Checkpoints)."""
+    """The newest checkpoint of the log that grows, a signed note (C2SP tlog-tiles, Checkpoints)."""
+    return _checkpoint(database, None)
+
+
+@router.get("/tile/{path:path}")
+def tile(path: str, database: Db) -> Response:
+    """A tile or an entry bundle of the log that grows, in its signed tree (C2SP tlog-tiles)."""
+    return _tile(database, None, path)
+
+
+@router.get("/logs")
+def listing(database: Db) -> Response:
+    """Every log there is, the oldest first: where its files are, and whether it was frozen for good."""
     with database.reading() as db:
-        signed = signer.newest(db)
+        found = [
+            {"origin": log.origin, "url": f"/ledger/logs/{log.number}", "frozen": log.frozen}
+            for log in logs.listing(db)
+        ]
+    return JSONResponse({"logs": found}, headers=BRIEFLY)
+
+
+@router.get("/logs/{number}/checkpoint")
+def checkpoint_of(number: int, database: Db) -> Response:
+    """The newest checkpoint of a log, the last one there will be if it is frozen."""
+    return _checkpoint(database, number)
+
+
+@router.get("/logs/{number}/tile/{path:path}")
+def tile_of(number: int, path: str, database: Db) -> Response:
+    """A tile or an entry bundle of a log."""
+    return _tile(database, number, path)
+
+
+def _number(db: Session, number: int | None) -> int:
+    """The log that is meant; the one that grows if none is named. Others than open ones are nobody's business."""
+    if number is None:
+        return logs.current(db).number
+    if number not in {log.number for log in logs.listing(db)}:
+        raise Missing(detail="no such log")
+    return number
+
+
+def _checkpoint(database: Database, number: int | None) -> Response:
+    with database.reading() as db:
+        signed = signer.newest(db, _number(db, number))
     if signed is None:
         raise Missing(detail="no checkpoint yet")
     return Response(signed.note, media_type=TEXT, headers=BRIEFLY)
 
 
-@router.get("/tile/{path:path}")
-def tile(path: str, database: Db) -> Response:
-    """A tile or an entry bundle of the signed tree (C2SP tlog-tiles)."""
+def _tile(database: Database, number: int | None, path: str) -> Response:
     try:
         wanted = tiles.parse(f"tile/{path}")
     except ValueError as error:
         raise Missing(detail="not a tile") from error
     with database.reading() as db:
-        signed = signer.newest(db)
-        found = publish.read(db, signer.folder(database), wanted, signed=signed.size if signed else 0)
+        log = _number(db, number)
+        signed = signer.newest(db, log)
+        folder = signer.folder(database, log)
+        found = publish.read(db, folder, log, wanted, signed=signed.size if signed else 0)
     if found is None:
         raise Missing(detail="beyond the checkpoint")
     return Response(found, media_type="application/octet-stream", headers=FOREVER)

@@ -14,8 +14,7 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, subjects, tree
-from consent.ledger.errors import LedgerMismatch
+from consent.ledger import entries, logs, subjects, tree
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
 from core import clock, events
@@ -34,18 +33,20 @@ _TAKE_CHAINS = (
     delete(waiting).where(waiting.c.chain.in_(bindparam("chains", expanding=True))).returning(*waiting.c)
 )
 _CLAIMED = select(request, entry.c.commitment).where(
+    entry.c.log == request.c.log,
     tuple_(request.c.client, request.c.request_id).in_(bindparam("pairs", expanding=True)),
     entry.c.leaf_index == request.c.leaf_index,
 )
+_COLUMNS = tuple(column.name for column in entry.c)
 _PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = insert(entry), insert(node), insert(request)
-_PUT_HEAD = update(head).where(head.c.id == 1)
+_PUT_HEAD = update(head).where(head.c.log == bindparam("of"))
 _UPSERT: dict[str, sqlite.Insert | postgresql.Insert] = {
     "sqlite": sqlite.insert(subject),
     "postgresql": postgresql.insert(subject),
 }
 _PUT_SUBJECT = {
     name: statement.on_conflict_do_update(
-        index_elements=["chain"], set_={"n": statement.excluded.n, "head": statement.excluded.head}
+        index_elements=["log", "chain"], set_={"n": statement.excluded.n, "head": statement.excluded.head}
     )
     for name, statement in _UPSERT.items()
 }
@@ -88,6 +89,7 @@ class Integrated:
     index: int
     event_id: str
     commitment: bytes
+    log: int = logs.FIRST
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Later:
 Outcome = Integrated | Refused | Reused | Later
 _Claims = dict[tuple[str, str], tuple[bytes, datetime, Integrated]]
 GRANT_ENDED = "grant-ended"
+MAP_ROOT = "map-root"
 # A repeat gets the values of its own moment without an entry of its own: only a retry may, not a later read.
 RETRY_WINDOW: Final = timedelta(minutes=5)
 MOST_CHARACTERS = 128
@@ -168,9 +171,10 @@ class Item:
 
 @dataclass
 class Batch:
-    """The ledger, locked, while one batch is added. Everything is written by `write`."""
+    """A log, locked, while one batch is added. Everything is written by `write`."""
 
     db: Session
+    log: int
     labels: Labels
     frontier: tree.Frontier
     chains: dict[str, Chain] = field(default_factory=dict)
@@ -180,18 +184,16 @@ class Batch:
     touched: set[str] = field(default_factory=set)
 
     @classmethod
-    def begin(cls, db: Session, labels: Labels) -> "Batch":
-        """Lock the head row: nobody else extends the ledger until this transaction ends."""
-        row = db.execute(subjects.LOCK_HEAD).one_or_none()
-        if row is None:
-            raise LedgerMismatch(detail="the ledger was never opened")
-        return cls(db, labels, tree.Frontier.from_bytes(row.frontier))
+    def begin(cls, db: Session, labels: Labels, kind: str = logs.OPEN) -> "Batch":
+        """Lock the log of a kind that grows: nobody else extends it until this transaction ends."""
+        log = logs.lock(db, kind)
+        return cls(db, log.number, labels, tree.Frontier.from_bytes(log.frontier))
 
     def know(self, names: Sequence[str]) -> None:
         """Load the chains and their keys, all at once."""
         missing = sorted({name for name in names if name not in self.chains})
         if missing:
-            self.chains.update(subjects.standing(self.db, missing, self.labels))
+            self.chains.update(subjects.standing(self.db, self.log, missing, self.labels))
             sealing.ready(self.db, missing, f"ledger:{clock.now().year}")
 
     def add(self, name: str, draft: entries.Draft, event_id: str, clear: Mapping[str, Any]) -> Integrated:
@@ -205,6 +207,7 @@ class Batch:
         self._grow(entries.COMMITMENT, commitment)
         self.rows.append(
             {
+                "log": self.log,
                 "leaf_index": place,
                 "leaf_type": entries.COMMITMENT,
                 "commitment": commitment,
@@ -214,32 +217,28 @@ class Batch:
                 "event_id": event_id,
                 "kind": draft.kind,
                 "month": draft.month,
-                "opening": subjects.seal_opening(self.db, name, place, nonce, record),
+                "opening": subjects.seal_opening(self.db, name, (self.log, place), nonce, record),
                 **{column: clear[column] for column in CLEAR_FIELDS},
             }
         )
-        return Integrated(place, event_id, commitment)
+        return Integrated(place, event_id, commitment, self.log)
 
     def add_public(self, body: dict[str, Any], clear: Mapping[str, Any]) -> None:
         """Place one public record."""
-        payload = entries.public_record(body)
+        names = {"event_id": body["event"], "kind": body["kind"], "month": body["at"][:7]}
+        names |= {column: clear.get(column) for column in CLEAR_FIELDS}
+        self._add_in_clear(entries.PUBLIC, entries.public_record(body), names)
+
+    def add_map_root(self, payload: bytes, month: str) -> int:
+        """Place a root of the citizen map; returns its index."""
+        return self._add_in_clear(entries.MAP_ROOT, payload, {"kind": MAP_ROOT, "month": month})
+
+    def _add_in_clear(self, leaf_type: int, payload: bytes, names: dict[str, Any]) -> int:
         place = self.frontier.size
-        self._grow(entries.PUBLIC, payload)
-        self.rows.append(
-            {
-                "leaf_index": place,
-                "leaf_type": entries.PUBLIC,
-                "commitment": None,
-                "payload": payload,
-                "label": None,
-                "seq": None,
-                "event_id": body["event"],
-                "kind": body["kind"],
-                "month": body["at"][:7],
-                "opening": None,
-                **{column: clear[column] for column in CLEAR_FIELDS},
-            }
-        )
+        self._grow(leaf_type, payload)
+        row = {"log": self.log, "leaf_index": place, "leaf_type": leaf_type, "payload": payload}
+        self.rows.append(dict.fromkeys(_COLUMNS) | row | names)
+        return place
 
     def _grow(self, leaf_type: int, content: bytes) -> None:
         self.nodes += self.frontier.append(tree.leaf_hash(entries.leaf(leaf_type, content)))
@@ -253,6 +252,7 @@ class Batch:
                 "request_id": found.request_id,
                 "body_hmac": _asked(self.db, found),
                 "event_id": placed.event_id,
+                "log": placed.log,
                 "leaf_index": placed.index,
                 "at": item.at,
             }
@@ -266,14 +266,20 @@ class Batch:
         db.execute(_PUT_ENTRY, self.rows)
         changed = [self.chains[name] for name in sorted(self.touched)]
         if changed:
-            values = [{"chain": c.name, "label": c.label, "n": c.n, "head": c.head} for c in changed]
+            values = [
+                {"log": self.log, "chain": c.name, "label": c.label, "n": c.n, "head": c.head}
+                for c in changed
+            ]
             db.execute(_PUT_SUBJECT[db.get_bind().dialect.name], values)
         if self.nodes:
-            db.execute(_PUT_NODE, [{"level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes])
+            grown = [
+                {"log": self.log, "level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes
+            ]
+            db.execute(_PUT_NODE, grown)
         if self.claims:
             db.execute(_PUT_REQUEST, self.claims)
         size, root, edge = self.frontier.size, self.frontier.root(), self.frontier.to_bytes()
-        db.execute(_PUT_HEAD, {"size": size, "root": root, "frontier": edge})
+        db.execute(_PUT_HEAD, {"of": self.log, "size": size, "root": root, "frontier": edge})
 
 
 def integrate_waiting(db: Session, labels: Labels, ids: Sequence[int]) -> int:
@@ -310,7 +316,7 @@ def _claimed(db: Session, items: Sequence[Item]) -> _Claims:
         (row.client, row.request_id): (
             row.body_hmac,
             row.at,
-            Repeated(row.leaf_index, row.event_id, row.commitment),
+            Repeated(row.leaf_index, row.event_id, row.commitment, row.log),
         )
         for row in db.execute(_CLAIMED, {"pairs": pairs})
     }
@@ -349,7 +355,7 @@ def _decide(
     placed = added[0]
     if item.claim:
         batch.claim(item, placed)
-        again = Repeated(placed.index, placed.event_id, placed.commitment)
+        again = Repeated(placed.index, placed.event_id, placed.commitment, placed.log)
         claimed[item.claim] = (_asked(batch.db, found), item.at, again)
     return placed
 

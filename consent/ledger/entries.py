@@ -8,6 +8,7 @@ from typing import Any
 import rfc8785
 
 COMMITMENT = 0x01
+MAP_ROOT = 0x02
 PUBLIC = 0x03
 NONCE_BYTES = 32
 _KEY = hashlib.sha256(b"erti/entry/v1").digest()
@@ -57,8 +58,13 @@ def commitment(nonce: bytes, content: bytes) -> bytes:
     return hmac.digest(_KEY, nonce + len(content).to_bytes(4, "big") + content, "sha256")
 
 
+def map_root(root: bytes, chains: int, at: int) -> bytes:
+    """A map root's payload: the map's root hash, how many chains are in it, and the time in seconds since 1970."""
+    return root + chains.to_bytes(8, "big") + at.to_bytes(8, "big")
+
+
 def leaf(leaf_type: int, content: bytes) -> bytes:
-    """Leaf data: one type byte, then a commitment or a public record."""
+    """Leaf data: one type byte, then a commitment, a map root or a public record."""
     return bytes([leaf_type]) + content
 
 

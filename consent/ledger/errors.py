@@ -30,3 +30,10 @@ class SignerRefused(Conflict):
 
     code = "signer-refused"
     text = _("The ledger does not extend what was signed before. Nothing is signed until this is resolved.")
+
+
+class OriginTaken(Conflict):
+    """A log is to be started under an origin that another log here already has."""
+
+    code = "origin-taken"
+    text = _("There is already a log with this origin. Each year's log needs one of its own.")

@@ -5,23 +5,37 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, note, policy, subjects, tree
+from consent.ledger import entries, logs, map_store, note, policy, subjects, tree
+from consent.ledger.citizen_map import CitizenMap
+from consent.ledger.logs import Log
 from consent.ledger.note import BadNote
 from consent.ledger.subjects import Chain, Labels
-from consent.ledger.tables import checkpoint, entry, head, node, request, subject
+from consent.ledger.tables import checkpoint, entry, map_leaf, node, request, subject
 from core.database import Database, parts
 from keys.errors import BadSeal, Shredded
 
 CHUNK = 2000
 _ROWS = (
-    select(entry).where(entry.c.leaf_index >= bindparam("start")).order_by(entry.c.leaf_index).limit(CHUNK)
+    select(entry)
+    .where(entry.c.log == bindparam("log"), entry.c.leaf_index >= bindparam("start"))
+    .order_by(entry.c.leaf_index)
+    .limit(CHUNK)
 )
+_SUBJECTS = select(subject).where(subject.c.log == bindparam("log"))
+_CHECKPOINTS = select(checkpoint).where(checkpoint.c.log == bindparam("log"))
+_NODES = select(node).where(node.c.log == bindparam("log"))
+_MAPPED = select(map_leaf.c.label, map_leaf.c.n, map_leaf.c.head).where(map_leaf.c.log == bindparam("log"))
 _REQUESTS = (
     select(request.c.client, request.c.request_id)
-    .outerjoin(entry, (entry.c.leaf_index == request.c.leaf_index) & (entry.c.event_id == request.c.event_id))
+    .outerjoin(
+        entry,
+        (entry.c.log == request.c.log)
+        & (entry.c.leaf_index == request.c.leaf_index)
+        & (entry.c.event_id == request.c.event_id),
+    )
     .where(entry.c.leaf_index.is_(None))
 )
 
@@ -39,57 +53,70 @@ class Finding:
 
 @dataclass
 class _Run:
-    """What one check carries from row to row."""
+    """What the check of one log carries from row to row."""
 
     db: Session
+    log: Log
     labels: Labels
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding]
+    state: map_store.State
     frontier: tree.Frontier = field(default_factory=tree.Frontier)
     names: dict[bytes, str] = field(default_factory=dict)
     chains: dict[bytes, Chain] = field(default_factory=dict)
     nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     checkpoints: dict[int, Any] = field(default_factory=dict)
+    citizens: CitizenMap = field(default_factory=CitizenMap)
+    mapped: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
 
     def says(self, where: str, what: str) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(where, what))
+        """Add a finding; of logs after the first, say of which."""
+        place = where if self.log.number == logs.FIRST else f"log {self.log.number}, {where}"
+        self.findings.append(Finding(place, what))
 
 
 def check(database: Database, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
     """Check every row of the ledger against every other; an empty list means that everything adds up.
 
-    Recomputed: indexes 0 to n-1, commitments from openings, each chain's numbers, heads and label, the
-    tree's stored nodes, frontier and root, every signed checkpoint, and every claimed request.
-    `progress` is told how many entries are done and how many there are.
+    Recomputed, log by log: indexes 0 to n-1, commitments from openings, each chain's numbers, heads and
+    label, the tree's stored nodes, frontier and root, every root of the citizen map, every signed checkpoint,
+    that each year's log names the one before as it ended, and every claimed request. `progress` is told
+    how many entries are done and how many there are.
     """
-    with database.reading() as db:
-        if not database.is_sqlite:
-            db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        run = _Run(db, Labels(parts(db)))
+    findings: list[Finding] = []
+    with database.snapshot() as db:
         size = db.scalar(select(func.count()).select_from(entry)) or 0
-        _load(run)
-        for row in _rows(db):
-            _check_entry(run, row)
-            if progress and run.frontier.size % CHUNK == 0:
-                progress(run.frontier.size, size)
-        _check_chains(run)
-        _check_tree(run)
-        for lost in db.execute(_REQUESTS):
-            run.says(f"request {lost.request_id} of {lost.client}", "its entry is not there")
-        return run.findings
+        labels, done = Labels(parts(db)), 0
+        for log in logs.every(db):
+            run = _Run(db, log, labels, findings, map_store.state(db, log.number))
+            _load(run)
+            for row in _rows(run):
+                _check_entry(run, row)
+                done += 1
+                if progress and done % CHUNK == 0:
+                    progress(done, size)
+            _check_chains(run)
+            _check_map(run)
+            _check_tree(run)
+            _check_first_leaf(run)
+        findings += [
+            Finding(f"request {lost.request_id} of {lost.client}", "its entry is not there")
+            for lost in db.execute(_REQUESTS)
+        ]
+    return findings
 
 
-def _rows(db: Session) -> Iterator[Mapping[Any, Any]]:
+def _rows(run: _Run) -> Iterator[Mapping[Any, Any]]:
     start = 0
-    while rows := db.execute(_ROWS, {"start": start}).mappings().all():
+    while rows := run.db.execute(_ROWS, {"log": run.log.number, "start": start}).mappings().all():
         yield from rows
         start = rows[-1]["leaf_index"] + 1
 
 
 def _load(run: _Run) -> None:
-    keys = policy.log_keys(parts(run.db))
-    run.names = {row.label: row.chain for row in run.db.execute(select(subject))}
-    for row in run.db.execute(select(checkpoint)):
+    keys = policy.log_keys(parts(run.db), run.log.origin)
+    of = {"log": run.log.number}
+    run.names = {row.label: row.chain for row in run.db.execute(_SUBJECTS, of)}
+    for row in run.db.execute(_CHECKPOINTS, of):
         run.checkpoints[row.size] = row.root
         try:
             signed, by = note.open_checkpoint(row.note, keys)
@@ -105,8 +132,12 @@ def _check_entry(run: _Run, row: Mapping[Any, Any]) -> None:
     where = f"entry {index}"
     if index != run.frontier.size:
         run.says(where, f"entry {run.frontier.size} is missing")
-    content = row["payload"] if row["leaf_type"] == entries.PUBLIC else row["commitment"]
-    if content is None or row["leaf_type"] not in (entries.PUBLIC, entries.COMMITMENT):
+    if run.state.applied == index:
+        run.mapped = {label: (chain.n, chain.head) for label, chain in run.chains.items()}
+    if row["leaf_type"] == entries.MAP_ROOT:
+        _check_map_root(run, row["payload"] or b"", where)
+    content = row["commitment"] if row["leaf_type"] == entries.COMMITMENT else row["payload"]
+    if content is None or row["leaf_type"] not in (entries.PUBLIC, entries.COMMITMENT, entries.MAP_ROOT):
         run.says(where, "it has no leaf")
         content = b""
     for made in run.frontier.append(tree.leaf_hash(entries.leaf(row["leaf_type"], content))):
@@ -115,6 +146,12 @@ def _check_entry(run: _Run, row: Mapping[Any, Any]) -> None:
         run.says(f"checkpoint {run.frontier.size}", "the rows lead to another root")
     if row["leaf_type"] == entries.COMMITMENT and row["label"] is not None:
         _check_link(run, row, where)
+
+
+def _check_map_root(run: _Run, payload: bytes, where: str) -> None:
+    whole = run.citizens.whole()
+    if payload[:-8] != entries.map_root(whole.hash, whole.count, 0)[:-8]:
+        run.says(where, "it is not the root of the citizen map at that place")
 
 
 def _check_link(run: _Run, row: Mapping[Any, Any], where: str) -> None:
@@ -129,11 +166,13 @@ def _check_link(run: _Run, row: Mapping[Any, Any], where: str) -> None:
     if row["opening"] is not None:
         _check_opening(run, row, chain, where)
     chain.n, chain.head = row["seq"], entries.next_head(chain.head, row["commitment"])
+    run.citizens.put(label, chain.n, chain.head)
 
 
 def _check_opening(run: _Run, row: Mapping[Any, Any], chain: Chain, where: str) -> None:
+    place = row["log"], row["leaf_index"]
     try:
-        nonce, record = subjects.open_opening(run.db, chain.name, row["leaf_index"], row["opening"])
+        nonce, record = subjects.open_opening(run.db, chain.name, place, row["opening"])
     except Shredded:
         return
     except BadSeal:
@@ -143,15 +182,15 @@ def _check_opening(run: _Run, row: Mapping[Any, Any], chain: Chain, where: str) 
         run.says(where, "its record is not what the tree commits to")
         return
     said = json.loads(record)
-    place = (chain.label.hex(), chain.n + 1, entries.base64_of(chain.head))
-    if (said["chain"], said["seq"], said["prev"]) != place:
+    link = (chain.label.hex(), chain.n + 1, entries.base64_of(chain.head))
+    if (said["chain"], said["seq"], said["prev"]) != link:
         run.says(where, "its record names another place in another chain")
     if (said["kind"], said["event"], said["at"][:7]) != (row["kind"], row["event_id"], row["month"]):
         run.says(where, "its clear columns say something else than its record")
 
 
 def _check_chains(run: _Run) -> None:
-    for row in run.db.execute(select(subject)):
+    for row in run.db.execute(_SUBJECTS, {"log": run.log.number}):
         where = f"chain {run.labels.of(row.chain).hex()[:16]}"
         if run.labels.of(row.chain) != row.label:
             run.says(where, f"it is kept under another label, {row.label.hex()[:16]}")
@@ -160,15 +199,34 @@ def _check_chains(run: _Run) -> None:
             run.says(where, f"its head says {row.n} entries, the rows lead to {chain.n if chain else 0}")
 
 
+def _check_map(run: _Run) -> None:
+    """The map in the tables is that of the entries before the leaf up to which it says it is."""
+    if run.state.applied == run.frontier.size:
+        run.mapped = {label: (chain.n, chain.head) for label, chain in run.chains.items()}
+    stored = {row.label: (row.n, row.head) for row in run.db.execute(_MAPPED, {"log": run.log.number})}
+    if stored != run.mapped:
+        run.says("citizen map", f"it is not that of the {run.state.applied} entries it says it holds")
+
+
 def _check_tree(run: _Run) -> None:
-    edge = run.frontier
-    row = run.db.execute(select(head)).first()
-    found = None if row is None else (row.size, row.root, row.frontier)
-    if found != (edge.size, edge.root(), edge.to_bytes()):
+    edge, log = run.frontier, run.log
+    if (log.size, log.root, log.frontier) != (edge.size, edge.root(), edge.to_bytes()):
         run.says("head", f"size, root or frontier differ from those of the {edge.size} rows")
-    stored = {(row.level, row.number): row.hash for row in run.db.execute(select(node))}
+    rows = run.db.execute(_NODES, {"log": log.number})
+    stored = {(row.level, row.number): row.hash for row in rows}
     for level, number in sorted(stored.keys() | run.nodes.keys()):
         if stored.get((level, number)) != run.nodes.get((level, number)):
             run.says(f"node {level}/{number}", "it is not the root of the entries below it")
     for size in run.checkpoints:
         run.says(f"checkpoint {size}", f"the ledger has only {edge.size} entries")
+
+
+def _check_first_leaf(run: _Run) -> None:
+    """Leaf 0 of a log that follows another names that one as it ended."""
+    before = [log for log in logs.listing(run.db, run.log.kind) if log.number < run.log.number]
+    if not before:
+        return
+    last = before[-1]
+    ended = {"origin": last.origin, "size": last.size, "root": entries.base64_of(last.root)}
+    if not last.frozen or logs.leaf0(run.db, run.log.number).get("previous") != ended:
+        run.says("entry 0", f"it does not name {last.origin} as that log ended")

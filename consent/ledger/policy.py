@@ -11,18 +11,17 @@ from keys import vrf
 _VRF = "ledger vrf"
 
 
-def signers(house: Parts) -> Sequence[note.Signer]:
-    """The log's two signers, Ed25519 and ML-DSA-44, named by the ledger's origin."""
-    origin = house.settings.ledger_origin
+def signers(house: Parts, origin: str) -> Sequence[note.Signer]:
+    """A log's two signers, Ed25519 and ML-DSA-44, named by its origin; a signature covers the origin line."""
     return (
         note.Ed25519Signer(origin, house.keys.secret("ledger log ed25519")),
         note.Mldsa44Signer(origin, house.keys.secret("ledger log ml-dsa-44")),
     )
 
 
-def log_keys(house: Parts) -> list[note.VerifierKey]:
-    """The log's public keys, in the order of the policy."""
-    return [signer.key for signer in signers(house)]
+def log_keys(house: Parts, origin: str) -> list[note.VerifierKey]:
+    """A log's public keys, in the order of the policy."""
+    return [signer.key for signer in signers(house, origin)]
 
 
 def vrf_secret(house: Parts) -> bytes:
@@ -31,9 +30,9 @@ def vrf_secret(house: Parts) -> bytes:
     return secret
 
 
-def text(house: Parts) -> str:
-    """The trust policy file that `erti-verify` reads."""
-    logs = "".join(f"log {key.text()}\n" for key in log_keys(house))
+def text(house: Parts, origin: str) -> str:
+    """The trust policy file that `erti-verify` reads, for the log of this origin."""
+    logs = "".join(f"log {key.text()}\n" for key in log_keys(house, origin))
     label_key = note.encode(vrf.public(vrf_secret(house)))
     witnesses = quorum.of(house.settings.witness_policy).lines()
     return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {label_key}\n{witnesses}"

@@ -10,12 +10,17 @@ from consent.ledger.tables import entry, node
 
 _RANGE = (
     select(entry.c.leaf_index, entry.c.leaf_type, entry.c.commitment, entry.c.payload)
-    .where(entry.c.leaf_index >= bindparam("start"), entry.c.leaf_index < bindparam("stop"))
+    .where(
+        entry.c.log == bindparam("log"),
+        entry.c.leaf_index >= bindparam("start"),
+        entry.c.leaf_index < bindparam("stop"),
+    )
     .order_by(entry.c.leaf_index)
 )
 _NODES = (
     select(node.c.hash)
     .where(
+        node.c.log == bindparam("log"),
         node.c.level == bindparam("level"),
         node.c.number >= bindparam("start"),
         node.c.number < bindparam("stop"),
@@ -24,19 +29,19 @@ _NODES = (
 )
 
 
-def leaves(db: Session, start: int, stop: int) -> list[bytes]:
-    """Leaf data of start..stop-1. Raises LookupError if a row is missing."""
-    rows = db.execute(_RANGE, {"start": start, "stop": stop}).mappings().all()
+def leaves(db: Session, log: int, start: int, stop: int) -> list[bytes]:
+    """Leaf data of a log, start..stop-1. Raises LookupError if a row is missing."""
+    rows = db.execute(_RANGE, {"log": log, "start": start, "stop": stop}).mappings().all()
     if [row["leaf_index"] for row in rows] != list(range(start, stop)):
         raise LookupError(f"entries are missing between {start} and {stop}")
     return [subjects.leaf_data(row) for row in rows]
 
 
-def hashes(db: Session, level: int, start: int, stop: int) -> list[bytes]:
-    """Tile hashes, as tree.Reader wants them. Raises LookupError if one is missing."""
+def hashes(db: Session, log: int, level: int, start: int, stop: int) -> list[bytes]:
+    """Tile hashes of a log, as tree.Reader wants them. Raises LookupError if one is missing."""
     if level == 0:
-        return [tree.leaf_hash(data) for data in leaves(db, start, stop)]
-    found = list(db.scalars(_NODES, {"level": level, "start": start, "stop": stop}))
+        return [tree.leaf_hash(data) for data in leaves(db, log, start, stop)]
+    found = list(db.scalars(_NODES, {"log": log, "level": level, "start": start, "stop": stop}))
     if len(found) != stop - start:
         raise LookupError(f"tree nodes are missing at level {level} between {start} and {stop}")
     return found
@@ -45,8 +50,9 @@ def hashes(db: Session, level: int, start: int, stop: int) -> list[bytes]:
 class Tiles:
     """Reads tile hashes a tile at a time and keeps them: a history's proofs share most of theirs."""
 
-    def __init__(self, db: Session, size: int) -> None:
+    def __init__(self, db: Session, log: int, size: int) -> None:
         self._db = db
+        self._log = log
         self._size = size
         self._kept: dict[tuple[int, int], list[bytes]] = {}
 
@@ -55,7 +61,7 @@ class Tiles:
         number, first = start // tree.TILE_WIDTH, start - start % tree.TILE_WIDTH
         if (level, number) not in self._kept:
             end = min(first + tree.TILE_WIDTH, self._size >> level * tree.TILE_HEIGHT)
-            self._kept[level, number] = hashes(self._db, level, first, end)
+            self._kept[level, number] = hashes(self._db, self._log, level, first, end)
         return self._kept[level, number][start - first : stop - first]
 
     def inclusion(self, index: int) -> list[bytes]:
@@ -63,6 +69,6 @@ class Tiles:
         return tree.inclusion_proof(self.read, index, self._size)
 
 
-def consistency(db: Session, old: int, new: int) -> list[bytes]:
-    """Consistency proof between two sizes of the ledger."""
-    return tree.consistency_proof(Tiles(db, new).read, old, new)
+def consistency(db: Session, log: int, old: int, new: int) -> list[bytes]:
+    """Consistency proof between two sizes of a log."""
+    return tree.consistency_proof(Tiles(db, log, new).read, old, new)

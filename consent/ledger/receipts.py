@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, proofs, signer, tree
+from consent.ledger import entries, logs, proofs, signer, tree
 from consent.ledger.batch import Integrated
 from core import clock
 from core.database import parts
@@ -33,17 +33,17 @@ def proven(db: Session, placed: Integrated, *, audience: str, facts: Mapping[str
     `facts` are further claims: the opening for the citizen whose entry it is, the agency's own part of
     the entry for the agency.
     """
-    proof = tlog_proof(db, placed.index)
+    proof = tlog_proof(db, placed.log, placed.index)
     more = {"tlog_proof": proof} if proof else {}
     return _signed(db, placed, {"aud": audience, **facts, **more})
 
 
-def tlog_proof(db: Session, index: int) -> str | None:
+def tlog_proof(db: Session, log: int, index: int) -> str | None:
     """The inclusion proof of a leaf with the checkpoint it ends in (C2SP tlog-proof v1); None before there is one."""
-    signed = signer.newest(db)
+    signed = signer.newest(db, log)
     if signed is None or signed.size <= index:
         return None
-    path = proofs.Tiles(db, signed.size).inclusion(index)
+    path = proofs.Tiles(db, log, signed.size).inclusion(index)
     lines = (PROOF_HEADER, f"index {index}", *map(entries.base64_of, path))
     return "\n".join(lines) + f"\n\n{signed.note}"
 
@@ -55,7 +55,7 @@ def _signed(db: Session, placed: Integrated, claims: dict[str, Any]) -> str:
         "iss": house.settings.issuer,
         "iat": clock.seconds(clock.now()),
         "jti": placed.event_id,
-        "log": house.settings.ledger_origin,
+        "log": logs.origin(db, placed.log),
         "index": placed.index,
         "commitment": entries.base64_of(placed.commitment),
         "leaf_hash": entries.base64_of(tree.leaf_hash(leaf)),

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent.ledger import batch, signer, subjects
+from consent.ledger import batch, logs, signer
 from consent.ledger.batch import (
     CheckGrants,
     Disclosure,
@@ -313,7 +313,7 @@ class Sequencer:
         while time.monotonic() < until:
             try:
                 with self._database.writing() as db:
-                    db.execute(subjects.LOCK_HEAD).one()
+                    logs.lock(db)
                     return db.execute(_FIND, {"events": wanted}).first() is not None
             except (SQLAlchemyError, OSError):
                 time.sleep(IDLE_SECONDS)

@@ -13,8 +13,9 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from consent.ledger import note, policy, proofs, publish, subjects, tiles, tree
+from consent.ledger import logs, map_roots, map_store, note, policy, proofs, publish, tiles, tree
 from consent.ledger.errors import SignerRefused
+from consent.ledger.logs import Log
 from consent.ledger.tables import checkpoint, lease
 from core import clock
 from core.database import Database, parts
@@ -24,14 +25,16 @@ LEASE_SECONDS = 15
 RENEW_SECONDS = 60
 CHUNK = 10_000
 
-_NEWEST = select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+_NEWEST = (
+    select(checkpoint).where(checkpoint.c.log == bindparam("log")).order_by(checkpoint.c.size.desc()).limit(1)
+)
 _PUT: dict[str, sqlite.Insert | postgresql.Insert] = {
     "sqlite": sqlite.insert(checkpoint),
     "postgresql": postgresql.insert(checkpoint),
 }
 _PUT_NOTE = {
     name: put.on_conflict_do_update(
-        index_elements=["size"], set_={"note": put.excluded.note, "at": put.excluded.at}
+        index_elements=["log", "size"], set_={"note": put.excluded.note, "at": put.excluded.at}
     )
     for name, put in _PUT.items()
 }
@@ -42,7 +45,7 @@ _TAKE = {
 _RENEW = (
     update(lease)
     .where(
-        lease.c.name == LEASE,
+        lease.c.name == bindparam("lease"),
         (lease.c.holder == bindparam("me")) | (lease.c.until < bindparam("now")),
     )
     .values(holder=bindparam("me"), until=bindparam("later"))
@@ -85,9 +88,11 @@ class Guard:
             raise SignerRefused(detail="the signer's guard file is damaged") from error
 
 
-def newest(db: Session) -> Signed | None:
-    """The checkpoint signed last, None before the first."""
-    row = db.execute(_NEWEST).first()
+def newest(db: Session, log: int | None = None) -> Signed | None:
+    """The checkpoint of a log signed last, None before the first; of the log that grows, if none is named."""
+    if log is None:
+        log = found.number if (found := logs.find(db)) else logs.FIRST
+    row = db.execute(_NEWEST, {"log": log}).first()
     return None if row is None else Signed(row.size, row.root, row.at, row.note)
 
 
@@ -97,14 +102,14 @@ def fresh(db: Session) -> bool:
     Only what the database holds counts, so that a process that starts anew does not buy time.
     """
     signed = newest(db)
-    since = signed.at if signed else subjects.opened_at(db)
+    since = signed.at if signed else logs.opened_at(db)
     limit = parts(db).settings.checkpoint_stale_seconds
     return since is not None and (clock.now() - since).total_seconds() <= limit
 
 
 def policy_text(db: Session) -> str:
-    """The trust policy file that `erti-verify` reads."""
-    return policy.text(parts(db))
+    """The trust policy file that `erti-verify` reads, for the log that grows."""
+    return policy.text(parts(db), logs.current(db).origin)
 
 
 def policy_fingerprint(db: Session) -> str:
@@ -113,56 +118,71 @@ def policy_fingerprint(db: Session) -> str:
 
 
 def sign_if_due(database: Database) -> Signed | None:
-    """Publish tiles and sign a checkpoint if the ledger grew, or the last one is a minute old.
+    """Publish tiles and sign a checkpoint of each log that grew, or whose last one is a minute old.
 
-    None if nothing is due or another process signs. Raises SignerRefused when what the database holds
-    does not extend what was signed before, or another signer's checkpoints are there and were not adopted.
+    Before that the root of the citizen map is added as the log's last leaf, so that whoever holds a checkpoint
+    can be shown everything up to it (DESIGN 6). None if nothing is due or another process signs; otherwise
+    the last one signed. Raises SignerRefused when what the database holds does not extend what was
+    signed before, or another signer's checkpoints are there and were not adopted.
     """
     with database.reading() as db:
-        if not _due(db):
-            return None
-    with _only_one_here(folder(database)) as alone:
-        return _sign(database) if alone else None
+        due = [log for log in logs.every(db) if _due(db, log)]
+    if not due:
+        return None
+    with _only_one_here(home(database)) as alone:
+        done = [_sign(database, log) for log in due] if alone else []
+    return done[-1] if done else None
 
 
 def adopt(database: Database) -> Signed | None:
-    """Make this machine the signer from now on, starting at the newest checkpoint in the database.
+    """Make this machine the signer from now on, starting at the newest checkpoints in the database.
 
-    For an operator who moved the ledger: what was signed elsewhere after that checkpoint is not known here.
-    Raises SignerRefused if the rows do not lead to that checkpoint's root.
+    For an operator who moved the ledger: what was signed elsewhere after them is not known here.
+    Raises SignerRefused if the rows do not lead to their roots.
     """
-    path = guard_path(database)
-    with _only_one_here(folder(database)) as alone:
+    signed = None
+    with _only_one_here(home(database)) as alone:
         if not alone:
             raise SignerRefused(detail="another process here is signing")
         with database.reading() as db:
-            signed = newest(db)
-            edge = _grown(db, tree.Frontier(), signed.size if signed else 0)
-        if signed and edge.root() != signed.root:
-            raise SignerRefused(detail="the rows do not lead to the newest checkpoint's root")
-        with database.reading() as db:
-            publish.write(db, folder(database), 0, edge.size)
-        tiles.replace(
-            path, Guard(secrets.token_hex(8), database.parts.settings.ledger_origin, edge).to_bytes()
-        )
+            every = logs.every(db)
+        for log in every:
+            signed = _adopt(database, log)
     return signed
 
 
-def folder(database: Database) -> Path:
-    """Where the log's files are: below it the checkpoint and tiles, beside them the signer's own."""
+def _adopt(database: Database, log: Log) -> Signed | None:
+    with database.reading() as db:
+        signed = newest(db, log.number)
+        edge = _grown(db, log.number, tree.Frontier(), signed.size if signed else 0)
+        if signed and edge.root() != signed.root:
+            raise SignerRefused(detail="the rows do not lead to the newest checkpoint's root")
+        publish.write(db, folder(database, log.number), log.number, 0, edge.size)
+    path = guard_path(database, log.number)
+    tiles.replace(path, Guard(secrets.token_hex(8), log.origin, edge).to_bytes())
+    return signed
+
+
+def home(database: Database) -> Path:
+    """Where the logs' files are, each log's in a folder of its own."""
     return database.parts.settings.data_dir / "ledger"
 
 
-def guard_path(database: Database) -> Path:
-    """The signer's guard file."""
-    return folder(database) / "signer-guard.json"
+def folder(database: Database, log: int = logs.FIRST) -> Path:
+    """Where a log's files are: below it the checkpoint and tiles, beside them the signer's own."""
+    return home(database) / str(log)
 
 
-def _due(db: Session) -> bool:
-    row, signed = db.execute(subjects.HEAD).first(), newest(db)
-    if row is None or row.size == 0:
-        return False
-    return signed is None or row.size != signed.size or _age(signed) >= RENEW_SECONDS
+def guard_path(database: Database, log: int = logs.FIRST) -> Path:
+    """The signer's guard file for a log."""
+    return folder(database, log) / "signer-guard.json"
+
+
+def _due(db: Session, log: Log) -> bool:
+    signed = newest(db, log.number)
+    if signed is None or signed.size != log.size:
+        return True
+    return not log.frozen and _age(signed) >= RENEW_SECONDS
 
 
 def _age(signed: Signed) -> float:
@@ -182,51 +202,66 @@ def _only_one_here(place: Path) -> Iterator[bool]:
         yield True
 
 
-def _sign(database: Database) -> Signed | None:
-    guard, first = _guard(database)
-    if not _hold_lease(database, guard.signer):
+def _sign(database: Database, log: Log) -> Signed | None:
+    guard, first = _guard(database, log)
+    if not _hold_lease(database, log, guard.signer):
         return None
     with database.reading() as db:
-        signed, row = newest(db), db.execute(subjects.HEAD).one()
-        _refuse_unless(guard, signed, row.size)
-        edge = _grown(db, guard.frontier, row.size)
-        if edge.root() != row.root:
-            raise SignerRefused(detail=f"the rows up to {row.size} do not lead to the head's root")
+        _refuse_unless(guard, newest(db, log.number), log.size)
+    if not log.frozen:
+        map_roots.write(database, log)
+    with database.reading() as db:
+        state = map_store.state(db, log.number)
+        size = (state.root_index or 0) + 1
+        _refuse_unless(guard, newest(db, log.number), size)
+        edge = _grown(db, log.number, guard.frontier, size)
+        if edge.root() != state.tree_root:
+            raise SignerRefused(detail=f"the rows up to {size} do not lead to the root they had")
         published = 0 if first else guard.frontier.size
-        publish.write(db, folder(database), published, edge.size)
+        publish.write(db, folder(database, log.number), log.number, published, edge.size)
     # From here on this size and root are what we stand by, even if we die before the note is stored.
-    tiles.replace(guard_path(database), replace(guard, frontier=edge).to_bytes())
-    return _store(database, guard.signer, note.Checkpoint(guard.origin, edge.size, edge.root()))
+    tiles.replace(guard_path(database, log.number), replace(guard, frontier=edge).to_bytes())
+    return _store(database, log, guard.signer, note.Checkpoint(guard.origin, edge.size, edge.root()))
 
 
-def _guard(database: Database) -> tuple[Guard, bool]:
+def _guard(database: Database, log: Log) -> tuple[Guard, bool]:
     """The guard, and whether it is new: on the very first signing there is none yet."""
-    path, origin = guard_path(database), database.parts.settings.ledger_origin
+    path = guard_path(database, log.number)
     if path.exists():
         guard = Guard.from_bytes(path.read_bytes())
-        if guard.origin != origin:
+        if guard.origin != log.origin:
             raise SignerRefused(detail="the signer's guard file is of another ledger")
         return guard, guard.frontier.size == 0
     with database.reading() as db:
-        if newest(db) is not None:
+        if newest(db, log.number) is not None:
             raise SignerRefused(
                 detail="checkpoints were signed elsewhere; `erti ledger signer adopt` moves it"
             )
-    guard = Guard(secrets.token_hex(8), origin, tree.Frontier())
+    guard = Guard(secrets.token_hex(8), log.origin, tree.Frontier())
     tiles.replace(path, guard.to_bytes())
     return guard, True
 
 
-def _hold_lease(database: Database, me: str) -> bool:
+def lease_name(log: int) -> str:
+    """The name of a log's signer lease."""
+    return f"{LEASE}:{log}"
+
+
+def _hold_lease(database: Database, log: Log, me: str) -> bool:
     with database.writing() as db:
-        first = {"name": LEASE, "holder": me, "until": clock.now()}
+        first = {"name": lease_name(log.number), "holder": me, "until": clock.now()}
         db.execute(_TAKE[db.get_bind().dialect.name], first)
-        return _renewed(db, me)
+        return _renewed(db, log, me)
 
 
-def _renewed(db: Session, me: str) -> bool:
+def _renewed(db: Session, log: Log, me: str) -> bool:
     now = clock.now()
-    values = {"me": me, "now": now, "later": now + timedelta(seconds=LEASE_SECONDS)}
+    values = {
+        "lease": lease_name(log.number),
+        "me": me,
+        "now": now,
+        "later": now + timedelta(seconds=LEASE_SECONDS),
+    }
     return db.execute(_RENEW, values).first() is not None
 
 
@@ -243,22 +278,22 @@ def _refuse_unless(guard: Guard, signed: Signed | None, size: int) -> None:
         raise SignerRefused(detail=f"two roots for {kept.size} entries")
 
 
-def _grown(db: Session, start: tree.Frontier, size: int) -> tree.Frontier:
+def _grown(db: Session, log: int, start: tree.Frontier, size: int) -> tree.Frontier:
     """The frontier at `size`, grown from the rows themselves. Raises LookupError if one is missing."""
     edge = tree.Frontier(start.size, list(start.hashes))
     while edge.size < size:
-        edge.extend(proofs.hashes(db, 0, edge.size, min(edge.size + CHUNK, size)))
+        edge.extend(proofs.hashes(db, log, 0, edge.size, min(edge.size + CHUNK, size)))
     return edge
 
 
-def _store(database: Database, me: str, head: note.Checkpoint) -> Signed | None:
+def _store(database: Database, log: Log, me: str, head: note.Checkpoint) -> Signed | None:
     """Sign and store, unless the lease was lost on the way."""
     at = clock.now()
-    text = note.sign(head, policy.signers(database.parts), at=clock.seconds(at))
-    values = {"size": head.size, "root": head.root, "at": at, "note": text}
+    text = note.sign(head, policy.signers(database.parts, log.origin), at=clock.seconds(at))
+    values = {"log": log.number, "size": head.size, "root": head.root, "at": at, "note": text}
     with database.writing() as db:
-        if not _renewed(db, me):
+        if not _renewed(db, log, me):
             return None
         db.execute(_PUT_NOTE[db.get_bind().dialect.name], values)
-    tiles.replace(folder(database) / "checkpoint", text.encode())
+    tiles.replace(folder(database, log.number) / "checkpoint", text.encode())
     return Signed(head.size, head.root, at, text)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -20,6 +21,7 @@ from core.database import Base, Moment
 entry = Table(
     "ledger_entry",
     Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
     Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf_type", Integer, nullable=False),
     Column("commitment", LargeBinary),
@@ -34,8 +36,8 @@ entry = Table(
     Column("outcome", String(128)),
     Column("month", String(7)),
     Column("opening", LargeBinary),  # the year of its key, then nonce and record, sealed
-    UniqueConstraint("label", "seq"),
-    UniqueConstraint("label", "event_id"),
+    UniqueConstraint("label", "log", "seq"),
+    UniqueConstraint("label", "log", "event_id"),
 )
 Index("ix_ledger_entry_agency_month", entry.c.agency, entry.c.month)
 
@@ -43,17 +45,22 @@ Index("ix_ledger_entry_agency_month", entry.c.agency, entry.c.month)
 subject = Table(
     "ledger_subject",
     Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
     Column("chain", String(128), primary_key=True),
-    Column("label", LargeBinary, nullable=False, unique=True),
+    Column("label", LargeBinary, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("head", LargeBinary, nullable=False),
+    UniqueConstraint("log", "label"),
 )
 
-# One row. Whoever extends the ledger locks it first, so everything else needs no locks of its own.
+# One row for each log. Whoever extends a log locks its row first, so everything else needs no locks of its own.
 head = Table(
     "ledger_head",
     Base.metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("origin", String(255), nullable=False, unique=True),
+    Column("frozen", Boolean, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
@@ -62,6 +69,7 @@ head = Table(
 node = Table(
     "ledger_node",
     Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
     Column("level", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
@@ -75,6 +83,7 @@ request = Table(
     Column("request_id", String(128), primary_key=True),
     Column("body_hmac", LargeBinary, nullable=False),
     Column("event_id", String(36), nullable=False),
+    Column("log", Integer, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
     Column("at", Moment, nullable=False, index=True),
 )
@@ -82,10 +91,42 @@ request = Table(
 checkpoint = Table(
     "ledger_checkpoint",
     Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
     Column("note", Text, nullable=False),
+)
+
+# The citizen map as of the entries before leaf `applied`; `root_index` is the newest leaf that holds its root,
+# `tree_root` the root of the log up to and with that leaf. Everything here can be made again from the entries.
+map_state = Table(
+    "ledger_map",
+    Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("root_index", BigInteger),
+    Column("tree_root", LargeBinary),
+)
+
+map_leaf = Table(
+    "ledger_map_leaf",
+    Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("page", Integer, primary_key=True, autoincrement=False),  # the label's first 16 bits
+    Column("label", LargeBinary, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+)
+
+map_node = Table(
+    "ledger_map_node",
+    Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("depth", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("chains", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 lease = Table(

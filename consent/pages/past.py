@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -22,6 +22,7 @@ VERIFIER = Path(__file__).parents[2] / "verifier" / "erti_verify.py"
 LONGEST_FILTER = 64
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+LARGEST_TREE = 2**53
 BUNDLE_NAME = "erti-history.json"  # the page tells how to check a file of this name
 
 
@@ -73,9 +74,9 @@ def table(database: Db, me: Citizen, only: Only) -> Response:
 
 
 @router.get("/history/bundle")
-def proof(database: Db, me: Citizen) -> Response:
-    """Give the whole history with its proofs, for `erti-verify`."""
-    return _download(bundle.make(database, me.subject), "application/json", BUNDLE_NAME)
+def proof(database: Db, me: Citizen, earlier: Annotated[int, Query(ge=0, le=LARGEST_TREE)] = 0) -> Response:
+    """Give the whole history with its proofs, for `erti-verify`; `earlier` is the size of a tree kept from before."""
+    return _download(bundle.make(database, me.subject, earlier=earlier), "application/json", BUNDLE_NAME)
 
 
 @router.get("/history/verifier")

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import func, select
 
+from consent.ledger import freezing, logs, signer
 from consent.ledger import fsck as checking
-from consent.ledger import signer
-from consent.ledger.tables import head
 from core.events import waiting
 from service.commands.store import FAILED, opened, out, show
 
@@ -22,11 +21,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 def status(as_json: Json = False) -> None:
     """Show the size, the last checkpoint and what waits."""
     with opened() as database, database.reading() as db:
-        size = db.scalar(select(head.c.size)) or 0
+        log = logs.current(db)
         pending = db.scalar(select(func.count()).select_from(waiting)) or 0
         signed = signer.newest(db)
     figures = {
-        "size": size,
+        "log": log.number,
+        "origin": log.origin,
+        "size": log.size,
         "waiting": pending,
         "checkpoint": signed.size if signed else None,
         "signed_at": signed.at if signed else None,
@@ -35,7 +36,7 @@ def status(as_json: Json = False) -> None:
     show(
         figures,
         as_json=as_json,
-        text=f"{size:,} entries, {pending:,} waiting; last checkpoint "
+        text=f"{log.origin}: {log.size:,} entries, {pending:,} waiting; last checkpoint "
         f"{signed.size if signed else 0:,}, {when}",
     )
 
@@ -60,6 +61,28 @@ def publish(as_json: Json = False) -> None:
         {"signed": bool(done)},
         as_json=as_json,
         text="signed" if done else "nothing to sign, or another signer holds the lease",
+    )
+
+
+@app.command("freeze")
+def freeze(
+    following: Annotated[
+        str, typer.Option("--next", help="Origin line of the log to start, e.g. ledger.example.gov/2027.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Close the log of the year for good and start the next, which names it as it ended.
+
+    Nothing is interrupted: what comes after goes into the new log. Its keys are named after its origin, so the
+    trust policy changes: publish `erti ledger policy` and its fingerprint anew. A running `erti worker` signs
+    the old log's last checkpoint; its files stay as they are and can be moved to any static host.
+    """
+    with opened() as database:
+        log = freezing.freeze(database, origin=following)
+    show(
+        {"log": log.number, "origin": log.origin},
+        as_json=as_json,
+        text=f"log {log.number} has begun: {log.origin}. Publish the new trust policy (erti ledger policy).",
     )
 
 

@@ -52,6 +52,9 @@ OPEN = {
     "/registry/events": "a signature by a registry's key (RFC 8417)",
     "/ledger/checkpoint": "public: anyone may mirror and check",
     "/ledger/tile/{path:path}": "public: anyone may mirror and check",
+    "/ledger/logs": "public: which logs there are",
+    "/ledger/logs/{number}/checkpoint": "public: anyone may mirror and check",
+    "/ledger/logs/{number}/tile/{path:path}": "public: anyone may mirror and check",
     "/ledger/policy": "public: what to trust",
 }
 # Sent from other sites or by programs, which have no token of a form of ours.

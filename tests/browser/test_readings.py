@@ -124,7 +124,7 @@ def test_the_downloaded_history_is_proved_by_the_downloaded_program(
         assert within(30, accepted), verdict().stdout + verdict().stderr
     said = verdict().stdout
     assert fingerprint in said
-    assert "INCOMPLETE-TAIL" in said
+    assert "VALID-COMPLETE" in said
     altered = bundle.read_bytes().replace(b"health-portal", b"wealth-portal", 1)
     assert altered != bundle.read_bytes()
     bundle.write_bytes(altered)

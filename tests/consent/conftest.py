@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from consent import grants
-from consent.ledger import subjects
+from consent.ledger import logs
 from consent.ledger.sequencer import Sequencer
 from core.database import Database
 from tests.consent import country
@@ -13,7 +13,7 @@ from tests.consent import country
 def open_door(database: Database) -> Iterator[Database]:
     """Give a database with the small country, two people in it, an open ledger and a running sequencer."""
     with database.writing() as db:
-        subjects.opened(db)
+        logs.opened(db)
         country.found(db)
         country.be_born(db, country.CITIZEN)
         country.be_born(db, country.DEAD, state="deceased")

@@ -9,7 +9,7 @@ from joserfc.jwk import JWKRegistry
 
 from consent import decisions, disclosure, grants, receipts
 from consent.errors import ReceiptUnknown
-from consent.ledger import policy, signer
+from consent.ledger import entries, policy, signer
 from consent.ledger.tables import entry
 from core.database import Database
 from core.events import SYSTEM
@@ -44,7 +44,7 @@ def published(database: Database) -> dict[str, Any]:
 
 def vkey(database: Database) -> str:
     """Return the log's Ed25519 key as the policy states it."""
-    return policy.log_keys(database.parts)[0].text()
+    return policy.log_keys(database.parts, database.parts.settings.ledger_origin)[0].text()
 
 
 def mine(database: Database, event_id: str, citizen: str = CITIZEN) -> dict[str, Any]:
@@ -201,5 +201,5 @@ def public_records(db: Any) -> list[bytes]:
     return [
         row["payload"]
         for row in db.execute(entry.select().order_by(entry.c.leaf_index)).mappings()
-        if row["payload"] is not None
+        if row["leaf_type"] == entries.PUBLIC
     ]

@@ -64,15 +64,19 @@ def build(database: Database, folder: Path) -> Log:
     with database.reading() as db:
         claims = claims_of(db, early.note, early.size, late.size)
     claims["witnesses"] = cosigned(folder / "checkpoint")
-    return Log(folder, policy.log_keys(database.parts)[0].text(), claims=claims)
+    return Log(
+        folder,
+        policy.log_keys(database.parts, database.parts.settings.ledger_origin)[0].text(),
+        claims=claims,
+    )
 
 
 def claims_of(db: Session, earlier: str, old: int, new: int) -> dict[str, Any]:
     """Return the proofs that the ledger itself makes: from the earlier tree, and of every entry."""
-    tiles = proofs.Tiles(db, new)
+    tiles = proofs.Tiles(db, 1, new)
     return {
         "earlier": earlier,
-        "consistency": [entries.base64_of(step) for step in proofs.consistency(db, old, new)],
+        "consistency": [entries.base64_of(step) for step in proofs.consistency(db, 1, old, new)],
         "inclusion": [
             {"index": index, "path": [entries.base64_of(step) for step in tiles.inclusion(index)]}
             for index in range(new)

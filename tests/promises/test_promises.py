@@ -109,7 +109,7 @@ def history_file(database: Database, folder: Path) -> tuple[Path, Path]:
     signer.sign_if_due(database)
     made, trusted = folder / "history.json", folder / "policy.txt"
     made.write_bytes(bundle.make(database, CITIZEN))
-    trusted.write_text(policy.text(database.parts), encoding="utf-8")
+    trusted.write_text(policy.text(database.parts, database.parts.settings.ledger_origin), encoding="utf-8")
     return made, trusted
 
 
@@ -124,24 +124,29 @@ def test_the_bundle_holds_every_entry(
         decisions.withdraw(db, given, actor=ME)
     made, trusted = history_file(nation, tmp_path)
     assert erti_verify.main([str(made), "--policy", str(trusted)]) == 0, capsys.readouterr().out
-    kinds = [json.loads(one["record"])["kind"] for one in json.loads(made.read_bytes())["entries"]]
+    kinds = [json.loads(one["record"])["kind"] for one in json.loads(made.read_bytes())["logs"][0]["entries"]]
     assert kinds == ["grant-given", "disclosed", "disclosed", "grant-withdrawn"]
 
 
 def forged(made: Path, gone: int) -> bytes:
     """Return a bundle without one of its entries, with number and head made to fit again."""
     shorter: dict[str, Any] = json.loads(made.read_bytes())
-    del shorter["entries"][gone]
+    inner = shorter["logs"][0]
+    del inner["entries"][gone]
     head = entries.first_head(bytes.fromhex(shorter["label"]))
-    for one in shorter["entries"]:
+    for one in inner["entries"]:
         nonce = base64.b64decode(one["nonce"])
         head = entries.next_head(head, entries.commitment(nonce, one["record"].encode()))
-    return rfc8785.dumps(shorter | {"n": len(shorter["entries"]), "head": entries.base64_of(head)})
+    inner |= {"n": len(inner["entries"]), "head": entries.base64_of(head)}
+    return rfc8785.dumps(shorter)
 
 
-@pytest.mark.parametrize("gone", [0, 1])
+@pytest.mark.parametrize(
+    ("gone", "reason"),
+    [(0, "number 1 is left out"), (1, "number 2 is left out"), (2, "later ones are left out")],
+)
 def test_a_missing_entry_is_noticed(
-    nation: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], gone: int
+    nation: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], gone: int, reason: str
 ) -> None:
     """A bundle from which an entry was taken, and all else made to fit, is not accepted, and the reason says so."""
     allow(nation, "given_name")
@@ -150,7 +155,9 @@ def test_a_missing_entry_is_noticed(
     made, trusted = history_file(nation, tmp_path)
     made.write_bytes(forged(made, gone))
     assert erti_verify.main([str(made), "--policy", str(trusted)]) != 0
-    assert "MISSING" in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert "MISSING" in said
+    assert reason in said
 
 
 def test_rows_changed_behind_the_ledgers_back_are_noticed(
@@ -172,6 +179,7 @@ def test_rows_changed_behind_the_ledgers_back_are_noticed(
     made, trusted = tmp_path / "history.json", tmp_path / "policy.txt"
     made.write_bytes(bundle.make(nation, CITIZEN))
     assert erti_verify.main([str(made), "--policy", str(trusted)]) != 0
+    assert "does not stand at place" in "".join(capsys.readouterr())
 
 
 # 3. Stop means stop

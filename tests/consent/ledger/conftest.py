@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.orm import Session
 
-from consent.ledger import signer, subjects
+from consent.ledger import logs, signer
 from consent.ledger.sequencer import Sequencer
 from core import clock
 from core.database import Database
@@ -68,7 +68,7 @@ def ledger(database: Database, furnish: Furnish) -> Sequencer:
     """An opened ledger with a sequencer that is not started yet."""
     sequencer = furnish(database)
     with database.writing() as db:
-        subjects.opened(db)
+        logs.opened(db)
     return sequencer
 
 

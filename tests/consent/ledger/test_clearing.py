@@ -62,7 +62,13 @@ def test_old_checkpoints_are_thinned_to_one_a_day(
     """The newest checkpoints stay, and of the older ones the last of each day; thinning again changes nothing."""
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     rows = [
-        {"size": 10 * day + hour, "root": b"r", "at": noon + timedelta(days=day, hours=hour), "note": "n"}
+        {
+            "log": 1,
+            "size": 10 * day + hour,
+            "root": b"r",
+            "at": noon + timedelta(days=day, hours=hour),
+            "note": "n",
+        }
         for day in range(1, 5)
         for hour in range(1, 6)
     ]

@@ -7,7 +7,7 @@ from sqlalchemy import Table, delete, select, update
 
 from consent.ledger import fsck, signer
 from consent.ledger.sequencer import Sequencer
-from consent.ledger.tables import checkpoint, entry, head, node, request, subject
+from consent.ledger.tables import checkpoint, entry, head, map_leaf, map_state, node, request, subject
 from core import events
 from core.database import Database
 from core.events import Actor
@@ -46,15 +46,23 @@ def test_a_ledger_as_it_should_be(grown: Database) -> None:
         (entry, entry.c.leaf_index == 9, {"event_id": "x"}, "clear columns say something else"),
         (entry, entry.c.leaf_index == 9, {"label": b"?" * 32}, "its chain is unknown"),
         (entry, entry.c.leaf_index == 0, {"payload": b"{}"}, "head: size, root or frontier differ"),
-        (entry, entry.c.leaf_index == 299, {"leaf_index": 400}, "entry 299 is missing"),
-        (head, head.c.id == 1, {"root": bytes(32)}, "head: size, root or frontier differ"),
-        (head, head.c.id == 1, {"size": 299}, "head: size, root or frontier differ"),
+        (entry, entry.c.leaf_index == 301, {"leaf_index": 400}, "entry 301 is missing"),
+        (
+            entry,
+            entry.c.leaf_index == 299,
+            {"payload": bytes(48)},
+            "entry 299: it is not the root of the citizen map",
+        ),
+        (head, head.c.log == 1, {"root": bytes(32)}, "head: size, root or frontier differ"),
+        (head, head.c.log == 1, {"size": 301}, "head: size, root or frontier differ"),
         (node, node.c.level == 1, {"hash": bytes(32)}, "node 1/0"),
         (subject, subject.c.chain == CITIZEN, {"head": bytes(32)}, "its head says"),
         (subject, subject.c.chain == CITIZEN, {"n": 1}, "its head says 1 entries"),
         (subject, subject.c.chain == CITIZEN, {"label": b"!" * 32}, "under another label"),
-        (checkpoint, checkpoint.c.size == 300, {"root": bytes(32)}, "checkpoint 300"),
-        (checkpoint, checkpoint.c.size == 299, {"note": "x"}, "checkpoint 299: a note is a text"),
+        (checkpoint, checkpoint.c.size == 302, {"root": bytes(32)}, "checkpoint 302"),
+        (checkpoint, checkpoint.c.size == 300, {"note": "x"}, "checkpoint 300: a note is a text"),
+        (map_leaf, map_leaf.c.n == 149, {"n": 148}, "citizen map: it is not that of the 301 entries"),
+        (map_state, map_state.c.log == 1, {"applied": 200}, "citizen map: it is not that of the 200 entries"),
         (request, request.c.request_id == "r1", {"leaf_index": 5}, "request r1 of revenue-portal"),
     ],
 )
@@ -82,6 +90,6 @@ def test_every_missing_row_is_found(grown: Database, table: Table, where: Any) -
 def test_what_was_put_back_smaller_is_found(grown: Database) -> None:
     """A checkpoint of more entries than there are is found."""
     with grown.writing() as db:
-        db.execute(delete(entry).where(entry.c.leaf_index == 299))
-        assert db.scalar(select(checkpoint.c.size).order_by(checkpoint.c.size.desc())) == 300
-    assert any("checkpoint 300: the ledger has only 299 entries" in str(f) for f in fsck.check(grown))
+        db.execute(delete(entry).where(entry.c.leaf_index == 301))
+        assert db.scalar(select(checkpoint.c.size).order_by(checkpoint.c.size.desc())) == 302
+    assert any("checkpoint 302: the ledger has only 301 entries" in str(f) for f in fsck.check(grown))

@@ -39,7 +39,9 @@ def test_anybody_can_follow_the_log(web: TestClient, database: Database, ledger:
     signer.sign_if_due(database)
     answer = web.get("/ledger/checkpoint")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    signed, _ = note.open_checkpoint(answer.text, policy.log_keys(database.parts))
+    signed, _ = note.open_checkpoint(
+        answer.text, policy.log_keys(database.parts, database.parts.settings.ledger_origin)
+    )
     hashes = web.get(f"/ledger/tile/0/000.p/{signed.size}")
     assert hashes.headers["content-type"] == "application/octet-stream"
     assert "immutable" in hashes.headers["cache-control"]
@@ -51,7 +53,7 @@ def test_anybody_can_follow_the_log(web: TestClient, database: Database, ledger:
 
 
 @pytest.mark.parametrize(
-    "path", ["0/000", "0/000.p/2", "0/001", "1/000", "0/../signer-guard.json", "entries/000.p/9", "x", "0/0"]
+    "path", ["0/000", "0/000.p/3", "0/001", "1/000", "0/../signer-guard.json", "entries/000.p/9", "x", "0/0"]
 )
 def test_nothing_but_signed_tiles_is_served(web: TestClient, database: Database, path: str) -> None:
     """Tiles beyond the checkpoint, malformed paths and the signer's own files are not found."""

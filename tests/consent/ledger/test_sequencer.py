@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, fsck, signer, subjects, tree
+from consent.ledger import entries, fsck, logs, signer, subjects, tree
 from consent.ledger.errors import LedgerBusy, LedgerMismatch, RequestReused
 from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
 from consent.ledger.tables import entry, head, request
@@ -50,7 +50,7 @@ def record(database: Database, *happened: events.Event, about: tuple[str, ...] =
 def test_leaf_0_opens_the_ledger_once(database: Database, ledger: Sequencer) -> None:
     """The first start writes leaf 0 with origin and keys; the second finds it."""
     with database.writing() as db:
-        assert not subjects.opened(db)
+        assert not logs.opened(db)
         row = db.execute(select(entry)).one()
     said = json.loads(row.payload)
     assert said["kind"] == "ledger-opened"
@@ -66,7 +66,7 @@ def test_a_ledger_of_other_keys_is_not_continued(
     folder = tmp_path_factory.mktemp("keys")
     other = Database(Parts(database.parts.settings, keys=Keyring(FolderCustody(folder))))
     with pytest.raises(LedgerMismatch), other.writing() as db:
-        subjects.opened(db)
+        logs.opened(db)
     other.close()
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from consent.ledger import entries, note, policy, proofs, publish, signer, subjects, tiles, tree
 from consent.ledger.errors import SignerRefused
@@ -35,7 +35,7 @@ def forget_head(database: Database, count: int) -> None:
         size = (db.scalar(select(head.c.size)) or 0) - count
         db.execute(delete(entry).where(entry.c.leaf_index >= size))
         edge = tree.Frontier()
-        edge.extend(tree.leaf_hash(data) for data in proofs.leaves(db, 0, size))
+        edge.extend(tree.leaf_hash(data) for data in proofs.leaves(db, 1, 0, size))
         db.execute(update(head).values(size=size, root=edge.root(), frontier=edge.to_bytes()))
         db.execute(delete(checkpoint).where(checkpoint.c.size > size))
 
@@ -44,18 +44,18 @@ def test_growth_is_signed_and_standing_still_is_not(database: Database, ledger: 
     """A checkpoint is signed after growth, by both keys, and once only while nothing grows."""
     first = signer.sign_if_due(database)
     assert first is not None
-    assert first.size == 1
+    assert first.size == 2
     assert signer.sign_if_due(database) is None
     grow(database, ledger, 3)
     second = signer.sign_if_due(database)
     assert second is not None
-    keys = policy.log_keys(database.parts)
+    keys = policy.log_keys(database.parts, database.parts.settings.ledger_origin)
     signed, by = note.open_checkpoint(second.note, keys)
     assert list(by) == keys
     with database.reading() as db:
         assert signer.newest(db) == second
-        proof = proofs.consistency(db, 1, 4)
-    tree.verify_consistency(1, 4, first.root, signed.root, proof)
+        proof = proofs.consistency(db, 1, 2, 6)
+    tree.verify_consistency(2, 6, first.root, signed.root, proof)
 
 
 def test_an_old_checkpoint_is_signed_again(
@@ -76,7 +76,7 @@ def test_a_smaller_tree_is_refused(database: Database, ledger: Sequencer) -> Non
     grow(database, ledger, 5)
     assert signer.sign_if_due(database)
     forget_head(database, 2)
-    with pytest.raises(SignerRefused, match="has 4 entries, 6 were signed"):
+    with pytest.raises(SignerRefused, match="has 5 entries, 7 were signed"):
         signer.sign_if_due(database)
 
 
@@ -89,7 +89,7 @@ def test_a_different_tree_is_refused(database: Database, ledger: Sequencer) -> N
         db.execute(delete(subjects.subject))
         db.execute(update(entry).values(label=None))
     grow(database, ledger, 4)
-    with pytest.raises(SignerRefused, match="do not lead to the head's root"):
+    with pytest.raises(SignerRefused, match="do not lead to the root they had"):
         signer.sign_if_due(database)
 
 
@@ -137,7 +137,7 @@ def test_another_machine_signs_only_after_adopting(
     assert signer.sign_if_due(database) is None
     with database.writing() as db:
         db.execute(update(lease).values(until=clock.now() - timedelta(seconds=1)))
-    with pytest.raises(SignerRefused, match="a checkpoint of 5 exists, this signer's last is 4"):
+    with pytest.raises(SignerRefused, match="a checkpoint of 7 exists, this signer's last is 5"):
         signer.sign_if_due(database)
     other.close()
 
@@ -176,10 +176,15 @@ def test_many_signers_at_once_sign_one_history(database: Database, ledger: Seque
     assert failed == []
     with database.reading() as db:
         rows = db.execute(select(checkpoint).order_by(checkpoint.c.size)).all()
-        assert rows[-1].size == 85
+        grown = db.scalar(
+            select(func.count()).select_from(entry).where(entry.c.leaf_type != entries.MAP_ROOT)
+        )
+        assert grown == 85
+        last = rows[-1].size
+        assert last == db.scalar(select(head.c.size))
         for row in rows:
-            proof = proofs.consistency(db, row.size, 85)
-            tree.verify_consistency(row.size, 85, row.root, rows[-1].root, proof)
+            proof = proofs.consistency(db, 1, row.size, last)
+            tree.verify_consistency(row.size, last, row.root, rows[-1].root, proof)
 
 
 def test_the_files_alone_lead_to_the_checkpoint(database: Database, ledger: Sequencer) -> None:
@@ -188,8 +193,11 @@ def test_the_files_alone_lead_to_the_checkpoint(database: Database, ledger: Sequ
         grow(database, ledger, count)
         assert signer.sign_if_due(database)
     folder = signer.folder(database)
-    signed, _ = note.open_checkpoint((folder / "checkpoint").read_text(), policy.log_keys(database.parts))
-    assert signed.size == 604
+    signed, _ = note.open_checkpoint(
+        (folder / "checkpoint").read_text(),
+        policy.log_keys(database.parts, database.parts.settings.ledger_origin),
+    )
+    assert signed.size == 607
     edge, data = tree.Frontier(), []
     for tile in tiles.needed(0, signed.size):
         contents = (folder / tile.path()).read_bytes()
@@ -215,9 +223,10 @@ def test_files_are_made_again_when_they_are_lost(database: Database, ledger: Seq
     folder = signer.folder(database)
     with database.reading() as db:
         before = {
-            tile: publish.read(db, folder, tile, signed=signed.size) for tile in tiles.needed(0, signed.size)
+            tile: publish.read(db, folder, 1, tile, signed=signed.size)
+            for tile in tiles.needed(0, signed.size)
         }
         shutil.rmtree(folder / "tile")
         for tile, contents in before.items():
-            assert publish.read(db, folder, tile, signed=signed.size) == contents
-        assert publish.read(db, folder, tiles.Tile(0, 1, 46), signed=signed.size) is None
+            assert publish.read(db, folder, 1, tile, signed=signed.size) == contents
+        assert publish.read(db, folder, 1, tiles.Tile(0, 1, 47), signed=signed.size) is None

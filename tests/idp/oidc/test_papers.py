@@ -22,7 +22,10 @@ def get(provider: Provider, path: str, client: str = to.PORTAL) -> Any:
 def proven(provider: Provider, signed: str) -> dict[str, Any]:
     """Return what a receipt says, its signature and its proof checked."""
     found = reader.claims(signed, provider.web.get("/jwks.json").json())
-    reader.proven(found, policy.log_keys(provider.database.parts)[0].text())
+    reader.proven(
+        found,
+        policy.log_keys(provider.database.parts, provider.database.parts.settings.ledger_origin)[0].text(),
+    )
     return found
 
 

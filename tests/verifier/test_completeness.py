@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.ledger import citizen_map, entries, note, tree
+from consent.ledger.citizen_map import NOTHING, CitizenMap, Subtree
+from tests.verifier import forging
+from tests.verifier.test_verifier import POLICY, verdict
+from verifier import erti_verify
+
+NEXT = "ledger.test.example/2"
+
+
+def two_years() -> tuple[forging.Log, forging.Log]:
+    """A log that ended, and the one that follows it; the citizen has entries in both."""
+    first = forging.twenty()
+    first.close()
+    second = forging.Log(origin=NEXT, before=first)
+    second.add("NEIGHBOUR")
+    second.add()
+    return first, second
+
+
+NEXT_POLICY = erti_verify.read_policy(forging.policy(origin=NEXT))
+
+
+def test_a_history_goes_back_through_the_logs_of_earlier_years() -> None:
+    """With the policy of the newest log alone, entries of the years before are proved complete as well."""
+    _first, second = two_years()
+    history = erti_verify.read_bundle(forging.encode(second.bundle()), NEXT_POLICY)
+    assert erti_verify.verdict_of(history) == ["VALID-COMPLETE"]
+    assert [entry.number for entry in history.entries] == [*range(1, 21), 1]
+    assert [found.origin for found in history.trees] == [NEXT, forging.ORIGIN]
+
+
+def test_a_year_left_out_is_missed() -> None:
+    """A bundle without the log of an earlier year, or with its logs exchanged, is MISSING something."""
+    _first, second = two_years()
+    bundle = second.bundle()
+    bundle["logs"].pop(0)
+    assert verdict(bundle, NEXT_POLICY)[0] == "MISSING"
+    bundle = second.bundle()
+    bundle["logs"].reverse()
+    assert verdict(bundle, NEXT_POLICY)[0] == "MISSING"
+
+
+def test_an_earlier_year_rewritten_is_caught() -> None:
+    """A log of an earlier year with another end than the one leaf 0 of the next names does not pass."""
+    _first, second = two_years()
+    other = forging.twenty()
+    other.add(agency="other")
+    other.close()
+    bundle = second.bundle()
+    bundle["logs"][0] = other.section(forging.CITIZEN)
+    assert verdict(bundle, NEXT_POLICY)[0] == "ALTERED"
+
+
+def test_an_old_map_is_stale() -> None:
+    """A map root from before newer entries, shown under a newer checkpoint, is an old one."""
+    log = forging.Log()
+    log.add()
+    log.close()
+    old = log.section(forging.CITIZEN)["map"]
+    place = old["index"]
+    log.add()
+    bundle = log.bundle()
+    section = bundle["logs"][0]
+    section["entries"], section["n"] = section["entries"][:1], 1
+    section["head"] = note.encode(chain_head(log, 1))
+    section["map"] = old | {"proof": log.proof(place)}
+    assert verdict(bundle) == (
+        "STALE",
+        f"the map of {forging.ORIGIN} is an old one: the tree went on after it",
+    )
+
+
+def chain_head(log: forging.Log, count: int) -> bytes:
+    """The head of the citizen's chain after so many entries."""
+    head = entries.first_head(forging.label_of(forging.CITIZEN))
+    for _index, nonce, record in log.chains[forging.CITIZEN][:count]:
+        head = entries.next_head(head, entries.commitment(nonce, record))
+    return head
+
+
+def test_an_old_map_logged_anew_leaves_the_history_incomplete_for_others_to_see() -> None:
+    """A map root made without a chain, logged last, proves an empty history; with the entries it does not fit."""
+    log = forging.twenty()
+    log.close(log.map_root(without=forging.CITIZEN))
+    assert verdict(log.bundle())[0] == "MISSING"
+
+
+def test_a_citizen_with_entries_cannot_be_told_that_there_are_none() -> None:
+    """Neither an empty place nor somebody else's leaf proves that nothing is there when something is."""
+    log = forging.twenty()
+    for way in (log.way(forging.CITIZEN), log.way("NEIGHBOUR"), {"siblings": [], "other": None}):
+        bundle = log.bundle()
+        section = bundle["logs"][0]
+        section["entries"], section["n"] = [], 0
+        section["head"] = note.encode(entries.first_head(forging.label_of(forging.CITIZEN)))
+        section["map"] |= way
+        assert verdict(bundle)[0] == "MISSING"
+    neighbour = log.way("NOBODY-AT-ALL")
+    section["map"] |= {"other": {"label": forging.label_of("NEIGHBOUR").hex(), "value": section["head"]}}
+    section["map"]["siblings"] = neighbour["siblings"] or section["map"]["siblings"]
+    assert verdict(bundle)[0] in ("MISSING", "ALTERED")
+
+
+def test_the_log_is_proved_to_extend_an_earlier_tree() -> None:
+    """A bundle that names an earlier tree proves that the log extends it; a fork of it does not pass."""
+    log = forging.twenty()
+    log.close()
+    before = log.checkpoint_head()
+    earlier = erti_verify.read_bundle(forging.encode(log.bundle()), POLICY)
+    for _ in range(5):
+        log.add()
+    bundle = log.bundle()
+    proof = tree.consistency_proof(log.reader(), before.size, len(log.leaves))
+    named = {"origin": before.origin, "size": before.size, "proof": [note.encode(step) for step in proof]}
+    bundle["earlier"] = named | {"root": note.encode(before.root)}
+    history = erti_verify.read_bundle(forging.encode(bundle), POLICY)
+    erti_verify.check_earlier(history, earlier)
+    assert history.extends
+    bundle["earlier"] = named | {"root": note.encode(bytes(32))}
+    assert verdict(bundle)[0] == "FORK"
+
+
+def test_a_fork_that_keeps_the_citizens_entries_is_a_fork() -> None:
+    """A log that was rewritten elsewhere than in the citizen's own entries is told from the one of before."""
+    log, fork = forging.twenty(), forging.Log()
+    for number in range(20):
+        fork.add("STRANGER" if number % 3 else "agency:revenue")
+        fork.add(purpose=f"purpose-{number}", note="Zürich, თბილისი")
+    log.close()
+    earlier = erti_verify.read_bundle(forging.encode(log.bundle()), POLICY)
+    size = len(log.leaves)
+    fork.add()
+    bundle = fork.bundle()
+    edge = tree.Frontier()
+    edge.extend(tree.leaf_hash(leaf) for leaf in fork.leaves[:size])
+    proof = tree.consistency_proof(fork.reader(), size, len(fork.leaves))
+    bundle["earlier"] = {
+        "origin": forging.ORIGIN,
+        "size": size,
+        "root": note.encode(edge.root()),
+        "proof": [note.encode(step) for step in proof],
+    }
+    now = erti_verify.read_bundle(forging.encode(bundle), POLICY)
+    with pytest.raises(erti_verify.Rejected, match="FORK"):
+        erti_verify.check_earlier(now, earlier)
+
+
+Labels = st.lists(st.binary(min_size=32, max_size=32), unique=True, max_size=40)
+# Labels that share long beginnings make deep maps.
+Close = st.lists(st.integers(0, 300), unique=True, max_size=30).map(
+    lambda found: [bytes(30) + number.to_bytes(2, "big") for number in found]
+)
+
+
+def naive(leaves: list[tuple[bytes, bytes]], depth: int = 0) -> Subtree:
+    """The map's root straight from its definition."""
+    if len(leaves) <= 1:
+        return Subtree(1, leaves[0][1]) if leaves else NOTHING
+    halves: tuple[list[tuple[bytes, bytes]], ...] = ([], [])
+    for leaf in leaves:
+        halves[citizen_map.bit(leaf[0], depth)].append(leaf)
+    return citizen_map.join(naive(halves[0], depth + 1), naive(halves[1], depth + 1))
+
+
+@given(Labels | Close)
+def test_the_map_is_what_its_definition_says(labels: list[bytes]) -> None:
+    """Page by page or all at once, in any order: the same chains make the root of the definition."""
+    whole = CitizenMap()
+    for number, label in enumerate(labels):
+        whole.put(label, number + 1, label)
+        if number % 7 == 0:
+            whole.whole()
+    leaves = [
+        (label, citizen_map.leaf_hash(label, citizen_map.value_hash(number + 1, label)))
+        for number, label in enumerate(labels)
+    ]
+    assert whole.whole() == naive(leaves) == citizen_map.fold(sorted(leaves), 0)
+
+
+@given(Labels | Close, st.binary(min_size=32, max_size=32), st.integers(0, 255))
+def test_both_implementations_follow_the_same_way(labels: list[bytes], label: bytes, at: int) -> None:
+    """Server and verifier compute the same root from the same proof, whoever stands at its end."""
+    siblings = tuple(labels)[:at]
+    value = citizen_map.value_hash(at, label)
+    mine = citizen_map.root_from(citizen_map.Proof(siblings), label, value)
+    assert mine == erti_verify.map_root(label, value, siblings, None)
+    nobody = citizen_map.root_from(citizen_map.Proof(siblings), label, None)
+    assert nobody == erti_verify.map_root(label, None, siblings, None)
+    assert mine != nobody
