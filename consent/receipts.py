@@ -46,10 +46,8 @@ _ABOUT_GRANT = _ENTRY.where(
 ).order_by(entry.c.log, entry.c.seq)
 
 
-_DECLINED = (
-    select(entry.c.event_id)
-    .join(subject, subject.c.label == entry.c.label)
-    .where(
+_A_NO = (
+    _ENTRY.where(
         subject.c.chain == bindparam("chain"),
         entry.c.agency == bindparam("agency"),
         entry.c.purpose == bindparam("purpose"),
@@ -99,7 +97,8 @@ def of_grant(db: Session, grant: Grant, *, client: str) -> list[str]:
 
 def of_a_no(db: Session, *, citizen: str, agency: str, purpose: str) -> str:
     """Return the event ID of a citizen's last "no" to a purpose, by which its agency gets the receipt; or nothing."""
-    return db.scalar(_DECLINED, {"chain": citizen, "agency": agency, "purpose": purpose}) or ""
+    row = db.execute(_A_NO, {"chain": citizen, "agency": agency, "purpose": purpose}).first()
+    return row.event_id if row else ""
 
 
 def decisions(db: Session, grant: Grant) -> list[dict[str, Any]]:
