@@ -1,19 +1,25 @@
-"""The only way out: HTTP calls that cannot be turned against our own network."""
+"""The only way out: HTTP calls that cannot be turned against our own network, and that end in time."""
 
 import ipaddress
 import socket
 import ssl
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpcore
 
 from core.errors import Refused
 from core.language import _
 from core.settings import Settings
 
-TIMEOUT_SECONDS = 5.0
+SECONDS = 10.0  # for all of one call, however slowly the other side answers
+OPERATION_SECONDS = 5.0  # for one step of it
 SIZE_LIMIT = 1_000_000
+WRITE_BYTES = 16_384
+DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class CallRefused(Refused):
@@ -39,54 +45,152 @@ def fetch(
     *,
     content: bytes | None = None,
     headers: dict[str, str] | None = None,
+    seconds: float = SECONDS,
 ) -> Answer:
     """Call an https address of a public host, without following redirects; raises CallRefused.
 
     The name is resolved once and the connection goes to that very address, so a second DNS answer
-    cannot point elsewhere. Private hosts and plain http only where a setting names the host.
+    cannot point elsewhere. Private hosts and plain http only where a setting names the host. The whole call
+    takes no longer than `seconds` (once the name is resolved), whatever the other side does.
     """
-    parts = urlsplit(url)
+    host, port, parts = _target(settings, url)
+    address = _address(host, port, private=host in settings.outbound_private_hosts)
+    path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+    sent = {
+        "Host": parts.netloc,
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "Content-Length": str(len(content or b"")),
+        **(headers or {}),
+    }
+    context = ssl.create_default_context()
+    if settings.outbound_ca_file:
+        context.load_verify_locations(settings.outbound_ca_file)
+    hurry = _Hurry(time.monotonic() + seconds)
+    try:
+        with (
+            httpcore.ConnectionPool(ssl_context=context, network_backend=hurry) as pool,
+            pool.stream(
+                method,
+                httpcore.URL(scheme=parts.scheme, host=address, port=port, target=path),
+                headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in sent.items()],
+                content=content or b"",
+                extensions={"sni_hostname": host},
+            ) as response,
+        ):
+            received = bytearray()
+            for chunk in response.iter_stream():
+                received += chunk
+                if len(received) > SIZE_LIMIT:
+                    raise CallRefused(detail="answer too large")
+            return Answer(response.status, _content_type(response.headers), bytes(received))
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, UnicodeError) as error:
+        raise CallRefused(detail=type(error).__name__) from error
+
+
+def check(settings: Settings, url: str) -> None:
+    """Tell early whether an address has a form that can be called; raises CallRefused. It resolves no name."""
+    host, _port, _parts = _target(settings, url)
+    try:
+        literal = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not _public(str(literal)) and host not in settings.outbound_private_hosts:
+        raise CallRefused(detail="private address")
+
+
+class _Hurry(httpcore.SyncBackend):
+    """Connections on which every step gets what is left of the time, and at most OPERATION_SECONDS."""
+
+    def __init__(self, ends: float) -> None:
+        super().__init__()
+        self._ends = ends
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect within the time that is left."""
+        left = _left(self._ends)
+        return _Hurried(super().connect_tcp(host, port, left, local_address, socket_options), self._ends)
+
+
+class _Hurried(httpcore.NetworkStream):
+    """One connection of `_Hurry`."""
+
+    def __init__(self, inner: httpcore.NetworkStream, ends: float) -> None:
+        self._inner, self._ends = inner, ends
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has come."""
+        return self._inner.read(max_bytes, _left(self._ends))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write piece by piece, looking at the time before each."""
+        for start in range(0, len(buffer), WRITE_BYTES):
+            self._inner.write(buffer[start : start + WRITE_BYTES], _left(self._ends))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Agree on TLS within the time that is left."""
+        return _Hurried(self._inner.start_tls(ssl_context, server_hostname, _left(self._ends)), self._ends)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return a fact about the connection."""
+        return self._inner.get_extra_info(info)
+
+
+def _left(ends: float) -> float:
+    left = min(ends - time.monotonic(), OPERATION_SECONDS)
+    if left <= 0:
+        raise httpcore.ReadTimeout("the call took too long")
+    return left
+
+
+def _target(settings: Settings, url: str) -> tuple[str, int, Any]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError as error:
+        raise CallRefused(detail="address") from error
     host = parts.hostname or ""
     named = host in settings.outbound_private_hosts
     if parts.scheme != "https" and not (named and parts.scheme == "http"):
         raise CallRefused(detail="scheme")
     if parts.username or parts.password:
         raise CallRefused(detail="userinfo")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _address(host, port, private=named)
-    literal = f"[{address}]" if ":" in address else address
-    target = parts._replace(netloc=f"{literal}:{port}").geturl()
-    context = ssl.create_default_context()
-    if settings.outbound_ca_file:
-        context.load_verify_locations(settings.outbound_ca_file)
-    try:
-        with (
-            httpx.Client(verify=context, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
-            client.stream(
-                method,
-                target,
-                content=content,
-                headers={"Host": parts.netloc, **(headers or {})},
-                extensions={"sni_hostname": host},
-            ) as response,
-        ):
-            received = bytearray()
-            for chunk in response.iter_bytes():
-                received += chunk
-                if len(received) > SIZE_LIMIT:
-                    raise CallRefused(detail="answer too large")
-            return Answer(response.status_code, response.headers.get("content-type", ""), bytes(received))
-    except httpx.HTTPError as error:
-        raise CallRefused(detail=type(error).__name__) from error
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise CallRefused(detail="address")
+    return host, port, parts
+
+
+def _content_type(headers: list[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
+
+
+def _public(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found  # ::ffff:10.0.0.1 leads to 10.0.0.1
+    return plain.is_global and not plain.is_multicast
 
 
 def _address(host: str, port: int, *, private: bool) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CallRefused(detail="name not found") from error
     for *_rest, place in found:
         address = str(place[0])
-        if private or ipaddress.ip_address(address).is_global:
+        if private or _public(address):
             return address
     raise CallRefused(detail="private address")
