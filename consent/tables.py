@@ -100,3 +100,16 @@ sitting = Table(
     Column("expires_at", Moment, nullable=False, index=True),
     Column("version", Integer, nullable=False),
 )
+
+# What became of telling an agency that a grant changed; kept as long as the grant, for its citizen to see.
+notice = Table(
+    "consent_notice",
+    Base.metadata,
+    Column("notice_id", String(36), primary_key=True),
+    Column("grant_id", String(32), nullable=False, index=True),
+    Column("event_id", String(36), nullable=False),  # the change; several systems may be told of one
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("told_at", Moment, nullable=False),
+    Column("received_at", Moment),
+)

@@ -90,6 +90,7 @@ waiting = Table(
     sqlite_autoincrement=True,
 )
 _INSERT = insert(waiting)
+_UNDER_WAY = "event_under_way"
 
 
 def new_id() -> str:
@@ -136,6 +137,15 @@ def record(db: Session, event: Event, *, actor: Actor, about: Sequence[str] = ()
     ]
     db.flush()
     db.execute(_INSERT, rows)
+    outer = db.info.get(_UNDER_WAY)
+    db.info[_UNDER_WAY] = event_id
     for handler in house.handlers.get(type(event), ()):
         handler(db, event, actor)
+    db.info[_UNDER_WAY] = outer
+    return event_id
+
+
+def under_way(db: Session) -> str:
+    """Return the ID of the event whose handlers are running now, for notices that name it."""
+    event_id: str = db.info[_UNDER_WAY]
     return event_id

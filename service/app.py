@@ -20,6 +20,7 @@ import idp.login.pages
 import idp.oidc.api
 import idp.oidc.pages
 import idp.oidc.resources.api
+import idp.signals.api
 import idp.staff.pages
 import registry_sync.api
 from consent import evidence
@@ -46,6 +47,7 @@ ROUTERS = (
     idp.login.pages.router,
     idp.staff.pages.router,
     idp.oidc.pages.router,
+    idp.signals.api.router,
     registry_sync.api.router,
     consent.pages.router,
     consent.ledger.api.router,

@@ -7,9 +7,25 @@ from consent.events import GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts
-from idp.events import AccountActivated, AccountClosed, AccountLocked, PasswordSet, SessionEnded
+from idp.events import (
+    AccountActivated,
+    AccountClosed,
+    AccountLocked,
+    AccountReopened,
+    PasskeyCloneSuspected,
+    PasswordSet,
+    SessionEnded,
+)
 from idp.oidc import tokens
-from registry_sync.events import CitizenDied, CitizenErased, DeathReversed, RecordMatched
+from idp.signals import telling
+from registry_sync.events import (
+    AttributesChanged,
+    CitizenDied,
+    CitizenErased,
+    DeathReversed,
+    NameChanged,
+    RecordMatched,
+)
 
 
 def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
@@ -70,12 +86,17 @@ HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     CitizenErased: [erasing_takes_the_rest],
     DeathReversed: [reversal_reopens],
-    SessionEnded: [session_takes_its_tokens],
+    AttributesChanged: [telling.attributes_changed],
+    NameChanged: [telling.attributes_changed],
+    SessionEnded: [telling.session_ended, session_takes_its_tokens],
     PasswordSet: [new_password_ends_offline_access],
-    AccountLocked: [account_takes_its_tokens],
-    AccountClosed: [account_takes_its_tokens],
+    # Told first: afterwards nobody holds a sign-in of the citizen any more.
+    AccountLocked: [telling.account_locked, account_takes_its_tokens],
+    AccountReopened: [telling.account_reopened],
+    AccountClosed: [telling.account_closed, account_takes_its_tokens],
+    PasskeyCloneSuspected: [telling.passkey_copied],
     AccountActivated: [a_new_letter_starts_over],
-    GrantWithdrawn: [withdrawal_ends_tokens],
-    GrantEnded: [ending_ends_tokens],
+    GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
+    GrantEnded: [ending_ends_tokens, telling.ended],
     RecordMatched: [unmatched.tell],
 }

@@ -23,6 +23,18 @@ class Metrics:
         self.ledger_waiting = Gauge(
             "erti_ledger_waiting", "Events not yet integrated", registry=self.registry
         )
+        self.signals_waiting = Gauge(
+            "erti_signals_waiting", "Notices that agencies have not acknowledged yet", registry=self.registry
+        )
+        self.signals_oldest = Gauge(
+            "erti_signals_oldest_seconds", "Age of the oldest of them", registry=self.registry
+        )
+        self.signals_failed = Gauge(
+            "erti_signals_failed",
+            "Notices that an agency called unusable, or that were given up",
+            ["state"],
+            registry=self.registry,
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""

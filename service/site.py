@@ -10,6 +10,7 @@ from core import pages
 from core.errors import Missing
 from core.events import waiting
 from core.web import LANGUAGE_COOKIE, Db, Here, own_path, see_other, within
+from idp.signals import outbox
 from service.metrics import Metrics
 
 router = APIRouter()
@@ -75,4 +76,9 @@ def metrics(request: Request, database: Db) -> Response:
     with database.reading() as db:
         figures.ledger_size.set(log.size if (log := logs.find(db)) else 0)
         figures.ledger_waiting.set(db.scalar(select(func.count()).select_from(waiting)) or 0)
+        backlog = outbox.backlog(db)
+    figures.signals_waiting.set(backlog.waiting)
+    figures.signals_oldest.set(backlog.oldest_seconds)
+    figures.signals_failed.labels("refused").set(backlog.refused)
+    figures.signals_failed.labels("given-up").set(backlog.given_up)
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

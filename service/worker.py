@@ -16,6 +16,8 @@ from core.errors import Problem
 from idp import notify
 from idp.login import stages
 from idp.oidc import tokens
+from idp.signals import outbox
+from idp.signals.delivery import Courier
 from keys import epochs, rotation
 from registry_sync import inbox
 
@@ -41,6 +43,8 @@ def _purge(database: Database) -> None:
         clearing.purge(db)
         inbox.purge(db)
         stages.purge(db)
+        outbox.purge(db)
+        outbox.give_up(db)
 
 
 def _expire_grants(database: Database) -> None:
@@ -53,10 +57,11 @@ def _tend_keys(database: Database) -> None:
         rotation.tend(db)
 
 
-def duties() -> list[Duty]:
+def duties(courier: Courier) -> list[Duty]:
     """Return everything a worker does, with its rhythm."""
     return [
         Duty("checkpoint", 0.5, signer.sign_if_due),
+        Duty("signals", 1, courier.turn),
         Duty("mail", 2, notify.deliver),
         Duty("expiry", 60, _expire_grants),
         Duty("purge", 300, _purge),
@@ -70,7 +75,8 @@ def run(database: Database, stop: threading.Event) -> None:
 
     A duty that fails is logged and done again at its next turn; the worker goes on.
     """
-    plan = duties()
+    courier = Courier()
+    plan = duties(courier)
     database.parts.sequencer.start()
     try:
         while not stop.is_set():
@@ -79,6 +85,7 @@ def run(database: Database, stop: threading.Event) -> None:
                     _do(duty, database)
             stop.wait(TICK_SECONDS)
     finally:
+        courier.close()
         database.parts.sequencer.stop()
 
 

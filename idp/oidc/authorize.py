@@ -186,7 +186,9 @@ def scopes_are_for_this_client(_db: Session, asked: Asked) -> None:
     known = [
         scope
         for scope in dict.fromkeys(given)
-        if scope in registration.SCOPES and scope != "attributes" and asked.client.may_ask_scope(scope)
+        if scope in registration.SCOPES
+        and scope not in registration.CLIENT_SCOPES
+        and asked.client.may_ask_scope(scope)
     ]
     if not known and not any(scope.startswith(PURPOSE_SCOPE) for scope in given):
         raise Refusal("invalid_scope", "scope is missing, or none of it is for this client")

@@ -102,6 +102,18 @@ def read(db: Session, family_id: str) -> Family:
     return Family(**db.execute(_FIND, {"id": family_id}).one()._asdict())
 
 
+def of_session(db: Session, sid: str) -> tuple[str | None, list[str]]:
+    """Return whose browser session this is or was, and at which clients they signed in from it."""
+    rows = db.execute(select(table.c.citizen, table.c.client_id).where(table.c.sid == sid).distinct()).all()
+    return (rows[0].citizen if rows else None), sorted({row.client_id for row in rows})
+
+
+def clients_of(db: Session, citizen: str) -> list[str]:
+    """Return the clients at which a citizen has a sign-in that still lasts."""
+    which = (table.c.citizen == citizen, table.c.ended_at.is_(None), table.c.refresh_until > clock.now())
+    return list(db.scalars(select(table.c.client_id).where(*which).distinct()))
+
+
 def stop_replay(db: Session, family: Family, client: Client, *, what: str) -> None:
     """End a family because its code or refresh token came a second time (RFC 6749, 4.1.2; RFC 9700, 4.14.2)."""
     if end(db, table.c.id == family.id, reason="replay"):

@@ -19,7 +19,10 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256")
 APPLICATIONS = ("web", "native")
 PROFILES = ("basic", "standard")
-SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access", "attributes")
+SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
+# What a client asks for in its own name, never for a citizen.
+CLIENT_SCOPES = ("attributes", SSF_READ, SSF_MANAGE)
+SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access", *CLIENT_SCOPES)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _SECRET = re.compile(r"[\x20-\x7e]+")
 

@@ -27,7 +27,7 @@ from consent import agencies, kept
 from core.database import parts
 from core.events import Actor, record
 from core.forms import Posted
-from idp.oidc import clients, families, id_tokens, introspection, subjects, tokens
+from idp.oidc import clients, families, id_tokens, introspection, registration, subjects, tokens
 from idp.oidc.authorize import REPEATABLE
 from idp.oidc.clients import Client
 from idp.oidc.events import SignedIn
@@ -35,7 +35,6 @@ from idp.oidc.families import Family
 from idp.oidc.tables import authorization
 from idp.oidc.tokens import Access, Redeemed, Refresh
 
-CLIENT_SCOPES = ("attributes",)  # what a client may ask for in its own name
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 ALL_METHODS = [*SECRET_METHODS, "none"]
 
@@ -195,7 +194,7 @@ class _ClientGrant(ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = SECRET_METHODS
 
     def validate_requested_scope(self) -> None:
-        allowed = [scope for scope in CLIENT_SCOPES if self.client.known.may_ask_scope(scope)]
+        allowed = [scope for scope in registration.CLIENT_SCOPES if self.client.known.may_ask_scope(scope)]
         asked = (self.request.payload.scope or "").split() or allowed
         if not asked or not set(asked) <= set(allowed):
             raise InvalidScopeError

@@ -9,6 +9,7 @@ import yaml
 
 from consent import importing
 from idp.oidc import clients
+from idp.signals import streams
 from service.commands.store import OPERATOR, USAGE, fail, opened, show
 
 agencies_app = typer.Typer(no_args_is_help=True, help="Agencies, their clients and purposes.")
@@ -26,6 +27,7 @@ def import_agencies(
     with opened() as database, database.writing() as db:
         counts = importing.load(db, document, actor=OPERATOR)
         secrets = clients.load(db, document, actor=OPERATOR)
+        streams.load(db, document, actor=OPERATOR)
     result: dict[str, Any] = {**counts, "clients": len(document.get("clients", [])), "secrets": secrets}
     lines = [", ".join(f"{value} {name}" for name, value in result.items() if name != "secrets")]
     lines += [f"client secret of {name}, shown this once: {secret}" for name, secret in secrets.items()]
@@ -42,6 +44,7 @@ def import_clients(
     listed = document.get("clients", document if isinstance(document, list) else [document])
     with opened() as database, database.writing() as db:
         secrets = clients.load(db, {"clients": listed}, actor=OPERATOR)
+        streams.load(db, {"clients": listed}, actor=OPERATOR)
     lines = [f"{len(listed)} clients"]
     lines += [f"client secret of {name}, shown this once: {secret}" for name, secret in secrets.items()]
     show({"clients": len(listed), "secrets": secrets}, as_json=as_json, text="\n".join(lines))
