@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import decisions, grants, history, sharing
+from consent import decisions, grants, history, notices, sharing
 from core import pages
 from core.events import Actor
 from core.web import Citizen, Db, Form, see_other
@@ -20,6 +20,8 @@ def shared(request: Request, database: Db, me: Citizen, stopped: str = "") -> Re
     with database.reading() as db:
         every = sharing.of(db, me.subject)
         law = sharing.by_law(db)
+        just = next((one for one in every if one.grant.grant_id == stopped), None)
+        told = notices.latest(db, [just.grant] if just else [])
     return pages.render(
         request,
         "consent/sharing.html",
@@ -27,7 +29,8 @@ def shared(request: Request, database: Db, me: Citizen, stopped: str = "") -> Re
         live=[one for one in every if one.grant.is_live],
         over=[one for one in every if not one.grant.is_live],
         by_law=law,
-        stopped=next((one for one in every if one.grant.grant_id == stopped), None),
+        stopped=just,
+        told=told.get(stopped),
     )
 
 
@@ -36,7 +39,8 @@ def permission(request: Request, database: Db, me: Citizen, grant_id: str) -> Re
     """Show one permission: its text, its attributes, and how to take it back."""
     with database.reading() as db:
         found = sharing.one(db, grant_id, citizen=me.subject)
-    return pages.render(request, "consent/grant.html", section="sharing", one=found)
+        told = notices.latest(db, [found.grant]).get(found.grant.grant_id)
+    return pages.render(request, "consent/grant.html", section="sharing", one=found, told=told)
 
 
 @router.get("/sharing/{grant_id}/withdraw")

@@ -17,6 +17,7 @@ from idp.oidc.events import ReplayStopped
 from idp.oidc.tables import authorization as table
 from idp.oidc.tables import authorization_grant
 
+JUST_NOW = timedelta(minutes=1)
 _INSERT = insert(table)
 _LINK = insert(authorization_grant)
 _FIND = select(table).where(table.c.id == bindparam("id"))
@@ -109,8 +110,10 @@ def of_session(db: Session, sid: str) -> tuple[str | None, list[str]]:
 
 
 def clients_of(db: Session, citizen: str) -> list[str]:
-    """Return the clients at which a citizen has a sign-in that still lasts."""
-    which = (table.c.citizen == citizen, table.c.ended_at.is_(None), table.c.refresh_until > clock.now())
+    """Return the clients at which a citizen has a sign-in that lasts, or that ended just now, by the same change."""
+    at = clock.now()
+    lasts = table.c.ended_at.is_(None) | (table.c.ended_at > at - JUST_NOW)
+    which = (table.c.citizen == citizen, lasts, table.c.refresh_until > at)
     return list(db.scalars(select(table.c.client_id).where(*which).distinct()))
 
 

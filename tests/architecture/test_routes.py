@@ -49,6 +49,13 @@ OPEN = {
     "/grants/{grant_id}/receipts": "the client's own bearer token",
     "/grants/{grant_id}/record": "the client's own bearer token",
     "/ledger/receipt-keys": "public keys",
+    "/.well-known/ssf-configuration": "public (SSF 1.0, 7.2)",
+    "/ssf/stream": "an access token (RFC 6750)",
+    "/ssf/status": "an access token (RFC 6750)",
+    "/ssf/subjects/add": "an access token (RFC 6750)",
+    "/ssf/subjects/remove": "an access token (RFC 6750)",
+    "/ssf/verify": "an access token (RFC 6750)",
+    "/ssf/poll/{stream_id}": "an access token (RFC 6750)",
     "/registry/events": "a signature by a registry's key (RFC 8417)",
     "/ledger/checkpoint": "public: anyone may mirror and check",
     "/ledger/tile/{path:path}": "public: anyone may mirror and check",
@@ -61,6 +68,7 @@ OPEN = {
 NO_FORM_TOKEN = {
     "/token", "/introspect", "/revoke", "/register", "/userinfo", "/authorize", "/end-session",
     "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/registry/events", "/login/passkey/verify",
+    "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",
 }  # fmt: skip
 GUARDS = {web._citizen, web._staff}
 
