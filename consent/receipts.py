@@ -53,7 +53,7 @@ _A_NO = (
         entry.c.purpose == bindparam("purpose"),
         entry.c.kind == GrantDeclined.kind,
     )
-    .order_by(entry.c.seq.desc())
+    .order_by(entry.c.log.desc(), entry.c.seq.desc())
     .limit(1)
 )
 

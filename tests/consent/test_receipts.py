@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import JWKRegistry
+from sqlalchemy import select
 
 from consent import decisions, disclosure, grants, receipts
 from consent.errors import ReceiptUnknown
-from consent.ledger import entries, policy, signer
+from consent.ledger import entries, freezing, logs, policy, signer
 from consent.ledger.tables import entry
 from core.database import Database
 from core.events import SYSTEM
@@ -156,6 +157,35 @@ def test_the_decisions_on_a_grant(kept: Database) -> None:
     found = [[reader.claims(one, published(kept))["jti"] for one in listed] for listed in both]
     assert [len(listed) for listed in found] == [3, 1]
     assert [event for listed in found for event in listed] == wanted
+
+
+def test_a_receipt_of_an_earlier_year(kept: Database) -> None:
+    """Once a year's log is frozen its entries' receipts are proven by its last checkpoint, the next year's by the next's."""
+    before = [one["event"] for one in history(kept)]
+    signer.sign_if_due(kept)
+    following = freezing.freeze(kept, origin="ledger.erti.example/2027").origin
+    with kept.writing() as db:
+        again = allow(db, "given_name")
+        decisions.withdraw(db, again, actor=ME)
+    history(kept)
+    signer.sign_if_due(kept)
+    for origin, events in (("ledger.erti.example/2026", before), (following, of_year(kept, following))):
+        key = policy.log_keys(kept.parts, origin)[0].text()
+        for event in events:
+            for found in (mine(kept, event), agencys(kept, event)):
+                assert found["log"] == origin
+                reader.proven(found, key)
+    with kept.reading() as db:
+        listed = receipts.of_grant(db, again, client="portal")
+    assert [reader.claims(one, published(kept))["jti"] for one in listed] == of_year(kept, following)
+
+
+def of_year(database: Database, origin: str) -> list[str]:
+    """Return the events of the citizen's chain in the log of this origin, oldest first."""
+    with database.reading() as db:
+        log = next(one for one in logs.listing(db) if one.origin == origin)
+        mine = (entry.c.log == log.number, entry.c.event_id.is_not(None), entry.c.label.is_not(None))
+        return list(db.scalars(select(entry.c.event_id).where(*mine).order_by(entry.c.leaf_index)))
 
 
 def test_an_erased_entry_still_has_its_place(kept: Database) -> None:

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from consent import decisions, disclosure
-from consent.ledger import entries, note, policy, proofs, signer
+from consent.ledger import entries, freezing, logs, note, policy, proofs, signer
+from consent.ledger.signer import Signed
 from core.database import Database
 from core.settings import Settings
 from service.app import begin, open_house
@@ -22,8 +23,8 @@ from tests.consent import country
 from tests.engines import Sqlite
 
 HERE = Path(__file__).parent
-ORIGIN = "ledger.erti.example/2026"
-EARLY, READS = 130, 400  # so that the earlier tree ends within a tile and the later one has a full one
+ORIGIN, FOLLOWING = "ledger.erti.example/2026", "ledger.erti.example/2027"
+EARLY, READS = 130, 270  # so that the earlier tree ends within a tile and the later one has a full one
 Judge = Callable[["Log"], dict[str, Any]]
 
 
@@ -33,7 +34,7 @@ class Log:
 
     folder: Path
     vkey: str
-    origin: str = ORIGIN
+    origin: str
     claims: dict[str, Any] = field(default_factory=dict)
 
     def copy(self, folder: Path) -> "Log":
@@ -42,46 +43,58 @@ class Log:
         return Log(folder, self.vkey, self.origin, json.loads(json.dumps(self.claims)))
 
 
-def build(database: Database, folder: Path) -> Log:
-    """Let a citizen decide and agencies read until the log has a full tile, and sign it twice."""
+def build(database: Database, folder: Path) -> list[Log]:
+    """Let a citizen decide and agencies read until the log has a full tile, freeze it, and begin the next; sign in between."""
     with database.writing() as db:
         country.found(db)
         country.be_born(db, country.CITIZEN)
         grant = country.allow(db, "given_name", "income_bracket")
-    for number in range(READS):
-        if number == EARLY:
-            database.parts.sequencer.drain()
-            early = signer.sign_if_due(database)
-        disclosure.release(database, country.ask("given_name"))
+    early = [read(database, EARLY)]
+    read(database, READS)
+    with database.writing() as db:
+        grant = decisions.withdraw(db, grant, attributes=["income_bracket"], actor=country.ME)
+    database.parts.sequencer.drain()
+    freezing.freeze(database, origin=FOLLOWING)
+    early.append(read(database, 2))
     with database.writing() as db:
         decisions.withdraw(db, grant, actor=country.ME)
     database.parts.sequencer.drain()
-    late = signer.sign_if_due(database)
-    assert early is not None
-    assert late is not None
-    assert early.size < late.size
-    shutil.copytree(signer.folder(database), folder, ignore=shutil.ignore_patterns("signer*"))
+    signer.sign_if_due(database)
     with database.reading() as db:
-        claims = claims_of(db, early.note, early.size, late.size)
-    claims["witnesses"] = cosigned(folder / "checkpoint")
-    return Log(
-        folder,
-        policy.log_keys(database.parts, database.parts.settings.ledger_origin)[0].text(),
-        claims=claims,
-    )
+        return [
+            published(database, db, log, earlier, folder / str(log.number))
+            for log, earlier in zip(logs.listing(db), early, strict=True)
+        ]
 
 
-def claims_of(db: Session, earlier: str, old: int, new: int) -> dict[str, Any]:
-    """Return the proofs that the ledger itself makes: from the earlier tree, and of every entry."""
-    tiles = proofs.Tiles(db, 1, new)
-    return {
-        "earlier": earlier,
-        "consistency": [entries.base64_of(step) for step in proofs.consistency(db, 1, old, new)],
+def read(database: Database, count: int) -> Signed:
+    """Let an agency read so often; returns the checkpoint that was signed then."""
+    for _ in range(count):
+        disclosure.release(database, country.ask("given_name"))
+    database.parts.sequencer.drain()
+    signed = signer.sign_if_due(database)
+    assert signed is not None
+    return signed
+
+
+def published(database: Database, db: Session, log: logs.Log, earlier: Signed, folder: Path) -> Log:
+    """Return a log as the world sees it, with the proofs that the ledger itself makes: of growth, and of every entry."""
+    shutil.copytree(signer.folder(database, log.number), folder, ignore=shutil.ignore_patterns("signer*"))
+    newest = signer.newest(db, log.number)
+    assert newest is not None
+    assert earlier.size < newest.size == log.size
+    tiles = proofs.Tiles(db, log.number, log.size)
+    growth = proofs.consistency(db, log.number, earlier.size, log.size)
+    claims = {
+        "earlier": earlier.note,
+        "consistency": [entries.base64_of(step) for step in growth],
         "inclusion": [
             {"index": index, "path": [entries.base64_of(step) for step in tiles.inclusion(index)]}
-            for index in range(new)
+            for index in range(log.size)
         ],
+        "witnesses": cosigned(folder / "checkpoint"),
     }
+    return Log(folder, policy.log_keys(database.parts, log.origin)[0].text(), log.origin, claims)
 
 
 def cosigned(checkpoint: Path) -> list[str]:
@@ -94,8 +107,14 @@ def cosigned(checkpoint: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def log(sqlite: Sqlite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
-    """Give a log with a full tile, once for this pytest process; nobody may change it."""
+def log(years: list[Log]) -> Log:
+    """Give a log with a full tile; nobody may change it."""
+    return years[0]
+
+
+@pytest.fixture(scope="session")
+def years(sqlite: Sqlite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Log]]:
+    """Give the log of a year that was frozen, and the one that grows now, once for this pytest process."""
     home = tmp_path_factory.mktemp("oracles")
     settings = Settings(
         issuer="https://id.erti.example",

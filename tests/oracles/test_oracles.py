@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,13 +169,20 @@ ATTACKS = (
 
 
 @pytest.mark.parametrize("judge", ORACLES, indirect=True)
-def test_a_stranger_finds_our_log_whole(judge: Judge, log: Log) -> None:
-    """Checkpoint, every tile, every entry, every proof we make and the way from an earlier checkpoint all hold."""
-    verdict = judge(log)
-    count = len(log.claims["inclusion"])
-    assert count > 256
-    assert log.claims["consistency"]
-    assert verdict == {"ok": True, "size": count, "leaves": count, "claims": count}, verdict
+def test_a_stranger_finds_our_logs_whole(judge: Judge, years: list[Log]) -> None:
+    """Of a frozen log and of the one after it, checkpoint, tiles, entries, our proofs and the way from an earlier checkpoint hold."""
+    assert len(years[0].claims["inclusion"]) > 256
+    for log in years:
+        count = len(log.claims["inclusion"])
+        assert log.claims["consistency"]
+        assert judge(log) == {"ok": True, "size": count, "leaves": count, "claims": count}
+
+
+@pytest.mark.parametrize("judge", ORACLES, indirect=True)
+def test_one_year_is_not_another(judge: Judge, years: list[Log]) -> None:
+    """The next year's log is refused under the name and key of the year before."""
+    verdict = judge(Log(years[1].folder, years[0].vkey, years[0].origin, years[1].claims))
+    assert verdict["ok"] is False
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: str(attack.__name__))
@@ -216,9 +224,8 @@ def test_a_stranger_counts_our_witnesses(aics: Judge, log: Log, tmp_path: Path, 
 @pytest.mark.parametrize("judge", ORACLES, indirect=True)
 def test_a_verdict_needs_the_claims(judge: Judge, log: Log) -> None:
     """Without claims the files alone are judged, and are whole."""
-    bare = Log(
-        log.folder, log.vkey, claims={"earlier": "", "consistency": [], "inclusion": [], "witnesses": []}
-    )
+    nothing: dict[str, Any] = {"earlier": "", "consistency": [], "inclusion": [], "witnesses": []}
+    bare = Log(log.folder, log.vkey, log.origin, nothing)
     verdict = judge(bare)
     assert (verdict["ok"], verdict["claims"]) == (True, 0)
     assert json.loads(json.dumps(verdict))["leaves"] == len(log.claims["inclusion"])
