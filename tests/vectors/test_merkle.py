@@ -67,12 +67,25 @@ def test_inclusion_for_the_offline_verifier(case: list[Any]) -> None:
     """The citizen's verifier, which is given the leaf itself, decides each case in the same way."""
     _name, index, size, leaf, root, proof, holds = case
     steps = [base64.b64encode(step).decode() for step in hashes(proof)]
-    arguments = (index, DATA_OF[HASHES[leaf]], steps, (size, HASHES[root]), "this case")
+    signed = erti_verify.Tree("log.example", size, HASHES[root])
     if holds:
-        erti_verify.check_place(*arguments)
+        erti_verify.check_place(index, DATA_OF[HASHES[leaf]], steps, signed, "this case")
     else:
         with pytest.raises(erti_verify.Rejected):
-            erti_verify.check_place(*arguments)
+            erti_verify.check_place(index, DATA_OF[HASHES[leaf]], steps, signed, "this case")
+
+
+@pytest.mark.parametrize("case", VECTORS["consistency"], ids=lambda case: str(case[0]))
+def test_consistency_for_the_offline_verifier(case: list[Any]) -> None:
+    """The citizen's verifier finds that a tree grew in no case but those that hold; what has no 32 bytes it never asks."""
+    name, old, new, old_root, new_root, proof, holds = case
+    full = all(len(one) == 32 for one in (HASHES[old_root], HASHES[new_root], *hashes(proof)))
+    asked = full and 0 < old <= new  # a bundle that names anything else is refused before
+    before, now = (
+        erti_verify.Tree("log.example", size, HASHES[root])
+        for size, root in ((old, old_root), (new, new_root))
+    )
+    assert (asked and erti_verify.grew(before, now, hashes(proof))) is (holds and name not in STRICTER)
 
 
 @pytest.mark.parametrize("case", VECTORS["inclusion"], ids=lambda case: str(case[0]))
