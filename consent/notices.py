@@ -15,6 +15,7 @@ from core import clock
 
 WAITING, RECEIVED, REFUSED, GIVEN_UP, DROPPED = "waiting", "received", "refused", "given-up", "dropped"
 NONE = "none"
+UNCHANGED = ("given", "extended", "declined")
 # Of several systems of one agency, what stands first here is what the citizen is told.
 _WORST_FIRST = (REFUSED, GIVEN_UP, WAITING, RECEIVED)
 
@@ -56,7 +57,7 @@ def settle(db: Session, notice_ids: Collection[str], state: str) -> None:
 
 def latest(db: Session, grants: Iterable[Grant]) -> dict[str, Told]:
     """Return, by grant ID, how its agency was told of the last change; only for grants that the agency is told of."""
-    changed = [grant.grant_id for grant in grants if grant.state not in ("given", "declined")]
+    changed = [grant.grant_id for grant in grants if grant.state not in UNCHANGED]
     if not changed:
         return {}
     rows: dict[str, list[Row[Any]]] = defaultdict(list)

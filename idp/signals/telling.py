@@ -21,7 +21,12 @@ from registry_sync.events import AttributesChanged, NameChanged
 # CAEP 1.0, section 2: who began it.
 INITIATORS = {"citizen": "user", "staff": "admin"}
 # Why a permission ended, as far as it is the agency's business; it is not told that somebody died.
-REASONS = {"expired": "expired", "agency": "ended-by-agency"}
+REASONS = {
+    "expired": "expired",
+    "used-up": "used-up",
+    "agency": "ended-by-agency",
+    "invalidated": "invalidated",
+}
 OTHER_REASON = "ended"
 WITHDRAWN = "withdrawn"
 

@@ -10,7 +10,7 @@ import rfc8785
 from pydantic import ValidationError
 from sqlalchemy import select, text
 
-from consent import decisions, disclosure
+from consent import decisions, disclosure, notices
 from consent.disclosure import NotReleased, Released, StaffAsk
 from consent.grants import Grant
 from consent.ledger import bundle, entries, policy, signer
@@ -19,6 +19,7 @@ from consent.ledger.tables import entry
 from core.database import Database
 from core.settings import Settings
 from idp.oidc import tokens
+from idp.signals import bodies, delivery, outbox, streams, vocabulary
 from registry_sync import holding
 from registry_sync.tables import quarantined_record
 from tests import factories
@@ -232,6 +233,40 @@ def test_a_token_that_nobody_asks_about_lives_five_minutes() -> None:
     """No setting lets a JWT access token, which an agency may check alone, outlive a withdrawal for longer."""
     with pytest.raises(ValidationError):
         Settings(jwt_access_token_seconds=301)
+
+
+def listening(database: Database) -> None:
+    """Let the revenue portal want to be told, at an address where nobody listens."""
+    portal = factories.client(database)
+    push = {"method": vocabulary.PUSH, "endpoint_url": "https://portal.invalid/events"}
+    with database.writing() as db:
+        streams.create(db, portal, bodies.declared({"delivery": push}), actor=ME)
+
+
+def test_the_agency_is_told_by_the_withdrawals_own_transaction(nation: Database) -> None:
+    """The notice to the agency is written with the withdrawal: there before its commit, and gone with it if that fails."""
+    listening(nation)
+    given = allow(nation, "given_name")
+    with pytest.raises(RuntimeError), nation.writing() as db:
+        decisions.withdraw(db, given, actor=ME)
+        assert outbox.backlog(db).waiting == 1
+        raise RuntimeError
+    with nation.reading() as db:
+        assert outbox.backlog(db).waiting == 0
+        assert not notices.latest(db, [given])
+
+
+def test_a_notice_waits_until_it_is_acknowledged(nation: Database) -> None:
+    """An agency that cannot be reached is tried again, and the citizen is not told that it knows."""
+    listening(nation)
+    given = allow(nation, "given_name")
+    with nation.writing() as db:
+        after = decisions.withdraw(db, given, actor=ME)
+    assert delivery.deliver(nation) == 0
+    with nation.reading() as db:
+        told = notices.latest(db, [after])[after.grant_id]
+        assert (told.state, told.tries) == (notices.WAITING, 1)
+        assert outbox.backlog(db).waiting == 1
 
 
 # 4. Nobody invisible
