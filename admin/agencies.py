@@ -18,6 +18,7 @@ from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.oidc import clients
+from idp.signals import outbox, streams
 
 router = APIRouter(prefix="/admin")
 LONGEST_DECLARATION = 40_000
@@ -69,7 +70,20 @@ def show_client(request: Request, database: Db, official: ReadsAgencies, client_
     with database.reading() as db:
         client = clients.read(db, client_id)
         agency = agencies.read(db, client.agency)
-    return show(request, official, "client.html", section="agencies", client=client, agency=agency)
+        stream = streams.find(db, client.client_id)
+        backlog = outbox.backlog(db, client_id=client.client_id)
+        unreceived = outbox.unreceived(db, client.client_id)
+    return show(
+        request,
+        official,
+        "client.html",
+        section="agencies",
+        client=client,
+        agency=agency,
+        stream=stream,
+        backlog=backlog,
+        unreceived=unreceived,
+    )
 
 
 @router.get("/purposes")

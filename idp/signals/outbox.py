@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, delete, exists, func, insert, not_, select, update
@@ -46,6 +46,19 @@ class Backlog:
     oldest_seconds: float
     refused: int
     given_up: int
+
+
+@dataclass(frozen=True)
+class Unreceived:
+    """An event that its receiver called unusable (`error`, `error_text`), or that was given up."""
+
+    jti: str
+    kind: str
+    state: str
+    created_at: datetime
+    attempts: int
+    error: str | None
+    error_text: str | None
 
 
 def put(
@@ -149,17 +162,29 @@ def purge(db: Session) -> None:
     db.execute(delete(table).where((done | old) & not_(stands)))
 
 
-def backlog(db: Session) -> Backlog:
-    """Return how the outbox stands."""
+def backlog(db: Session, *, client_id: str | None = None) -> Backlog:
+    """Return how the outbox stands, for one client or as a whole."""
+    mine = () if client_id is None else (table.c.client_id == client_id,)
     rows = db.execute(
         select(table.c.state, func.count().label("number"), func.min(table.c.created_at).label("oldest"))
-        .where(table.c.state.in_((WAITING, REFUSED, GIVEN_UP)))
+        .where(table.c.state.in_((WAITING, REFUSED, GIVEN_UP)), *mine)
         .group_by(table.c.state)
     ).all()
     counts = {row.state: row.number for row in rows}
     oldest = next((row.oldest for row in rows if row.state == WAITING), None)
     age = (clock.now() - oldest).total_seconds() if oldest else 0.0
     return Backlog(counts.get(WAITING, 0), age, counts.get(REFUSED, 0), counts.get(GIVEN_UP, 0))
+
+
+def unreceived(db: Session, client_id: str, *, most: int = 50) -> list[Unreceived]:
+    """Return what a client's receiver called unusable or did not take in time, the newest first, without whom it is about."""
+    rows = db.execute(
+        select(table.c.jti, table.c.kind, table.c.state, table.c.created_at, table.c.attempts, table.c.error, table.c.error_text)
+        .where(table.c.client_id == client_id, table.c.state.in_((REFUSED, GIVEN_UP)))
+        .order_by(table.c.id.desc())
+        .limit(most)
+    )  # fmt: skip
+    return [Unreceived(**row._asdict()) for row in rows]
 
 
 def told_disabled(db: Session, citizen: str) -> list[str]:

@@ -10,6 +10,8 @@ from consent import importing, purposes
 from core.database import Database
 from core.events import SYSTEM
 from idp.oidc import clients
+from idp.signals import bodies, outbox, streams
+from idp.signals.bodies import Refusal
 from tests.admin.conftest import Colleague
 from tests.admin.test_approvals import address
 
@@ -97,3 +99,21 @@ def test_mistakes_are_named_before_anybody_is_asked(colleague: Hire, typed: str,
     assert page.status == 400
     assert says in page.text
     assert "Nothing waits for a second person" in me.get("/admin/approvals").text
+
+
+@pytest.mark.usefixtures("country")
+def test_notices_that_did_not_arrive_are_shown(colleague: Hire, database: Database) -> None:
+    """Staff see how a client is told, what waits, and which notices it called unusable; not about whom they were."""
+    with database.writing() as db:
+        client = clients.read(db, "revenue-portal")
+        stream = streams.create(db, client, bodies.declared({}), actor=SYSTEM)
+        jti = outbox.put_about_stream(db, stream, "verification", {})
+        outbox.put_about_stream(db, stream, "verification", {})
+        outbox.refused(db, stream, jti, Refusal("invalid_key", "<b>unknown</b>"))
+    me = colleague("support")
+    page = me.get("/admin/clients/revenue-portal").text
+    assert "fetched by the client" in page
+    assert jti in page
+    assert "invalid_key (&lt;b&gt;unknown&lt;/b&gt;)" in page
+    assert "<dd>1</dd>" in page
+    assert "takes no notices" in me.get("/admin/clients/health-portal").text
