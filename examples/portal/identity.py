@@ -40,6 +40,7 @@ class Outcome:
     receipt: str = ""
     at: str = ""
     milliseconds: int = 0
+    told: bool = False
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from identity import Identity, NotSignedIn, Outcome, Unreachable
+from notices import Notices
 from sessions import Sessions
 from settings import Portal, load
 from starlette.applications import Starlette
@@ -38,6 +39,7 @@ class Pages:
         """Pages of one portal; `identity` is its connection to Erti."""
         self.portal = portal
         self.identity = Identity(portal)
+        self.notices = Notices(portal, self.identity)
         self.templates = Jinja2Templates(HERE / "templates")
 
     def show(self, request: Request, page: str, status: int = 200, **facts: Any) -> Response:
@@ -48,8 +50,12 @@ class Pages:
     async def home(self, request: Request) -> Response:
         """Welcome, or the signed-in page with what was last read."""
         me = request.session.get("me")
+        if me is not None and me["sid"] in self.notices.over:
+            request.session.clear()
+            return self.show(request, "welcome.html", me=None, over=self.notices.over[me["sid"]])
         if me is None:
             return self.show(request, "welcome.html")
+        self._heed(request.session)
         return self.show(
             request, "account.html", advice=self._advice(me["shared"]), read=request.session.get("read")
         )
@@ -68,12 +74,14 @@ class Pages:
         """Back from Erti: keep the tokens here, ask UserInfo once, and greet."""
         token = await self.identity.signed_in(request)
         shared = await self.identity.about(token)
+        self.notices.begins_anew(token["userinfo"]["sub"], token["userinfo"].get("sid", ""))
         request.session.clear()
         request.session.update(
             renew=True,
             token=token,
             me={
                 "sub": token["userinfo"]["sub"],
+                "sid": token["userinfo"].get("sid", ""),
                 "acr": token["userinfo"].get("acr", ""),
                 "shared": asdict(shared),
             },
@@ -146,6 +154,20 @@ class Pages:
         """The citizen said no, or the answer was not for us."""
         return self.show(request, "refused.html", 400, why=str(error))
 
+    def _heed(self, session: dict[str, Any]) -> None:
+        """Take away what we held of somebody who stopped, as soon as Erti told us."""
+        standing = self.portal.standing.purpose if self.portal.standing else ""
+        heeded = session.setdefault("heeded", [])
+        for (sub, purpose), at in self.notices.ended.items():
+            if sub == session["me"]["sub"] and [purpose, at] not in heeded:
+                heeded.append([purpose, at])
+                why = f"You stopped sharing this with us. Erti told us at {at}, and we have removed it here."
+                outcome = asdict(Outcome("", refused=why, told=True))
+                if purpose == standing:
+                    session["read"] = outcome
+                else:
+                    session["me"]["shared"] = outcome
+
     def _advice(self, shared: dict[str, Any]) -> str:
         label = dict(self.portal.shown).get(self.portal.advice["claim"])
         value = next((row[1] for row in shared["rows"] if row[0] == label), "")
@@ -165,6 +187,7 @@ def create_app(portal: Portal) -> Starlette:
         Route("/office", pages.office),
         Route("/office", pages.read_by_law, methods=["POST"]),
         Route("/sign-out", pages.sign_out, methods=["POST"]),
+        Route("/events", pages.notices.take, methods=["POST"]),
         Route("/theme.css", pages.theme),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]

@@ -6,6 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+NAMES = (
+    "client_id",
+    "client_secret",
+    "issuer",
+    "url",
+    "events_token",
+    "ca_file",
+    "tls_cert",
+    "tls_key",
+    "host",
+)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -39,6 +51,7 @@ class Portal:
     advice: dict[str, str]
     standing: Reading | None = None
     law: Reading | None = None
+    events_token: str = ""
     ca_file: str = ""
     tls_cert: str = ""
     tls_key: str = ""
@@ -62,7 +75,7 @@ def load(file: Path) -> Portal:
     Raises SystemExit with a sentence that helps when the secret is missing.
     """
     values = tomllib.loads(file.read_text("utf-8"))
-    for name in ("client_id", "client_secret", "issuer", "url", "ca_file", "tls_cert", "tls_key", "host"):
+    for name in NAMES:
         given = os.environ.get(f"PORTAL_{name.upper()}")
         if given:
             values[name] = given

@@ -59,13 +59,19 @@ def demo(
     for number in (port, port + 1, port + 2):
         free_or_fail("127.0.0.1", number)
     _prepare_folder(folder, fresh=fresh)
-    settings = Settings(data_dir=folder.resolve(), issuer=f"http://localhost:{port}", database_url="")
+    settings = Settings(
+        data_dir=folder.resolve(),
+        issuer=f"http://localhost:{port}",
+        database_url="",
+        outbound_private_hosts=(founding.EVENTS_HOST,),
+    )
     founding.found(settings, people=people, port=port, console=err)
     environment = {
         **os.environ,
         "ERTI_DATA_DIR": str(settings.data_dir),
         "ERTI_ISSUER": settings.issuer,
         "ERTI_DATABASE_URL": "",
+        "ERTI_OUTBOUND_PRIVATE_HOSTS": json.dumps(settings.outbound_private_hosts),
         "ERTI_REGISTRY_KEYS": str(settings.data_dir / founding.REGISTRY_KEYS),
     }
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -147,6 +153,7 @@ def _running(settings: Settings, environment: dict[str, str], port: int) -> Iter
                 [sys.executable, str(PORTAL / "portal.py"), str(PORTAL / f"{name}.toml")],
                 {
                     "PORTAL_CLIENT_SECRET": secrets[f"{name}-portal"],
+                    "PORTAL_EVENTS_TOKEN": founding.events_token(secrets[f"{name}-portal"]),
                     "PORTAL_ISSUER": settings.issuer,
                     "PORTAL_URL": f"http://localhost:{port + offset}",
                 },

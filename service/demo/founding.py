@@ -1,5 +1,6 @@
 """How the demo's country comes to be: tables, people, agencies, and letters for its sample citizens."""
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from core.settings import Settings
 from idp import accounts
 from idp.login import activation
 from idp.oidc import clients
+from idp.signals import streams, vocabulary
 from registry_sync import people as persons
 from registry_sync.sources import importing
 from service import migrations
@@ -37,6 +39,7 @@ POLICY = "trust-policy.txt"
 LETTERS = "letters"
 FOUNDED = "founded"
 SAMPLES = 3
+EVENTS_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,26 @@ def _admit_agencies(database: Database, folder: Path, port: int) -> None:
     document = yaml.safe_load(text)
     for client in document["clients"]:
         client["client_secret"] = known[client["client_id"]]
+        client["signals"] = {"delivery": _events_to(client, known)}
     with database.writing() as db:
         agencies.load(db, document, actor=SYSTEM)
         clients.load(db, document, actor=SYSTEM)
+        streams.load(db, document, actor=SYSTEM)
+
+
+def events_token(client_secret: str) -> str:
+    """Return what a portal of the demo wants to hear from whoever tells it something."""
+    return hashlib.sha256(f"events {client_secret}".encode()).hexdigest()
+
+
+def _events_to(client: dict[str, Any], known: dict[str, str]) -> dict[str, str]:
+    # By number, for `localhost` may be another address first than the one that the portal listens at.
+    home = client["client_uri"].replace("localhost", EVENTS_HOST).rstrip("/")
+    return {
+        "method": vocabulary.PUSH,
+        "endpoint_url": f"{home}/events",
+        "authorization_header": f"Bearer {events_token(known[client['client_id']])}",
+    }
 
 
 def message(settings: Settings, kind: str, identifier: str, payload: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from tests import citizens
 from tests.plain_browser import PlainBrowser
-from tests.ports import free_port
+from tests.ports import free_port, within
 from tests.service_process import Sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -112,7 +112,8 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
         browser.press("withdraw-confirm")
         stopped = browser.text("stopped")
         portal = revenue if "Revenue" in stopped else health
-        browser.open(portal)
+        assert within(20, lambda: browser.open(portal) is None and browser.has("shared-refused"))
+        assert "Erti told us at" in browser.text("shared-refused")
         browser.press("read-again")
         assert "Refused" in browser.text("shared-refused")
         browser.close()

@@ -22,6 +22,7 @@ def portal() -> Iterator[str]:
         "PORTAL_URL": home,
         "PORTAL_ISSUER": f"http://localhost:{free_port()}",
         "PORTAL_CLIENT_SECRET": "a secret that is never used",
+        "PORTAL_EVENTS_TOKEN": "what Erti says",
     }
     command = [sys.executable, str(PORTALS / "portal.py"), str(PORTALS / "revenue.toml")]
     process = subprocess.Popen(command, env=os.environ | settings)
@@ -46,6 +47,14 @@ def test_the_welcome_page_needs_nothing_but_itself(portal: str) -> None:
 def test_no_cookie_for_somebody_who_only_looks(portal: str) -> None:
     """A visitor who has not begun to sign in gets no cookie."""
     assert "set-cookie" not in httpx.get(portal).headers
+
+
+def test_events_are_taken_from_erti_alone(portal: str) -> None:
+    """Whoever does not know what the portal gave to Erti is refused in the words of RFC 8935; so is a page that asks."""
+    for given in ({}, {"Authorization": "Bearer something else"}):
+        refused = httpx.post(f"{portal}/events", content=b"e30.e30.e30", headers=given)
+        assert (refused.status_code, refused.json()["err"]) == (400, "authentication_failed")
+    assert httpx.get(f"{portal}/events").status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/allow"])
