@@ -18,6 +18,7 @@ from admin.permissions import ChecksLedger, Official, ReadsLedger, ReadsLog
 from consent import agencies
 from consent.ledger import entries, fsck, logs, signer
 from consent.ledger.tables import entry
+from consent.words import ANSWERS
 from core.database import Database
 from core.errors import Missing
 from core.events import Event, record, waiting
@@ -26,7 +27,7 @@ from core.web import Db, Form
 router = APIRouter(prefix="/admin")
 ROWS = 25
 BASES = ("consent", "law", "staff")
-OUTCOMES = ("released", "refused", "given", "declined", "withdrawn", "ended")
+OUTCOMES = ("released", "refused", "given", "declined", "withdrawn", "ended", *ANSWERS, "overdue")
 FILTERS = ("kind", "agency", "purpose", "basis", "outcome", "month")
 _CLEAR = (
     entry.c.leaf_index,

@@ -22,6 +22,7 @@ ROOMS = (
     ("citizens", "/admin/citizens", "citizen-look", _("Citizens")),
     ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),
     ("purposes", "/admin/purposes", "agencies-read", _("Purposes")),
+    ("disputes", "/admin/disputes", "disputes-read", _("Disputes")),
     ("sources", "/admin/sources", "sources-read", _("Sources")),
     ("keys", "/admin/keys", "keys-read", _("Keys")),
     ("ledger", "/admin/ledger", "ledger-read", _("Ledger")),

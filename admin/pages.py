@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from admin import agencies as agencies_room
 from admin import approvals, approving, audit, people, registry, staff
+from admin import disputes as disputes_room
 from admin import keys as keys_room
 from admin.frame import show
 from admin.permissions import AtWork, Official
-from consent import agencies, purposes
+from consent import agencies, disputes, purposes
 from consent.ledger import logs
 from core.language import Lazy, _
 from core.web import Db
@@ -47,6 +48,10 @@ def _figures(db: Session, official: Official) -> list[Figure]:
         Figure("agencies", "/admin/agencies", len(agencies.listing(db)), _("agencies")),
         Figure("purposes", "/admin/purposes", len(purposes.listing(db)), _("purposes")),
     ]
+    if official.may("disputes-read"):
+        late = disputes.count(db, "overdue")
+        figure = Figure("disputes", "/admin/disputes?state=overdue", late, _("disputes that are overdue"))
+        found.append(figure)
     if official.may("sources-read"):
         found.append(Figure("quarantine", "/admin/sources", _quarantined(db), _("records in quarantine")))
     if official.may("keys-read"):
@@ -65,5 +70,5 @@ def _quarantined(db: Session) -> int:
     return sum(sum(reasons.values()) for reasons in quarantine.waiting(db).values())
 
 
-for room in (agencies_room, approving, audit, keys_room, people, registry, staff):
+for room in (agencies_room, approving, audit, disputes_room, keys_room, people, registry, staff):
     router.include_router(room.router)

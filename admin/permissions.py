@@ -30,8 +30,17 @@ ROLES: dict[str, frozenset[str]] = {
     | {"sources-read", "quarantine-work", "record-unmask", "citizen-look", "purposes-publish"},
     "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read"},
     "auditor": EVERYBODY
-    | {"staff-read", "keys-read", "ledger-read", "ledger-check", "log-read", "sources-read"},
-    "support": EVERYBODY | {"citizen-look"},
+    | {
+        "staff-read",
+        "keys-read",
+        "ledger-read",
+        "ledger-check",
+        "log-read",
+        "sources-read",
+        "disputes-read",
+        "disputes-answer-staff",  # about looks by staff: the auditor never looks at citizens
+    },
+    "support": EVERYBODY | {"citizen-look", "disputes-read", "disputes-answer"},
 }
 
 
@@ -90,5 +99,6 @@ ReadsLedger = Annotated[Official, Depends(needs("ledger-read"))]
 ChecksLedger = Annotated[Official, Depends(needs("ledger-check"))]
 ReadsLog = Annotated[Official, Depends(needs("log-read"))]
 LooksAtCitizens = Annotated[Official, Depends(needs("citizen-look"))]
+ReadsDisputes = Annotated[Official, Depends(needs("disputes-read"))]
 ReadsStaff = Annotated[Official, Depends(needs("staff-read"))]
 ManagesStaff = Annotated[Official, Depends(needs("staff-manage"))]

@@ -15,19 +15,24 @@ from core import clock
 from core.database import parts
 from core.events import Actor, record
 
-_COLUMNS = (table.c.id, table.c.names, table.c.kind, table.c.contact, table.c.state)
+_COLUMNS = (table.c.id, table.c.names, table.c.kind, table.c.contact, table.c.state, table.c.covered_since)
 _FIND = select(*_COLUMNS).where(table.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
 class Agency:
-    """One agency. `kind` is public or private; `state` is active or suspended."""
+    """One agency. `kind` is public or private; `state` is active or suspended.
+
+    `covered_since` is the day (YYYY-MM-DD) from which on every look of the agency at what Erti serves is in the
+    citizens' histories; None while it still gets some of it past Erti.
+    """
 
     id: str
     names: dict[str, str]
     kind: str
     contact: str
     state: str
+    covered_since: str | None
 
     def name(self, language: str) -> str:
         """Return its name in a language, or in the first that it has."""
@@ -61,17 +66,20 @@ def listing(db: Session) -> list[Agency]:
 def put(db: Session, spec: Mapping[str, Any], *, actor: Actor) -> Agency:
     """Let an agency join, or change what is known of it; the same again changes and records nothing.
 
-    `spec` is what a file holds: id, names by language, kind, contact, and state if it is not active.
-    Raises FileRefused.
+    `spec` is what a file holds: id, names by language, kind, contact, state if it is not active, `covered: false`
+    if histories do not cover it yet, or `covered_since` if they do since another day than it joined. Raises FileRefused.
     """
     reader = declarations.Reader(parts(db).settings.languages)
     found = declarations.agency(reader, spec, "agency")
     if reader.mistakes:
         raise FileRefused(reader.mistakes)
-    wanted, before = Agency(**found), find(db, found["id"])
+    at, before = clock.now(), find(db, found["id"])
+    if found.pop("covered") and not found["covered_since"]:
+        since = before.covered_since if before else None
+        found["covered_since"] = since or at.date().isoformat()
+    wanted = Agency(**found)
     if wanted == before:
         return wanted
-    at = clock.now()
     if before is None:
         db.execute(insert(table).values(**found, created_at=at, changed_at=at))
     else:
@@ -82,6 +90,7 @@ def put(db: Session, spec: Mapping[str, Any], *, actor: Actor) -> Agency:
         contact=wanted.contact,
         agency_kind=wanted.kind,
         state=wanted.state,
+        covered_since=wanted.covered_since,
     )
     record(db, event, actor=actor, about=[chain(wanted.id)])
     return wanted

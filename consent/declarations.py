@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import rfc8785
@@ -25,7 +26,8 @@ LONGEST_DECLARATION = 60_000  # a leaf of the ledger holds at most 65,535 bytes 
 KINDS = ("public", "private")
 TEXTS = ("title", "why", "refused")
 BASES = {"consent": ("kind",), "law": ("kind", "act", "article", "url", "deceased")}
-AGENCY_FIELDS = ("id", "names", "kind", "contact", "state")
+AGENCY_FIELDS = ("id", "names", "kind", "contact", "state", "covered", "covered_since")
+AGENCY_OPTIONAL = ("state", "covered", "covered_since")
 PURPOSE_FIELDS = ("id", "agency", "attributes", "texts", "basis", "retention_days", "valid_days", "acr")
 
 
@@ -92,6 +94,16 @@ class Reader:
             return 1
         return raw
 
+    def day(self, raw: Any, path: str) -> str:
+        """Return a day as YYYY-MM-DD, from a date (which YAML makes of it) or text; note anything else."""
+        if isinstance(raw, date) and not isinstance(raw, datetime):
+            return raw.isoformat()
+        try:
+            return date.fromisoformat(raw).isoformat()
+        except (TypeError, ValueError):
+            self.wrong(path, _("must be a day such as 2026-03-31"))
+            return ""
+
     def by_language(self, raw: object, path: str) -> dict[str, Any]:
         """Return what is given for each language; note official languages that are missing."""
         if not isinstance(raw, Mapping):
@@ -110,7 +122,7 @@ class Reader:
 
 def agency(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
     """Read an agency's declaration; returns it in its stored form, complete only if nothing was noted."""
-    if not reader.fields(raw, path, AGENCY_FIELDS, optional=("state",)):
+    if not reader.fields(raw, path, AGENCY_FIELDS, optional=AGENCY_OPTIONAL):
         return {}
     names = reader.by_language(raw.get("names", {}), f"{path}.names") if "names" in raw else {}
     return {
@@ -126,7 +138,19 @@ def agency(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
             else ""
         ),
         "state": reader.one_of(raw.get("state", "active"), f"{path}.state", ("active", "suspended")),
+        **_coverage(reader, raw, path),
     }
+
+
+def _coverage(reader: Reader, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Read whether the histories cover the agency, and since when; left out, since it joined."""
+    covered, since = raw.get("covered", True), raw.get("covered_since")
+    if not isinstance(covered, bool):
+        reader.wrong(f"{path}.covered", _("must be true or false"))
+    day = None if since is None else reader.day(since, f"{path}.covered_since")
+    if day and covered is False:
+        reader.wrong(f"{path}.covered_since", _("names a day, but the agency is said not to be covered"))
+    return {"covered": covered is True, "covered_since": day or None}
 
 
 def purpose(reader: Reader, raw: Any, path: str) -> dict[str, Any]:

@@ -118,6 +118,48 @@ class Mistake:
         return f"{self.path}: {self.says}"
 
 
+class EntryUnknown(Missing):
+    """The citizen's history has no such entry."""
+
+    code = "entry-unknown"
+    text = _("There is no such entry in your history. Look for it in the list.")
+
+
+class NotDisputable(Conflict):
+    """The entry is no look at anybody's data, or its content was erased."""
+
+    code = "not-disputable"
+    text = _("Only a look at your data can be disputed, and only while its content is kept.")
+
+
+class DisputeMalformed(Invalid):
+    """What was written in a dispute or its answer is missing, too long, or of no known category."""
+
+    code = "dispute-malformed"
+    text = _("The text is missing or too long, or the answer's category is unknown.")
+
+
+class DisputeUnknown(Missing):
+    """There is no such dispute, or it is somebody else's."""
+
+    code = "dispute-unknown"
+    text = _("There is no such dispute.")
+
+
+class DisputeAnsweredAlready(Conflict):
+    """The dispute has its answer, and an answer is never replaced."""
+
+    code = "dispute-answered-already"
+    text = _("This dispute has been answered already. An answer cannot be changed.")
+
+
+class DisputesTooMany(TooMany):
+    """The citizen opened many disputes within a day."""
+
+    code = "disputes-too-many"
+    text = _("You have disputed many looks today. Go on tomorrow; the entries stay where they are.")
+
+
 class FileRefused(Invalid):
     """A file of agencies and purposes holds mistakes; nothing of it was taken."""
 

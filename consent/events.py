@@ -18,6 +18,7 @@ class AgencyPut(Event):
     contact: str
     agency_kind: str
     state: str
+    covered_since: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,3 +250,63 @@ class DeskAnswered(Event):
     attributes: tuple[str, ...]
     left_out: tuple[str, ...]
     reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeOpened(Event):
+    """A citizen does not recognise a look at their data; what they wrote is not in the event.
+
+    Without an agency the look was by staff of the service, whose auditor answers.
+    """
+
+    kind: ClassVar[str] = "dispute-opened"
+    agency: str | None
+    dispute: str
+    entry: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeSeen(Event):
+    """A dispute was read by the agency's system, the first time, or by a member of staff of the service."""
+
+    kind: ClassVar[str] = "dispute-seen"
+    agency: str | None
+    dispute: str
+    entry: str
+    through: str
+    staff: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeAnswered(Event):
+    """An agency answered a dispute: the look was justified, a mistake, or unauthorised. Not what it wrote."""
+
+    kind: ClassVar[str] = "dispute-answered"
+    agency: str | None
+    outcome: str
+    dispute: str
+    entry: str
+    through: str
+    late: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeOverdue(Event):
+    """An agency let the time pass in which it had to answer a dispute."""
+
+    kind: ClassVar[str] = "dispute-overdue"
+    agency: str | None
+    outcome: str = "overdue"
+    dispute: str
+    entry: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsChanged(Event):
+    """A citizen chose which looks they want to be told about by e-mail; the names of the rules that are on."""
+
+    kind: ClassVar[str] = "alerts-changed"
+    rules: tuple[str, ...]
+    agencies: tuple[str, ...]

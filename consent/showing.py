@@ -86,6 +86,11 @@ def day(written: str) -> str:
         return written
 
 
+def narrow_month(written: str) -> str:
+    """Return the shortest name of a month (YYYY-MM), as it stands over a column."""
+    return format_date(date.fromisoformat(f"{written}-01"), "LLLLL", locale=language.region())
+
+
 def _by_language(words: Mapping[str, str]) -> str:
     return words.get(language.current()) or next(iter(words.values()))
 

@@ -14,6 +14,7 @@ agency = Table(
     Column("kind", String(16), nullable=False),
     Column("contact", String(500), nullable=False),
     Column("state", String(16), nullable=False),
+    Column("covered_since", String(10)),  # a day; empty where not all its looks are in the histories yet
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
 )

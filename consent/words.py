@@ -12,7 +12,15 @@ GROUPS: dict[str, Lazy] = {
     "sign-in": _("Signing in"),
     "account": _("Your account"),
     "registers": _("The registers"),
+    "disputes": _("Your disputes"),
 }
+# What a read rests on.
+BASES: dict[str, Lazy] = {
+    "consent": _("what you allowed"),
+    "law": _("a law"),
+    "staff": _("the work of Erti's staff"),
+}
+OUTCOMES: dict[str, Lazy] = {"released": _("got an answer"), "refused": _("was refused")}
 
 
 # How a read came about, as its citizen is told.
@@ -195,6 +203,49 @@ def _changed(title: Lazy) -> Sentence:
     return say
 
 
+def _dispute(title: Lazy, state: str = "") -> Sentence:
+    def say(data: Data, names: Names) -> Said:
+        who = names.agency(data["agency"]) if data.get("agency") else "Erti"
+        answered = ANSWERS.get(data.get("outcome", ""))
+        pairs = [
+            (_("Answer"), answered),
+            (_("Who"), data.get("staff")),
+            (_("Dispute"), data["dispute"]),
+            (_("About entry"), data["entry"]),
+        ]
+        details = tuple((str(term), str(text)) for term, text in pairs if text)
+        return Said(str(title.format(agency=who)), details, state)
+
+    return say
+
+
+def _dispute_seen(data: Data, names: Names) -> Said:
+    at_agency, by_staff = _("Your dispute was read at {agency}"), _("Staff of Erti read your dispute")
+    return _dispute(by_staff if data.get("staff") else at_agency, "quiet")(data, names)
+
+
+ANSWERS: dict[str, Lazy] = {
+    "justified": _("The look was in order"),
+    "mistake": _("It was a mistake"),
+    "unauthorised": _("It was not allowed"),
+}
+
+
+def _alerts(data: Data, names: Names) -> Said:
+    rules = [str(ALERTS[rule]) for rule in data["rules"] if rule in ALERTS]
+    watched = [names.agency(agency) for agency in data["agencies"]]
+    details = tuple((str(_("Alert about")), text) for text in (*rules, *watched))
+    return Said(str(_("You chose which looks you are told about by e-mail")), details)
+
+
+ALERTS: dict[str, Lazy] = {
+    "new-body": _("A body that has never looked before"),
+    "by-law": _("Any look because of a law"),
+    "outside-hours": _("A look outside office hours"),
+    "staff": _("A look by staff of Erti"),
+}
+
+
 # kind -> (group, what it says)
 KINDS: dict[str, tuple[str, Sentence]] = {
     "disclosed": ("reads", _disclosed),
@@ -269,6 +320,14 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         _changed(_("The {source} sent something older than what is known; nothing changed")),
     ),
     "record-matched": ("registers", _changed(_("A record of the {source} was found to be yours"))),
+    "dispute-opened": ("disputes", _dispute(_("You told {agency} that you do not recognise a look"))),
+    "dispute-seen": ("disputes", _dispute_seen),
+    "dispute-answered": ("disputes", _dispute(_("{agency} answered your dispute"))),
+    "dispute-overdue": (
+        "disputes",
+        _dispute(_("{agency} let the time pass in which it had to answer your dispute"), "bad"),
+    ),
+    "alerts-changed": ("account", _alerts),
 }
 
 

@@ -69,6 +69,21 @@ class Settings(BaseSettings):
     )
     ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
 
+    dispute_days: int = Field(30, ge=1, description="Days an agency has to answer a citizen's dispute.")
+    oversight: str = Field(
+        "", description="Whom citizens can turn to about an agency's answer; shown with each answer."
+    )
+    alert_mails_a_day: int = Field(
+        5, ge=1, description="Alerts about looks that one citizen is mailed a day; then one summary."
+    )
+    office_hours: tuple[int, int] = Field(
+        (8, 19), description="First hour of an office day and the hour it ends, in `time_zone`, for alerts."
+    )
+    office_days: tuple[int, ...] = Field(
+        (1, 2, 3, 4, 5),
+        description="Days of the week with office hours, 1 being Monday; holidays are not known.",
+    )
+
     argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")
     argon2_passes: int = Field(2, description="argon2id passes for passwords.")
     argon2_lanes: int = Field(1, description="argon2id lanes for passwords.")

@@ -1,16 +1,23 @@
-"""Mail about one's own account: written into an outbox with the change, sent after the commit."""
+"""Mail to citizens: written into an outbox with the change, sent after the commit."""
 
 import smtplib
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
+import msgspec
 import structlog
+from babel.dates import format_datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from consent import agencies
+from consent.alerts import Alert
 from core import clock, language
 from core.database import Database, parts
 from core.language import Lazy, _
@@ -25,6 +32,7 @@ BATCH = 50
 # Waiting times after each failure; after the last the notice is given up.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 IN_HAND = timedelta(minutes=5)
+_FACTS = b"notice"
 
 NOTICES: dict[str, Lazy] = {
     "activated": _("Your Erti account was opened with an activation code from a counter."),
@@ -46,7 +54,25 @@ NOTICES: dict[str, Lazy] = {
     ),
     "locked": _("Your Erti account was locked."),
 }
+# About one's data; no name, value or reference stands in them.
+DATA_NOTICES: dict[str, Lazy] = {
+    "dispute-answered": _("A look at your data that you did not recognise has been answered."),
+    "dispute-overdue": _("A look at your data that you did not recognise was not answered in time."),
+    "alerts-changed": _("It was changed which looks at your data you are told about by e-mail."),
+    "alert": _("You asked to be told about looks at your data:\n\n{looks}"),
+    "alert-summary": _(
+        "There were more looks yesterday that you asked to be told about, beyond those already mailed: {more}."
+    ),
+}
 _SUBJECT = _("About your Erti account")
+_DATA_SUBJECT = _("About looks at your data")
+_STAFF = _("Staff of Erti")
+_MORE = _("and {more} more")
+_DATA_FRAME = _(
+    "{notice}\n\nWho looked at what, and why, stands in your history: {issuer}/my/history\n"
+    "There you can also say that you do not recognise a look. Which looks you are told about you choose at "
+    "{issuer}/my/alerts.\n\nWe never ask for a password or a code by mail."
+)
 _FRAME = _(
     "{notice}\n\nIf this was you, there is nothing to do. If it was not, open {issuer}/my/account and end what you "
     "do not know, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
@@ -60,11 +86,29 @@ class _Letter:
     address: str
     language: str
     notice: str
+    facts: dict[str, Any]
 
 
-def tell(db: Session, citizen_id: str, notice: str) -> None:
-    """Put a notice (a key of NOTICES) into the outbox, in the caller's transaction."""
-    db.execute(insert(outbox).values(citizen_id=citizen_id, notice=notice, attempts=0, due_at=clock.now()))
+def tell(db: Session, citizen_id: str, notice: str, facts: Mapping[str, Any] | None = None) -> None:
+    """Put a notice (a key of NOTICES or DATA_NOTICES) into the outbox, in the caller's transaction.
+
+    `facts` are kept sealed under the citizen's key until the letter is written.
+    """
+    sealed = None
+    if facts:
+        content = msgspec.json.encode(facts)
+        sealed = sealing.seal(db, citizen_id, "account", content, aad=_FACTS)
+    values = {"citizen_id": citizen_id, "notice": notice, "facts": sealed}
+    db.execute(insert(outbox).values(**values, attempts=0, due_at=clock.now()))
+
+
+def alert(db: Session, found: Alert) -> None:
+    """Put an alert about looks into the outbox; nothing for a citizen without an account."""
+    if db.execute(select(account.c.citizen_id).where(account.c.citizen_id == found.citizen)).first() is None:
+        return
+    looks = [(look.agency, clock.wire(look.at)) for look in found.looks]
+    facts = {"looks": looks, "more": found.more}
+    tell(db, found.citizen, "alert" if looks else "alert-summary", facts)
 
 
 def deliver(database: Database) -> int:
@@ -94,7 +138,7 @@ def _take(db: Session) -> list[_Letter]:
         update(outbox)
         .where(outbox.c.id.in_(due.with_for_update(skip_locked=True)), outbox.c.due_at <= at)
         .values(due_at=at + IN_HAND)
-        .returning(outbox.c.id, outbox.c.citizen_id, outbox.c.notice, outbox.c.attempts)
+        .returning(outbox.c.id, outbox.c.citizen_id, outbox.c.notice, outbox.c.attempts, outbox.c.facts)
     ).all()
     letters = []
     for row in rows:
@@ -105,7 +149,8 @@ def _take(db: Session) -> list[_Letter]:
             )
             db.execute(delete(outbox).where(outbox.c.id == row.id))
             continue
-        letters.append(_Letter(row.id, row.attempts, address, lang, row.notice))
+        facts = _facts(db, row.citizen_id, row.facts, lang)
+        letters.append(_Letter(row.id, row.attempts, address, lang, row.notice, facts))
     return letters
 
 
@@ -120,6 +165,17 @@ def _address(db: Session, citizen_id: str) -> tuple[str, str]:
     except Shredded:
         return "", ""
     return (name if "@" in name else ""), row.language
+
+
+def _facts(db: Session, citizen_id: str, sealed: bytes | None, lang: str) -> dict[str, Any]:
+    """Return what a letter says beyond its notice, with agencies by name."""
+    if sealed is None:
+        return {}
+    content = sealing.unseal(db, citizen_id, "account", sealed, aad=_FACTS)
+    facts: dict[str, Any] = msgspec.json.decode(content)
+    called = {agency.id: agency.name(lang) for agency in agencies.listing(db)}
+    looks = [(called.get(name, name), datetime.fromisoformat(at)) for name, at in facts["looks"]]
+    return {"looks": looks, "more": facts["more"]}
 
 
 def _settle(db: Session, letter: _Letter, *, done: bool) -> None:
@@ -138,12 +194,27 @@ def _compose(settings: Settings, letter: _Letter) -> EmailMessage:
         message = EmailMessage()
         message["From"] = settings.mail_from
         message["To"] = letter.address
-        message["Subject"] = str(_SUBJECT)
+        message["Subject"] = str(_SUBJECT if letter.notice in NOTICES else _DATA_SUBJECT)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no answers from machines
-        message.set_content(str(_FRAME.format(notice=NOTICES[letter.notice], issuer=settings.issuer)))
+        message.set_content(_text(settings, letter))
     finally:
         language.speak(before)
     return message
+
+
+def _text(settings: Settings, letter: _Letter) -> str:
+    if letter.notice in NOTICES:
+        return str(_FRAME.format(notice=NOTICES[letter.notice], issuer=settings.issuer))
+    zone = ZoneInfo(settings.time_zone)
+    lines = []
+    for name, at in letter.facts.get("looks", ()):
+        time = format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=language.region())
+        lines.append(f"- {name or _STAFF}, {time}")
+    more = letter.facts.get("more", 0)
+    if lines and more:
+        lines.append(f"- {_MORE.format(more=more)}")
+    notice = str(DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more))
+    return str(_DATA_FRAME.format(notice=notice, issuer=settings.issuer))
 
 
 def _send(settings: Settings, letter: _Letter) -> bool:

@@ -116,6 +116,7 @@ outbox = Table(
     Column("id", BigKey, primary_key=True, autoincrement=True),
     Column("citizen_id", String(CITIZEN), nullable=False, index=True),
     Column("notice", String(32), nullable=False),
+    Column("facts", LargeBinary),  # sealed
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False, index=True),
     sqlite_autoincrement=True,

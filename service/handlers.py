@@ -2,11 +2,11 @@
 
 from sqlalchemy.orm import Session
 
-from consent import decisions, unmatched
-from consent.events import GrantEnded, GrantWithdrawn
+from consent import alerts, decisions, disputes, unmatched
+from consent.events import AlertsChanged, DisputeAnswered, DisputeOverdue, GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
-from idp import accounts
+from idp import accounts, notify
 from idp.events import (
     AccountActivated,
     AccountClosed,
@@ -42,6 +42,8 @@ def erasing_takes_the_rest(db: Session, event: CitizenErased, actor: Actor) -> N
     decisions.end_all(db, event.citizen, reason="erased", actor=actor)
     tokens.end_for_citizen(db, event.citizen)
     sessions.end_all(db, event.citizen)
+    disputes.erase(db, event.citizen)
+    alerts.erase(db, event.citizen)
 
 
 def reversal_reopens(db: Session, event: DeathReversed, actor: Actor) -> None:
@@ -82,6 +84,19 @@ def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor
         tokens.end_for_citizen(db, event.citizen)
 
 
+def a_dispute_is_told_of(db: Session, event: DisputeAnswered | DisputeOverdue, _actor: Actor) -> None:
+    """Whoever disputed a look hears by mail that there is an answer, or that there is none in time."""
+    citizen = disputes.citizen_of(db, event.dispute)
+    if citizen is not None:
+        notify.tell(db, citizen, event.kind)
+
+
+def changed_alerts_are_told_of(db: Session, _event: AlertsChanged, actor: Actor) -> None:
+    """Whoever got into an account could switch its alerts off, so that is told as well."""
+    if actor.kind == "citizen":
+        notify.tell(db, actor.id, "alerts-changed")
+
+
 HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     CitizenErased: [erasing_takes_the_rest],
@@ -99,4 +114,7 @@ HANDLERS: Handlers = {
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],
     RecordMatched: [unmatched.tell],
+    DisputeAnswered: [a_dispute_is_told_of],
+    DisputeOverdue: [a_dispute_is_told_of],
+    AlertsChanged: [changed_alerts_are_told_of],
 }

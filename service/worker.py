@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent import decisions
+from consent import alerts, decisions, disputes
 from consent.ledger import clearing, signer
 from core import limits, sessions
 from core.database import Database
@@ -23,6 +23,7 @@ from registry_sync import inbox
 
 log = structlog.get_logger("erti.worker")
 TICK_SECONDS = 0.25
+CHUNKS_AT_ONCE = 5
 
 
 @dataclass
@@ -52,6 +53,22 @@ def _expire_grants(database: Database) -> None:
         decisions.expire(db)
 
 
+def _watch(database: Database) -> None:
+    # What came meanwhile is done at once; what comes in faster than that waits for the next turn.
+    for _chunk in range(CHUNKS_AT_ONCE):
+        if alerts.watch(database, notify.alert) < alerts.CHUNK:
+            break
+
+
+def _sum_up_alerts(database: Database) -> None:
+    alerts.sum_up(database, notify.alert)
+
+
+def _mark_overdue(database: Database) -> None:
+    with database.writing() as db:
+        disputes.mark_overdue(db)
+
+
 def _tend_keys(database: Database) -> None:
     with database.writing() as db:
         rotation.tend(db)
@@ -63,6 +80,9 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("signals", 1, courier.turn),
         Duty("mail", 2, notify.deliver),
+        Duty("alerts", 2, _watch),
+        Duty("alert summaries", 300, _sum_up_alerts),
+        Duty("disputes", 60, _mark_overdue),
         Duty("expiry", 60, _expire_grants),
         Duty("purge", 300, _purge),
         Duty("keys", 3600, _tend_keys),

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from consent.pages import overview, papers, past, permissions
+from consent.pages import alerting, coverage, disputing, downloads, overview, papers, past, permissions
 
 router = APIRouter()
-for room in (overview, permissions, past, papers):
+for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage):
     router.include_router(room.router)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import disclosure, history, sharing, showing
+from consent import disclosure, disputes, history, sharing, showing
 from consent.disclosure import Envelope
 from consent.history import Filter
 from core import pages
@@ -26,6 +26,7 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
         looks, _pages = history.entries(db, me.subject, only=Filter(group="reads"), size=LATEST)
         live = [one for one in sharing.of(db, me.subject) if one.grant.is_live]
         standing = history.standing(db, me.subject)
+        disputed = disputes.of(db, me.subject)
     called = names.get("name") or names.get("given_name")
     return pages.render(
         request,
@@ -35,6 +36,9 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
         looks=looks,
         live=live,
         standing=standing,
+        disputed={one.event_id: one for one in disputed},
+        open_disputes=sum(one.is_open for one in disputed),
+        answered_disputes=sum(not one.is_open for one in disputed),
     )
 
 

@@ -21,7 +21,7 @@ APPLICATIONS = ("web", "native")
 PROFILES = ("basic", "standard")
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
 # What a client asks for in its own name, never for a citizen.
-CLIENT_SCOPES = ("attributes", SSF_READ, SSF_MANAGE)
+CLIENT_SCOPES = ("attributes", "disputes", SSF_READ, SSF_MANAGE)
 SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access", *CLIENT_SCOPES)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _SECRET = re.compile(r"[\x20-\x7e]+")

@@ -20,6 +20,7 @@ OPEN_TO = {
     "/admin/agencies": set(accounts.ROLES),
     "/admin/purposes": set(accounts.ROLES),
     "/admin/purposes/propose": {"administrator", "registrar"},
+    "/admin/disputes": {"auditor", "support"},
     "/admin/sources": {"administrator", "registrar", "auditor"},
     "/admin/keys": {"administrator", "key-officer", "auditor"},
     "/admin/ledger": {"administrator", "key-officer", "auditor"},

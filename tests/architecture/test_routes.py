@@ -56,6 +56,9 @@ OPEN = {
     "/ssf/subjects/remove": "an access token (RFC 6750)",
     "/ssf/verify": "an access token (RFC 6750)",
     "/ssf/poll/{stream_id}": "an access token (RFC 6750)",
+    "/disputes": "an access token (RFC 6750)",
+    "/disputes/{number}/answer": "an access token (RFC 6750)",
+    "/about/coverage": "says which agencies' looks are in the histories",
     "/registry/events": "a signature by a registry's key (RFC 8417)",
     "/ledger/checkpoint": "public: anyone may mirror and check",
     "/ledger/tile/{path:path}": "public: anyone may mirror and check",
@@ -67,7 +70,8 @@ OPEN = {
 # Sent from other sites or by programs, which have no token of a form of ours.
 NO_FORM_TOKEN = {
     "/token", "/introspect", "/revoke", "/register", "/userinfo", "/authorize", "/end-session",
-    "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/registry/events", "/login/passkey/verify",
+    "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/disputes/{number}/answer", "/registry/events",
+    "/login/passkey/verify",
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",
 }  # fmt: skip
 GUARDS = {web._citizen, web._staff}

@@ -8,8 +8,20 @@ from tests.browser.conftest import Town
 from tests.browser.journey import Journey
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
-OPEN_TO_ALL = ("/", "/about", "/login", "/activate", "/login/recovery", "/staff/login", "/no-such-page")
-OF_ONE = ("/my", "/my/data", "/my/sharing", "/my/history", "/my/account", "/logout")
+OPEN_TO_ALL = (
+    "/",
+    "/about",
+    "/about/coverage",
+    "/login",
+    "/activate",
+    "/login/recovery",
+    "/staff/login",
+    "/no-such-page",
+)
+OF_ONE = (
+    "/my", "/my/data", "/my/sharing", "/my/history", "/my/history?since=soon&text=name", "/my/history/picture",
+    "/my/disputes", "/my/alerts", "/my/account", "/logout",
+)  # fmt: skip
 KILOBYTES = 100
 
 
@@ -59,6 +71,18 @@ def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, sche
         for path in OF_ONE:
             page.goto(town.erti + path)
             look(path)
+        page.goto(f"{town.erti}/my/history?kind=reads")
+        page.locator("#entries summary").first.click()
+        page.locator("#entries a", has_text="This entry by itself").first.click()
+        look("one entry")
+        page.click("#ask")
+        look("disputing")
+        page.fill("#text", "Who was this?")
+        page.click("#dispute-submit")
+        expect(page.locator("#asked-text")).to_have_text("Who was this?")
+        look("a dispute")
+        page.goto(f"{town.erti}/my/disputes")
+        look("disputes")
         page.goto(f"{town.erti}/my/sharing")
         page.locator("#live article a").first.click()
         look("one permission")

@@ -1,12 +1,15 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from consent import grants
 from consent.ledger import logs
 from consent.ledger.sequencer import Sequencer
+from core import sessions
 from core.database import Database
 from tests.consent import country
+from tests.consent.country import CITIZEN
 
 
 @pytest.fixture
@@ -21,3 +24,23 @@ def open_door(database: Database) -> Iterator[Database]:
     database.parts.sequencer.start()
     yield database
     database.parts.sequencer.stop()
+
+
+@pytest.fixture
+def at_home(client: Any, database: Database) -> Any:
+    """Give a browser in which the citizen is signed in."""
+    with database.writing() as db:
+        country.found(db)
+        country.be_born(db, CITIZEN)
+    return signed_in(client, database, CITIZEN)
+
+
+def signed_in(client: Any, database: Database, citizen: str) -> Any:
+    """Sign somebody in."""
+    with database.writing() as db:
+        _session, token = sessions.begin(
+            db, subject=citizen, kind="citizen", acr=country.HIGH, amr=["hwk"], user_agent="", network=""
+        )
+    client.cookies.set("__Host-erti_session", token)
+    client.headers["accept"] = "text/html"
+    return client

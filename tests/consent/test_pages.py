@@ -50,7 +50,7 @@ def live(database: Database) -> grants.Grant:
     return found
 
 
-def post(browser: Any, path: str, text: str, **fields: Any) -> Any:
+def post(browser: Any, path: str, text: str, /, **fields: Any) -> Any:
     """Send a page's form."""
     token = re.search(r'name="csrf_token" value="([^"]+)"', text)
     assert token

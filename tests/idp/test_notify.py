@@ -1,13 +1,14 @@
 import email
 import email.policy
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from sqlalchemy import func, select, update
 
+from consent.alerts import Alert, Look
 from core import clock
 from core.database import Database, Parts
 from core.events import SYSTEM
@@ -127,3 +128,53 @@ def test_without_a_server_a_notice_is_a_line_in_the_log(database, citizen, capsy
     assert "password-set" in said.out + said.err
     assert citizen not in said.out + said.err
     assert "nino@" not in said.out + said.err
+
+
+def test_an_alert_names_who_looked_and_when_and_no_more(database, citizen, postbox) -> None:
+    """An alert is written in the citizen's language, with agencies by name and local time; at rest it is sealed."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    at = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
+    with database.writing() as db:
+        country.found(db)
+        looks = (Look("revenue", at), Look(None, at))
+        notify.alert(db, Alert(citizen, looks, more=3))
+        assert b"revenue" not in db.scalar(select(outbox.c.facts))
+    assert notify.deliver(worker) == 1
+    (letter,) = box.letters
+    text = letter.get_content()
+    assert "სამსახური revenue, 5 მარ 2026, 02:30" in text
+    assert "https://id.erti.example/my/history" in text
+    assert "3" in text
+    assert citizen not in letter.as_string()
+    worker.close()
+
+
+def test_a_summary_says_how_many(database, citizen, postbox) -> None:
+    """The summary of a day names nobody and says how many more there were."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    with database.writing() as db:
+        notify.alert(db, Alert(citizen, more=7))
+    assert notify.deliver(worker) == 1
+    assert "7" in box.letters[0].get_content()
+    worker.close()
+
+
+def test_no_alert_waits_for_somebody_without_an_account(database) -> None:
+    """A citizen who never activated an account, or was erased, gets no letter and leaves no sealed rest."""
+    with database.writing() as db:
+        notify.alert(db, Alert(people.new_citizen_id(), more=7))
+        assert db.scalar(select(func.count()).select_from(outbox)) == 0
+
+
+@pytest.mark.parametrize("notice", sorted({*notify.NOTICES, *notify.DATA_NOTICES}))
+def test_every_notice_fits_its_column_and_can_be_written(database, citizen, postbox, notice) -> None:
+    """Each notice goes out, in a letter that asks for nothing secret."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    with database.writing() as db:
+        notify.tell(db, citizen, notice)
+    assert notify.deliver(worker) == 1
+    assert len(box.letters) == 1
+    worker.close()

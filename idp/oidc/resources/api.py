@@ -1,4 +1,4 @@
-"""Reads, citizen IDs, receipts and consent records, for agencies' systems with a token of their own."""
+"""Reads, citizen IDs, receipts, consent records and disputes, for agencies' systems with a token of their own."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from core.database import Database
 from core.web import Db
 from idp.oidc import bearer
 from idp.oidc.bearer import Denied
-from idp.oidc.resources import papers, reads
+from idp.oidc.resources import disputing, papers, reads
 from idp.oidc.resources.reads import Caller
 
 router = APIRouter()
@@ -65,15 +65,30 @@ def grant_record(request: Request, database: Db, grant_id: str) -> Response:
     return _answer(request, database, found, media_type=records.MEDIA_TYPE)
 
 
+@router.get("/disputes")
+def disputes(request: Request, database: Db, state: str = "", after: str = "") -> Response:
+    """Give the looks of the agency that citizens do not recognise, with what they wrote."""
+    found = partial(disputing.listing, state=state, after=after)
+    return _answer(request, database, found, scope=disputing.SCOPE)
+
+
+@router.post("/disputes/{number}/answer")
+def answer_dispute(request: Request, database: Db, content: Content, number: str) -> Response:
+    """Take the agency's answer to a dispute; the citizen sees it at once."""
+    given = partial(disputing.answer, number=number, content=content)
+    return _answer(request, database, given, scope=disputing.SCOPE)
+
+
 def _answer(
     request: Request,
     database: Database,
     respond: Callable[[Database, Caller], dict[str, Any]],
     *,
     media_type: str = "application/json",
+    scope: str = reads.SCOPE,
 ) -> Response:
     token = bearer.given(request.headers.getlist("authorization"))
-    who = token if isinstance(token, Denied) else reads.caller(database, token)
+    who = token if isinstance(token, Denied) else reads.caller(database, token, scope=scope)
     if isinstance(who, Denied):
         headers = {**NO_STORE, "WWW-Authenticate": who.challenge}
         return JSONResponse(who.body, status_code=who.code, headers=headers)

@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from consent.disputes import LONGEST_ANSWER
 from consent.door import LONGEST_CASE, LONGEST_REQUEST_ID, MOST_ATTRIBUTES
 from consent.resolving import LONGEST_IDENTIFIER
 from idp.oidc.errors import BodyNotUnderstood
@@ -68,12 +69,20 @@ class Resolve(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     request_id: RequestId | None = None
 
 
-Body = TypeVar("Body", Read, Batch, Resolve)
+class Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What `POST /disputes/{number}/answer` takes."""
+
+    category: Literal["justified", "mistake", "unauthorised"]
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ANSWER)]
+
+
+Body = TypeVar("Body", Read, Batch, Resolve, Answer)
 # Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     Read: msgspec.json.Decoder(Read),
     Batch: msgspec.json.Decoder(Batch),
     Resolve: msgspec.json.Decoder(Resolve),
+    Answer: msgspec.json.Decoder(Answer),
 }
 
 

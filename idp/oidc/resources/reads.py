@@ -32,10 +32,10 @@ class Caller:
     token_hash: str
 
 
-def caller(database: Database, token: str) -> Caller | Denied:
+def caller(database: Database, token: str, *, scope: str = SCOPE) -> Caller | Denied:
     """Return who calls, if the token is the client's own (client credentials) and has the scope."""
     with database.reading() as db:
-        found = bearer.access(db, token, scope=SCOPE)
+        found = bearer.access(db, token, scope=scope)
         if isinstance(found, Denied):
             return found
         client = clients.find(db, found.client_id)
