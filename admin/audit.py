@@ -23,6 +23,7 @@ from core.database import Database
 from core.errors import Missing
 from core.events import Event, record, waiting
 from core.web import Db, Form
+from registry_sync import people
 
 router = APIRouter(prefix="/admin")
 ROWS = 25
@@ -67,7 +68,7 @@ def ledger(request: Request, database: Db, official: ReadsLedger) -> Response:
 @router.post("/ledger/check")
 def check(request: Request, database: Db, official: ChecksLedger, _form: Form) -> Response:
     """Read the whole ledger, recompute it, and show what is wrong."""
-    findings = [str(finding) for finding in fsck.check(database)]
+    findings = [str(finding) for finding in fsck.check(database, known=people.known)]
     with database.writing() as db:
         size = logs.current(db).size
         record(db, LedgerChecked(size=size, findings=len(findings)), actor=official.actor)

@@ -110,6 +110,16 @@ def several(db: Session, citizen_ids: Iterable[str]) -> dict[str, Person]:
     return found
 
 
+def known(db: Session, citizen_ids: Iterable[str]) -> set[str]:
+    """Return those of many citizen IDs that were ever given to somebody, the erased included."""
+    wanted = list(dict.fromkeys(citizen_ids))
+    return {
+        row.citizen_id
+        for start in range(0, len(wanted), AT_ONCE)
+        for row in db.execute(_FIND_MANY, {"citizens": wanted[start : start + AT_ONCE]})
+    }
+
+
 def by_identifier(db: Session, identifier_type: str, value: str) -> str | None:
     """Return the citizen ID of whoever has an identifier (e.g. type ``UIN``), or None."""
     found: str | None = db.execute(

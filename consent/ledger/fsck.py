@@ -1,7 +1,7 @@
 """Recomputes the whole ledger from its rows and says everything that does not add up."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,13 +74,18 @@ class _Run:
         self.findings.append(Finding(place, what))
 
 
-def check(database: Database, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+def check(
+    database: Database,
+    progress: Callable[[int, int], None] | None = None,
+    known: Callable[[Session, Sequence[str]], set[str]] | None = None,
+) -> list[Finding]:
     """Check every row of the ledger against every other; an empty list means that everything adds up.
 
     Recomputed, log by log: indexes 0 to n-1, commitments from openings, each chain's numbers, heads and
     label, the tree's stored nodes, frontier and root, every root of the citizen map, every signed checkpoint,
     that each year's log names the one before as it ended, and every claimed request. `progress` is told
-    how many entries are done and how many there are.
+    how many entries are done and how many there are. `known` says which of some citizen IDs belong to
+    somebody: with it, a chain under a name that is nobody's is found too.
     """
     findings: list[Finding] = []
     with database.snapshot() as db:
@@ -95,6 +100,8 @@ def check(database: Database, progress: Callable[[int, int], None] | None = None
                 if progress and done % CHUNK == 0:
                     progress(done, size)
             _check_chains(run)
+            if known:
+                _check_names(run, known)
             _check_map(run)
             _check_tree(run)
             _check_first_leaf(run)
@@ -197,6 +204,13 @@ def _check_chains(run: _Run) -> None:
         chain = run.chains.get(row.label)
         if chain is None or (chain.n, chain.head) != (row.n, row.head):
             run.says(where, f"its head says {row.n} entries, the rows lead to {chain.n if chain else 0}")
+
+
+def _check_names(run: _Run, known: Callable[[Session, Sequence[str]], set[str]]) -> None:
+    """A chain is a citizen's who exists, or an agency's, source's or office's, whose name has a colon."""
+    people = {name: label for label, name in run.names.items() if ":" not in name}
+    for name in sorted(people.keys() - known(run.db, list(people))):
+        run.says(f"chain {people[name].hex()[:16]}", "it is of nobody who is known")
 
 
 def _check_map(run: _Run) -> None:

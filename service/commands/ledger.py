@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from consent.ledger import freezing, logs, signer
 from consent.ledger import fsck as checking
 from core.events import waiting
+from registry_sync import people
 from service.commands.store import FAILED, opened, out, show
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
@@ -45,7 +46,7 @@ def status(as_json: Json = False) -> None:
 def fsck(as_json: Json = False) -> None:
     """Recompute everything from the rows: indexes, commitments, chains, labels, the root."""
     with opened() as database:
-        findings = checking.check(database)
+        findings = checking.check(database, known=people.known)
     text = "\n".join(f"- {finding}" for finding in findings) or "Everything adds up."
     show({"findings": [str(finding) for finding in findings]}, as_json=as_json, text=text)
     if findings:
