@@ -83,8 +83,8 @@ def obtain_all(database: Database, entries: Sequence[Entry]) -> list[Integrated 
 
 
 def checkpoint(db: Session) -> str | None:
-    """Return the newest signed checkpoint, at most a second old: whoever keeps it can tell a fork later."""
-    signed = kept.look_up(db, "checkpoint", lambda: signer.newest(db))
+    """Return the newest checkpoint that is published, at most a second old: whoever keeps it can tell a fork later."""
+    signed = kept.look_up(db, "checkpoint", lambda: signer.published(db))
     return signed.note if signed else None
 
 

@@ -209,7 +209,7 @@ def choices(db: Session, citizen: str) -> Choices:
 
 def standing(db: Session, citizen: str) -> Standing:
     """Return how far a citizen's history reaches back, and whether the newest checkpoint covers all of it."""
-    signed, log = signer.newest(db), logs.current(db).number
+    signed, log = signer.published(db), logs.current(db).number
     label = _label(db, citizen)
     mine = (entry.c.label == label, _SHOWN)
     row = db.execute(

@@ -31,7 +31,7 @@ class CallRefused(Refused):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, media type, and a body of at most SIZE_LIMIT bytes."""
+    """What came back: status, media type, and a body of limited size."""
 
     status: int
     content_type: str
@@ -46,12 +46,13 @@ def fetch(
     content: bytes | None = None,
     headers: dict[str, str] | None = None,
     seconds: float = SECONDS,
+    limit: int = SIZE_LIMIT,
 ) -> Answer:
     """Call an https address of a public host, without following redirects; raises CallRefused.
 
     The name is resolved once and the connection goes to that very address, so a second DNS answer
     cannot point elsewhere. Private hosts and plain http only where a setting names the host. The whole call
-    takes no longer than `seconds` (once the name is resolved), whatever the other side does.
+    takes no longer than `seconds` (once the name is resolved), whatever the other side does, and its answer has at most `limit` bytes.
     """
     host, port, parts = _target(settings, url)
     address = _address(host, port, private=host in settings.outbound_private_hosts)
@@ -81,7 +82,7 @@ def fetch(
             received = bytearray()
             for chunk in response.iter_stream():
                 received += chunk
-                if len(received) > SIZE_LIMIT:
+                if len(received) > limit:
                     raise CallRefused(detail="answer too large")
             return Answer(response.status, _content_type(response.headers), bytes(received))
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, UnicodeError) as error:

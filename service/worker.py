@@ -79,6 +79,7 @@ def duties(courier: Courier) -> list[Duty]:
     return [
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("signals", 1, courier.turn),
+        Duty("witnesses", 0.5, signer.cosign),
         Duty("mail", 2, notify.deliver),
         Duty("alerts", 2, _watch),
         Duty("alert summaries", 300, _sum_up_alerts),

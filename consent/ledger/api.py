@@ -62,7 +62,7 @@ def _number(db: Session, number: int | None) -> int:
 
 def _checkpoint(database: Database, number: int | None) -> Response:
     with database.reading() as db:
-        signed = signer.newest(db, _number(db, number))
+        signed = signer.published(db, _number(db, number))
     if signed is None:
         raise Missing(detail="no checkpoint yet")
     return Response(signed.note, media_type=TEXT, headers=BRIEFLY)
@@ -75,7 +75,7 @@ def _tile(database: Database, number: int | None, path: str) -> Response:
         raise Missing(detail="not a tile") from error
     with database.reading() as db:
         log = _number(db, number)
-        signed = signer.newest(db, log)
+        signed = signer.published(db, log)
         folder = signer.folder(database, log)
         found = publish.read(db, folder, log, wanted, signed=signed.size if signed else 0)
     if found is None:

@@ -59,7 +59,7 @@ def make(database: Database, citizen: str, *, earlier: int = 0) -> bytes:
 def _ready(db: Session, at_least: int, last: int) -> bool:
     """Tell whether the log that grows is signed up to the map that the tables hold, and that map knows `last`."""
     log = logs.current(db)
-    state, signed = map_store.state(db, log.number), signer.newest(db, log.number)
+    state, signed = map_store.state(db, log.number), signer.published(db, log.number)
     if not state.settled or signed is None or state.root_index is None:
         return False
     return signed.size == state.root_index + 1 and (log.number > at_least or state.root_index > last)
@@ -67,7 +67,7 @@ def _ready(db: Session, at_least: int, last: int) -> bool:
 
 def _contents(db: Session, citizen: str, earlier: int) -> dict[str, Any]:
     house = parts(db)
-    signed = signer.newest(db)
+    signed = signer.published(db)
     if signed is None:
         raise LedgerBusy(overload=True, detail="no checkpoint yet")
     return {

@@ -40,7 +40,7 @@ def proven(db: Session, placed: Integrated, *, audience: str, facts: Mapping[str
 
 def tlog_proof(db: Session, log: int, index: int) -> str | None:
     """The inclusion proof of a leaf with the checkpoint it ends in (C2SP tlog-proof v1); None before there is one."""
-    signed = signer.newest(db, log)
+    signed = signer.published(db, log)
     if signed is None or signed.size <= index:
         return None
     path = proofs.Tiles(db, log, signed.size).inclusion(index)

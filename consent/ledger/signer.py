@@ -13,7 +13,19 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from consent.ledger import logs, map_roots, map_store, note, policy, proofs, publish, tiles, tree
+from consent.ledger import (
+    cosigned,
+    logs,
+    map_roots,
+    map_store,
+    note,
+    policy,
+    proofs,
+    publish,
+    tiles,
+    tree,
+    witnessing,
+)
 from consent.ledger.errors import SignerRefused
 from consent.ledger.logs import Log
 from consent.ledger.tables import checkpoint, lease
@@ -96,12 +108,26 @@ def newest(db: Session, log: int | None = None) -> Signed | None:
     return None if row is None else Signed(row.size, row.root, row.at, row.note)
 
 
+def published(db: Session, log: int | None = None) -> Signed | None:
+    """The newest checkpoint that others are shown: signed, and cosigned by a quorum where witnesses are asked for.
+
+    Of the log that grows, if none is named. Witnesses that fail leave the last one that they cosigned.
+    """
+    rules = witnessing.rule(parts(db))
+    if not rules.required:
+        return newest(db, log)
+    if log is None:
+        log = found.number if (found := logs.find(db)) else logs.FIRST
+    row = cosigned.newest(db, log, rules.digest())
+    return None if row is None else Signed(*row)
+
+
 def fresh(db: Session) -> bool:
-    """Tell whether somebody signs: the newest checkpoint is young enough, or, before the first, the ledger is.
+    """Tell whether somebody signs: what is published is young enough, or, before the first, the ledger is.
 
     Only what the database holds counts, so that a process that starts anew does not buy time.
     """
-    signed = newest(db)
+    signed = published(db)
     since = signed.at if signed else logs.opened_at(db)
     limit = parts(db).settings.checkpoint_stale_seconds
     return since is not None and (clock.now() - since).total_seconds() <= limit
@@ -134,11 +160,36 @@ def sign_if_due(database: Database) -> Signed | None:
     return done[-1] if done else None
 
 
+def cosign(database: Database) -> None:
+    """Have witnesses cosign the newest checkpoint of each log that this machine signs, and publish it then.
+
+    For the worker, after signing: nobody else waits for witnesses.
+    """
+    if not witnessing.rule(database.parts).required:
+        return
+    with database.reading() as db:
+        heads = [
+            witnessing.Head(log.number, signed.at, signed.note)
+            for log in logs.every(db)
+            if (signed := newest(db, log.number)) and _holds(db, database, log)
+        ]
+    for head in heads:
+        witnessing.cosign(database, head, folder(database, head.log))
+
+
+def _holds(db: Session, database: Database, log: Log) -> bool:
+    """Tell whether this machine is the one that signs a log."""
+    path = guard_path(database, log.number)
+    holder = db.scalar(select(lease.c.holder).where(lease.c.name == lease_name(log.number)))
+    return path.exists() and Guard.from_bytes(path.read_bytes()).signer == holder
+
+
 def adopt(database: Database) -> Signed | None:
     """Make this machine the signer from now on, starting at the newest checkpoints in the database.
 
-    For an operator who moved the ledger: what was signed elsewhere after them is not known here.
-    Raises SignerRefused if the rows do not lead to their roots.
+    For an operator who moved the ledger: what was signed elsewhere after them is not known here, unless
+    witnesses are asked for: then a quorum of them must answer, and know nothing else than these checkpoints.
+    Raises SignerRefused if they do not, or the rows do not lead to the checkpoints' roots.
     """
     signed = None
     with _only_one_here(home(database)) as alone:
@@ -157,6 +208,8 @@ def _adopt(database: Database, log: Log) -> Signed | None:
         edge = _grown(db, log.number, tree.Frontier(), signed.size if signed else 0)
         if signed and edge.root() != signed.root:
             raise SignerRefused(detail="the rows do not lead to the newest checkpoint's root")
+    witnessing.confirm(database, log.number, log.origin, last=signed.note if signed else None)
+    with database.reading() as db:
         publish.write(db, folder(database, log.number), log.number, 0, edge.size)
     path = guard_path(database, log.number)
     tiles.replace(path, Guard(secrets.token_hex(8), log.origin, edge).to_bytes())
@@ -207,7 +260,9 @@ def _sign(database: Database, log: Log) -> Signed | None:
     if not _hold_lease(database, log, guard.signer):
         return None
     with database.reading() as db:
-        _refuse_unless(guard, newest(db, log.number), log.size)
+        last = newest(db, log.number)
+    _refuse_unless(guard, last, log.size)
+    witnessing.vouch(database, log.number, log.origin, last=last.note if last else None, size=log.size)
     if not log.frozen:
         map_roots.write(database, log)
     with database.reading() as db:
@@ -269,7 +324,10 @@ def _refuse_unless(guard: Guard, signed: Signed | None, size: int) -> None:
     """The largest of guard and database must be in the tree; raises SignerRefused for anything else."""
     kept = guard.frontier
     if size < kept.size:
-        raise SignerRefused(detail=f"the ledger has {size} entries, {kept.size} were signed")
+        raise SignerRefused(
+            detail=f"the ledger has {size} entries, {kept.size} were signed: it is an older copy; "
+            "`erti ledger recover` brings back what is missing"
+        )
     if signed is None:
         return
     if signed.size > kept.size:
@@ -295,5 +353,6 @@ def _store(database: Database, log: Log, me: str, head: note.Checkpoint) -> Sign
         if not _renewed(db, log, me):
             return None
         db.execute(_PUT_NOTE[db.get_bind().dialect.name], values)
-    tiles.replace(folder(database, log.number) / "checkpoint", text.encode())
+    if not witnessing.rule(database.parts).required:  # otherwise it is published once it is cosigned
+        tiles.replace(folder(database, log.number) / "checkpoint", text.encode())
     return Signed(head.size, head.root, at, text)

@@ -98,6 +98,19 @@ checkpoint = Table(
     Column("note", Text, nullable=False),
 )
 
+# Checkpoints with the cosignatures that made the quorum of `rule` (a digest of the witness policy): what is published
+# where witnesses are asked for. A checkpoint whose quorum was not reached has no row.
+cosigned = Table(
+    "ledger_cosigned",
+    Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("rule", String(32), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
 # The citizen map as of the entries before leaf `applied`; `root_index` is the newest leaf that holds its root,
 # `tree_root` the root of the log up to and with that leaf. Everything here can be made again from the entries.
 map_state = Table(

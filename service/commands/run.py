@@ -104,6 +104,9 @@ def unsafe(given: Settings) -> list[str]:
         ),
         "ERTI_SMTP_URL is empty: citizens get no mail about changes to their account.": not given.smtp_url,
         "ERTI_REGISTRY_KEYS is empty: no registry can send events.": given.registry_keys is None,
+        "ERTI_WITNESS_POLICY is empty: no other institution sees that everybody is shown the same ledger.": (
+            given.witness_policy is None
+        ),
         "ERTI_OUTBOUND_PRIVATE_HOSTS names hosts: outbound calls may reach your own network.": bool(
             given.outbound_private_hosts
         ),

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
+from consent.ledger import quorum
+from consent.ledger.quorum import BadPolicy
 from core.database import Database
 from core.errors import Problem
 from core.events import Actor
@@ -65,6 +67,10 @@ def opened(given: Settings | None = None, *, running: bool = False) -> Iterator[
         raise fail(
             f"ERTI_REGISTRY_KEYS: {found.registry_keys} is not a set of public keys: {error}", USAGE
         ) from error
+    try:
+        quorum.of(found.witness_policy)
+    except BadPolicy as error:
+        raise fail(f"ERTI_WITNESS_POLICY: {error}", USAGE) from error
     try:
         database = open_house(found)
         if migrations.current(database) != migrations.newest():
