@@ -2,7 +2,8 @@
 
 import base64
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 from joserfc.jwk import JWKRegistry
@@ -13,7 +14,7 @@ from consent.errors import ReceiptUnknown
 from consent.ledger import entries, freezing, logs, policy, signer
 from consent.ledger.tables import entry
 from core.database import Database
-from core.events import SYSTEM
+from core.events import SYSTEM, Event, record
 from keys import jwks, rotation, sealing
 from tests.consent import receipt_reader as reader
 from tests.consent.country import CITIZEN, ME, OTHER, allow, ask, history
@@ -130,6 +131,26 @@ def test_what_staff_looked_at_is_no_agencys(kept: Database) -> None:
     assert reader.opens(mine(kept, found.receipt.event_id))
     with pytest.raises(ReceiptUnknown):
         agencys(kept, found.receipt.event_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complained(Event):
+    """A citizen said something about an agency and one of its purposes, which is not the agency's to know."""
+
+    kind: ClassVar[str] = "complained"
+    agency: str = "revenue"
+    client: str = "portal"
+    purpose: str = "revenue-sign-in"
+
+
+def test_what_merely_names_an_agency_is_not_its_own(kept: Database) -> None:
+    """An entry of another kind, though it names agency, client and purpose, has a receipt for the citizen alone."""
+    with kept.writing() as db:
+        event = record(db, Complained(), actor=ME, about=[CITIZEN])
+    history(kept)
+    assert reader.opens(mine(kept, event))
+    with pytest.raises(ReceiptUnknown):
+        agencys(kept, event)
 
 
 def test_why_a_permission_ended_is_not_told(open_door: Database) -> None:
