@@ -139,7 +139,7 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     built = subprocess.run(
         ["go", "build", "-o", program, "."],
         cwd=HERE / "go",
-        env={**os.environ, "GOFLAGS": "-mod=readonly"},
+        env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false"},
         capture_output=True,
         text=True,
         check=False,
