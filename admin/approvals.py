@@ -13,6 +13,7 @@ from admin.errors import ApprovalOver, ApprovalUnknown, NotYourRole, SecondPerso
 from admin.events import ApprovalAsked, ApprovalDecided
 from admin.permissions import Official, of
 from consent import importing
+from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
@@ -160,6 +161,20 @@ def _destroy_epoch(db: Session, subject: Mapping[str, Any], actor: Actor) -> str
     return ""
 
 
+def _erase(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    erasure.order(
+        db,
+        subject["citizen"],
+        subject["year"],
+        basis=erasure.COURT,
+        actor=actor,
+        places=[(log, index) for log, index in subject["places"]],
+        reference=subject["reference"],
+        reason=subject["reason"],
+    )
+    return ""
+
+
 def _invite(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     return accounts.open_invitation(db, accounts.read(db, subject["staff"]), actor=actor).token
 
@@ -186,6 +201,7 @@ DEEDS: dict[str, Deed] = {
     "rotate-key": Deed("keys-rotate", _rotate),
     "revoke-key": Deed("keys-rotate", _revoke),
     "destroy-epoch": Deed("keys-rotate", _destroy_epoch),
+    "erase-history": Deed("history-erase", _erase),
     "invite-staff": Deed("staff-manage", _invite, drop=_forget_invited),
     "publish-purpose": Deed("purposes-publish", _publish),
 }

@@ -26,6 +26,7 @@ ROOMS = (
     ("sources", "/admin/sources", "sources-read", _("Sources")),
     ("keys", "/admin/keys", "keys-read", _("Keys")),
     ("ledger", "/admin/ledger", "ledger-read", _("Ledger")),
+    ("erasures", "/admin/erasures", "erasures-read", _("Erasures")),
     ("log", "/admin/log", "log-read", _("Log")),
     ("approvals", "/admin/approvals", "console", _("Second person")),
     ("staff", "/admin/staff", "staff-read", _("Staff")),

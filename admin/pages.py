@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin import agencies as agencies_room
-from admin import approvals, approving, audit, people, registry, staff
+from admin import approvals, approving, audit, erasures, people, registry, staff
 from admin import disputes as disputes_room
 from admin import keys as keys_room
 from admin.frame import show
@@ -70,5 +70,15 @@ def _quarantined(db: Session) -> int:
     return sum(sum(reasons.values()) for reasons in quarantine.waiting(db).values())
 
 
-for room in (agencies_room, approving, audit, disputes_room, keys_room, people, registry, staff):
+for room in (
+    agencies_room,
+    approving,
+    audit,
+    disputes_room,
+    erasures,
+    keys_room,
+    people,
+    registry,
+    staff,
+):
     router.include_router(room.router)

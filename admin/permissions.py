@@ -27,13 +27,22 @@ ROLES: dict[str, frozenset[str]] = {
         "sources-read",
     },
     "registrar": EVERYBODY
-    | {"sources-read", "quarantine-work", "record-unmask", "citizen-look", "purposes-publish"},
-    "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read"},
+    | {
+        "sources-read",
+        "quarantine-work",
+        "record-unmask",
+        "citizen-look",
+        "purposes-publish",
+        "erasures-read",
+        "history-erase",
+    },
+    "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read", "erasures-read"},
     "auditor": EVERYBODY
     | {
         "staff-read",
         "keys-read",
         "ledger-read",
+        "erasures-read",
         "ledger-check",
         "log-read",
         "sources-read",
@@ -96,6 +105,8 @@ UnmasksRecords = Annotated[Official, Depends(needs("record-unmask"))]
 ReadsKeys = Annotated[Official, Depends(needs("keys-read"))]
 RotatesKeys = Annotated[Official, Depends(needs("keys-rotate"))]
 ReadsLedger = Annotated[Official, Depends(needs("ledger-read"))]
+ReadsErasures = Annotated[Official, Depends(needs("erasures-read"))]
+ErasesHistory = Annotated[Official, Depends(needs("history-erase"))]
 ChecksLedger = Annotated[Official, Depends(needs("ledger-check"))]
 ReadsLog = Annotated[Official, Depends(needs("log-read"))]
 LooksAtCitizens = Annotated[Official, Depends(needs("citizen-look"))]

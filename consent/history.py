@@ -11,14 +11,13 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from consent import agencies, purposes, words
+from consent import agencies, erased, purposes, words
 from consent.errors import EntryUnknown
-from consent.ledger import logs, signer, subjects
+from consent.ledger import erasure, logs, signer, subjects
 from consent.ledger.tables import entry, subject
 from consent.words import Names, Said
 from core import language
 from core.database import Database, parts
-from core.language import _
 from keys.errors import Shredded
 
 PAGE_SIZE = 20
@@ -35,6 +34,7 @@ _COLUMNS = (
     entry.c.agency,
     entry.c.outcome,
     entry.c.opening,
+    entry.c.erasure,
 )
 _NEWEST_FIRST = (entry.c.log.desc(), entry.c.seq.desc())
 # What the law withholds is in a log of another kind, and no history shows it before it is due.
@@ -288,10 +288,11 @@ def _page(found: list[HistoryEntry], page: int, size: int) -> tuple[list[History
 
 def _spoken(db: Session, citizen: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[HistoryEntry]:
     names = _names(db, citizen)
+    gone = {one.id: one for one in erasure.of(db, citizen)} if any(row.erasure for row in rows) else {}
     for row in rows:
         facts = _opened(db, citizen, row)
         if facts is None:
-            said = Said(str(_("Erased: what stood here cannot be read by anyone any more")), (), "quiet")
+            said = erased.said(gone.get(row.erasure or ""))
             yield HistoryEntry(
                 log=row.log,
                 index=row.leaf_index,

@@ -131,6 +131,27 @@ def _unmasked(data: Data, _names: Names) -> Said:
     return Said(str(title), tuple((str(term), str(text)) for term, text in details))
 
 
+WHY_ERASED: dict[str, Lazy] = {
+    "wish": _("because you wanted it"),
+    "court": _("because a court ordered it"),
+    "retention": _("because the time for which it is kept was over"),
+}
+
+
+def _erased(data: Data, _names: Names) -> Said:
+    title = (
+        _("What happened in {year} was erased (entries: {count})")
+        if data["whole"]
+        else _("Some of what happened in {year} was erased (entries: {count})")
+    ).format(year=data["year"], count=data["entries"])
+    pairs = (
+        (_("Why it was erased"), str(WHY_ERASED.get(data["basis"], data["basis"]))),
+        (_("Order"), data.get("reference", "")),
+        (_("Reason"), data.get("reason", "")),
+    )
+    return Said(str(title), tuple((str(term), text) for term, text in pairs if text))
+
+
 def _given(data: Data, names: Names) -> Said:
     title = _("You allowed {agency} to read {attributes}").format(
         agency=names.agency(data["agency"]), attributes=showing.labels(data["attributes"])
@@ -306,6 +327,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "account-locked": ("account", _plain(_("Your account was locked"), "bad")),
     "account-reopened": ("account", _plain(_("Your account was opened again"))),
     "account-closed": ("account", _plain(_("Your account was closed"))),
+    "history-erased": ("account", _erased),
     "citizen-born": ("registers", _changed(_("The {source} registered your birth"))),
     "citizen-died": ("registers", _changed(_("The {source} reported a death"))),
     "citizen-erased": ("registers", _plain(_("Your data here was erased"))),

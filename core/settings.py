@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         (1, 2, 3, 4, 5),
         description="Days of the week with office hours, 1 being Monday; holidays are not known.",
     )
+    retention_file: Path | None = Field(
+        None, description="TOML file that says how long entries are kept; see `docs/integrate.md`."
+    )
 
     argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")
     argon2_passes: int = Field(2, description="argon2id passes for passwords.")

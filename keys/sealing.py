@@ -20,6 +20,7 @@ from keys.tables import data_key
 VERSION = b"\x01"
 NONCE_BYTES = 12
 KEY_BYTES = 32
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 _FIND = select(data_key.c.epoch, data_key.c.wrapped).where(
     data_key.c.owner == bindparam("owner"), data_key.c.scope == bindparam("scope")
 )
@@ -100,14 +101,15 @@ def hold(db: Session, owner: str, family: str) -> str:
 
     For what is sealed now and opened later by others: `lock` and so the key's end wait for it. Makes the first key.
     """
-    found = db.execute(_HOLD, {"owner": owner, "family": family, "later": f"{family}:"}).all()
-    if not found:
-        ready(db, [owner], family)
-        return family
+    wanted = {"owner": owner, "family": family, "later": f"{family}:"}
+    while not (found := db.execute(_HOLD, wanted).all()):
+        ready(
+            db, [owner], family
+        )  # and look again: who made it may be somebody else, whose key is not held yet
     row = max(found, key=lambda row: _generation(row.scope, family))
-    held = _local(db)
-    if (owner, row.scope) not in held and parts(db).keys.data_key(owner, row.scope) is None:
-        held[owner, row.scope] = _open(parts(db).keys, owner, row.scope, row.epoch, row.wrapped)
+    ring: Keyring = parts(db).keys
+    if (owner, row.scope) not in _local(db) and ring.data_key(owner, row.scope) is None:
+        ring.keep_data_key(owner, row.scope, _open(ring, owner, row.scope, row.epoch, row.wrapped))
     return str(row.scope)
 
 
@@ -119,7 +121,9 @@ def lock(db: Session, owner: str, family: str) -> list[str]:
     try:
         found = db.execute(_LOCK, {"owner": owner, "family": family, "later": f"{family}:"}).all()
     except OperationalError as error:
-        raise KeysBusy(detail=family) from error
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise KeysBusy(detail=family) from error
+        raise
     return sorted((row.scope for row in found), key=lambda scope: _generation(scope, family))
 
 

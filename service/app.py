@@ -24,14 +24,14 @@ import idp.signals.api
 import idp.staff.pages
 import registry_sync.api
 from consent import evidence
-from consent.ledger import logs
+from consent.ledger import logs, openings, retention
 from consent.ledger.sequencer import Sequencer
-from core import clock, pages, problems
+from core import pages, problems
 from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, SignInNeeded, sign_in_needed
-from keys import rotation, sealing
+from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
 from keys.token import TokenCustody
@@ -59,13 +59,12 @@ class EventSealer:
     """Seals waiting events under the key of the chain they belong to, one key for each year."""
 
     def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
-        """Seal an event's content; the year whose key it is stands in front."""
-        year = str(clock.now().year)
-        return year.encode() + sealing.seal(db, chain, f"ledger:{year}", plaintext)
+        """Seal an event's content."""
+        return openings.seal_event(db, chain, plaintext)
 
     def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
         """Open an event's content."""
-        return sealing.unseal(db, chain, f"ledger:{sealed[:4].decode()}", sealed[4:])
+        return openings.unseal(db, chain, sealed)
 
 
 def custody(settings: Settings) -> Custody:
@@ -89,7 +88,11 @@ def open_house(settings: Settings) -> Database:
 
 
 def begin(database: Database) -> None:
-    """Make what the first start needs and later starts find: leaf 0 and the first signing keys."""
+    """Make what the first start needs and later starts find: leaf 0 and the first signing keys.
+
+    Raises PolicyWrong for a retention policy that cannot be read, before anything relies on it.
+    """
+    retention.policy(database.parts.settings)
     with database.writing() as db:
         logs.opened(db)
         rotation.ensure(db)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent import alerts, decisions, disputes
-from consent.ledger import clearing, signer
+from consent.ledger import clearing, erasure, signer
 from core import limits, sessions
 from core.database import Database
 from core.errors import Problem
@@ -86,6 +86,7 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("disputes", 60, _mark_overdue),
         Duty("expiry", 60, _expire_grants),
         Duty("purge", 300, _purge),
+        Duty("erasures", 60, erasure.carry_out_all),
         Duty("keys", 3600, _tend_keys),
         Duty("epochs", 5, epochs.tend),
     ]

@@ -81,6 +81,15 @@ class Postgres:
                 used += times.user + times.system + times.children_user + times.children_system
         return used
 
+    def files(self, address: str) -> tuple[Path, ...]:
+        """Return where a database of ours lies on the disk: its own folder, and the server's write-ahead log."""
+        name = address.partition("?")[0].rpartition("/")[2]
+        with closing(psycopg.connect(self._server.get_uri(), autocommit=True)) as connection:
+            oid, folder = connection.execute(
+                "SELECT oid, current_setting('data_directory') FROM pg_database WHERE datname = %s", [name]
+            ).fetchone() or ("", "")
+        return Path(folder) / "base" / str(oid), Path(folder) / "pg_wal"
+
     def stop(self) -> None:
         """Stop the server and remove its folder."""
         self._server.cleanup()

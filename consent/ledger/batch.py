@@ -14,13 +14,12 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, subjects, tree
+from consent.ledger import entries, logs, openings, subjects, tree
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
 from core import clock, events
 from core.database import parts
 from core.events import CLEAR_FIELDS, Actor, Event, waiting
-from keys import sealing
 from keys.errors import BadSeal, Shredded
 
 log = structlog.get_logger("erti.ledger")
@@ -37,7 +36,7 @@ _CLAIMED = select(request, entry.c.commitment).where(
     tuple_(request.c.client, request.c.request_id).in_(bindparam("pairs", expanding=True)),
     entry.c.leaf_index == request.c.leaf_index,
 )
-_COLUMNS = tuple(column.name for column in entry.c)
+_COLUMNS = [column.name for column in entry.c if column is not entry.c.erasure]
 _PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = insert(entry), insert(node), insert(request)
 _PUT_HEAD = update(head).where(head.c.log == bindparam("of"))
 _UPSERT: dict[str, sqlite.Insert | postgresql.Insert] = {
@@ -182,19 +181,22 @@ class Batch:
     nodes: list[tree.Node] = field(default_factory=list)
     claims: list[dict[str, Any]] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    keys: str = openings.LEDGER
 
     @classmethod
     def begin(cls, db: Session, labels: Labels, kind: str = logs.OPEN) -> "Batch":
         """Lock the log of a kind that grows: nobody else extends it until this transaction ends."""
         log = logs.lock(db, kind)
-        return cls(db, log.number, labels, tree.Frontier.from_bytes(log.frontier))
+        keys = openings.LEDGER if kind == logs.OPEN else openings.WITHHELD
+        return cls(db, log.number, labels, tree.Frontier.from_bytes(log.frontier), keys=keys)
 
     def know(self, names: Sequence[str]) -> None:
         """Load the chains and their keys, all at once."""
         missing = sorted({name for name in names if name not in self.chains})
         if missing:
             self.chains.update(subjects.standing(self.db, self.log, missing, self.labels))
-            sealing.ready(self.db, missing, f"ledger:{clock.now().year}")
+            for name, number in openings.ready(self.db, missing, clock.now().year, kind=self.keys).items():
+                self.chains[name].generation = number
 
     def add(self, name: str, draft: entries.Draft, event_id: str, clear: Mapping[str, Any]) -> Integrated:
         """Place one entry at the end of a chain and of the tree."""
@@ -203,6 +205,9 @@ class Batch:
         nonce = secrets.token_bytes(entries.NONCE_BYTES)
         commitment = entries.commitment(nonce, record)
         chain.n, chain.head = chain.n + 1, entries.next_head(chain.head, commitment)
+        key = openings.scope(
+            draft.month[:4], chain.generation, kind=self.keys
+        )  # the year in which it happened
         self.touched.add(name)
         self._grow(entries.COMMITMENT, commitment)
         self.rows.append(
@@ -217,7 +222,7 @@ class Batch:
                 "event_id": event_id,
                 "kind": draft.kind,
                 "month": draft.month,
-                "opening": subjects.seal_opening(self.db, name, (self.log, place), nonce, record),
+                "opening": subjects.seal_opening(self.db, name, key, (self.log, place), nonce, record),
                 **{column: clear[column] for column in CLEAR_FIELDS},
             }
         )

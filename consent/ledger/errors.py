@@ -1,6 +1,6 @@
 """What can go wrong in the ledger."""
 
-from core.errors import Conflict, TooMany
+from core.errors import Conflict, Missing, Refused, TooMany
 from core.language import _
 
 
@@ -37,3 +37,38 @@ class OriginTaken(Conflict):
 
     code = "origin-taken"
     text = _("There is already a log with this origin. Each year's log needs one of its own.")
+
+
+class NothingToErase(Missing):
+    """There is no such entry, or what there was is erased already."""
+
+    code = "nothing-to-erase"
+    text = _("There is nothing like that to erase.")
+
+
+class MustBeKept(Refused):
+    """A law wants the entries kept for longer; `text` says until when."""
+
+    code = "must-be-kept"
+    text = _("The law wants this kept for longer.")
+
+
+class ErasureUnknown(Missing):
+    """There is no such erasure."""
+
+    code = "erasure-unknown"
+    text = _("There is no such erasure.")
+
+
+class AlreadyOrdered(Conflict):
+    """The same erasure was asked for before and is on its way."""
+
+    code = "already-ordered"
+    text = _("This is being erased already.")
+
+
+class PolicyWrong(Conflict):
+    """The retention policy cannot be read; `detail` says where and why."""
+
+    code = "policy-wrong"
+    text = _("The retention policy cannot be read. Correct the file that the settings name.")

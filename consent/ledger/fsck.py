@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, map_store, note, policy, subjects, tree
+from consent.ledger import entries, erased, logs, map_store, note, policy, subjects, tree
 from consent.ledger.citizen_map import CitizenMap
 from consent.ledger.logs import Log
 from consent.ledger.note import BadNote
@@ -109,6 +109,7 @@ def check(
             Finding(f"request {lost.request_id} of {lost.client}", "its entry is not there")
             for lost in db.execute(_REQUESTS)
         ]
+        findings += [Finding(where, says) for where, says in erased.unaccounted(db)]
     return findings
 
 
@@ -181,6 +182,7 @@ def _check_opening(run: _Run, row: Mapping[Any, Any], chain: Chain, where: str) 
     try:
         nonce, record = subjects.open_opening(run.db, chain.name, place, row["opening"])
     except Shredded:
+        run.says(where, "its key is gone, and no erasure says so")
         return
     except BadSeal:
         run.says(where, "its opening was altered")

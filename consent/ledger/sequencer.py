@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent.ledger import batch, logs, signer
+from consent.ledger import batch, logs, openings, signer
 from consent.ledger.batch import (
     CheckGrants,
     Disclosure,
@@ -29,7 +29,6 @@ from core import clock
 from core.database import Database
 from core.errors import Problem
 from core.events import waiting
-from keys import sealing
 
 log = structlog.get_logger("erti.ledger")
 
@@ -293,7 +292,7 @@ class Sequencer:
         if new := names - self._keyed:
             # A key made here and not under the head lock cannot hold up, or deadlock with, anybody else.
             with self._database.writing() as db:
-                sealing.ready(db, new, f"ledger:{year}")
+                openings.ready(db, new, year)
             self._keyed |= new
 
     def _again(self, ticket: Ticket) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, policy
+from consent.ledger import entries, logs, openings, policy
 from consent.ledger.tables import entry, subject
-from core import clock
 from core.database import Parts, parts
-from keys import sealing, vrf
+from keys import vrf
 from keys.errors import Shredded
 
 LABELS_KEPT = 200_000
@@ -30,7 +29,6 @@ _OF = select(entry).where(
     entry.c.log == bindparam("log"),
     entry.c.leaf_index < bindparam("below"),
 )
-YEAR_DIGITS = 4
 EVERYTHING = 2**62
 # Where an entry stands: the number of its log, and its index there.
 Place = tuple[int, int]
@@ -44,6 +42,7 @@ class Chain:
     label: bytes
     n: int
     head: bytes
+    generation: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,17 +129,14 @@ def leaf_data(row: Mapping[Any, Any]) -> bytes:
     return entries.leaf(row["leaf_type"], content)
 
 
-def seal_opening(db: Session, chain: str, place: Place, nonce: bytes, record: bytes) -> bytes:
-    """Seal nonce and record under the chain's key of this year, bound to the entry's place."""
-    year = str(clock.now().year)
-    sealed = sealing.seal(db, chain, f"ledger:{year}", nonce + record, aad=_place(place))
-    return year.encode() + sealed
+def seal_opening(db: Session, chain: str, key: str, place: Place, nonce: bytes, record: bytes) -> bytes:
+    """Seal nonce and record under the chain's key of a scope (`openings.scope`), bound to the entry's place."""
+    return openings.seal(db, chain, key, nonce + record, aad=_place(place))
 
 
 def open_opening(db: Session, chain: str, place: Place, sealed: bytes) -> tuple[bytes, bytes]:
     """Nonce and record of an entry. Raises keys.errors.Shredded if the key is destroyed, BadSeal if altered."""
-    scope = f"ledger:{sealed[:YEAR_DIGITS].decode()}"
-    plain = sealing.unseal(db, chain, scope, sealed[YEAR_DIGITS:], aad=_place(place))
+    plain = openings.unseal(db, chain, sealed, aad=_place(place))
     return plain[: entries.NONCE_BYTES], plain[entries.NONCE_BYTES :]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from core.database import Base, Moment
+from core.database import Base, Document, Moment
 
 # Clear are index, type, commitment, label, seq, kind, agency, purpose, basis, outcome and month, on which pages
 # filter and auditors search, the payload of a leaf that is public anyway, and event_id: random, it lets a batch
@@ -35,7 +35,8 @@ entry = Table(
     Column("basis", String(128)),
     Column("outcome", String(128)),
     Column("month", String(7)),
-    Column("opening", LargeBinary),  # the year of its key, then nonce and record, sealed
+    Column("opening", LargeBinary),  # the name of its key, then nonce and record, sealed
+    Column("erasure", String(24)),  # by which erasure all but index, commitment and place in the chain went
     UniqueConstraint("label", "log", "seq"),
     UniqueConstraint("label", "log", "event_id"),
 )
@@ -148,4 +149,33 @@ lease = Table(
     Column("name", String(32), primary_key=True),
     Column("holder", String(64), nullable=False),
     Column("until", Moment, nullable=False),
+)
+
+# How often a chain's keys were changed because something of it was erased; a chain without a row, never.
+generation = Table(
+    "ledger_generation",
+    Base.metadata,
+    Column("chain", String(128), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+# One erasure each, of one chain and year. Whom and what it is about stands here only until it is carried out.
+erasure = Table(
+    "ledger_erasure",
+    Base.metadata,
+    Column("id", String(24), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("basis", String(16), nullable=False),
+    Column("year", Integer, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("ordered_at", Moment, nullable=False),
+    Column("chain", String(128), index=True),
+    Column("places", Document(none_as_null=True)),  # [log, index] of each entry, if not the whole year
+    Column("reference", String(200)),
+    Column("reason", String(500)),
+    Column("actor_kind", String(16)),
+    Column("actor_id", String(128)),
+    Column("erased_at", Moment),
+    Column("entries", Integer),
+    Column("epoch", Integer),  # the newest one then: up to it, one may have wrapped the destroyed keys
 )

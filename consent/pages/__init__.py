@@ -2,8 +2,18 @@
 
 from fastapi import APIRouter
 
-from consent.pages import alerting, coverage, disputing, downloads, overview, papers, past, permissions
+from consent.pages import (
+    alerting,
+    coverage,
+    disputing,
+    downloads,
+    erasing,
+    overview,
+    papers,
+    past,
+    permissions,
+)
 
 router = APIRouter()
-for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage):
+for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage, erasing):
     router.include_router(room.router)

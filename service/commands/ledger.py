@@ -10,11 +10,14 @@ from consent.ledger import freezing, logs, signer
 from consent.ledger import fsck as checking
 from core.events import waiting
 from registry_sync import people
+from service.commands import erasing
 from service.commands.store import FAILED, opened, out, show
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
 signer_app = typer.Typer(no_args_is_help=True, help="Which machine signs checkpoints.")
 app.add_typer(signer_app, name="signer")
+app.command("erase", help=erasing.HELP)(erasing.erase)
+app.command("erasures")(erasing.erasures)
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 

@@ -24,6 +24,7 @@ OPEN_TO = {
     "/admin/sources": {"administrator", "registrar", "auditor"},
     "/admin/keys": {"administrator", "key-officer", "auditor"},
     "/admin/ledger": {"administrator", "key-officer", "auditor"},
+    "/admin/erasures": {"registrar", "key-officer", "auditor"},
     "/admin/log": {"administrator", "auditor"},
     "/admin/citizens": {"registrar", "support"},
     "/admin/approvals": set(accounts.ROLES),

@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from core import clock
 from service.cli import app
 
 
@@ -173,3 +174,30 @@ def test_an_old_epoch_is_left_behind_and_destroyed(store: Path) -> None:
     assert states[number]["state"] == "open"
     assert "destroyed" in erti(store, "keys", "epoch", "list").stdout
     assert json.loads(erti(store, "keys", "list", "--json").stdout)
+
+
+def test_a_history_is_erased_from_the_command_line(store: Path) -> None:
+    """An order needs its reference, a dry run changes nothing, and what was erased waits for its epoch to end."""
+    enrolled = erti(store, "citizens", "enrol", "--username", "gone@example.org", "--password-stdin", "--json",
+                    stdin="a long enough password\n")  # fmt: skip
+    citizen = json.loads(enrolled.stdout)["citizen_id"]
+    year = str(clock.now().year)
+    erti(store, "ledger", "publish")
+    erase = ("ledger", "erase", citizen, "--year", year, "--json")
+    assert "needs --reference" in erti(store, *erase).stderr
+    assert "is not a citizen ID" in erti(store, "ledger", "erase", "K7QD", "--all", "--wish").stderr
+    assert "say which" in erti(store, "ledger", "erase", citizen, "--wish").stderr
+    assert "until the end of" in erti(store, *erase, "--wish").stderr
+    order = ("--reference", "3/1234-26", "--reason", "A court ordered it")
+    would = json.loads(erti(store, *erase, *order, "--dry-run").stdout)["would_erase"]
+    assert would[year] > 0
+    assert json.loads(erti(store, "ledger", "erasures", "--json").stdout)["erasures"] == []
+
+    done = json.loads(erti(store, *erase, *order).stdout)
+
+    assert [one["entries"] for one in done] == [would[year]]
+    found = json.loads(erti(store, "ledger", "erasures", "--json").stdout)
+    assert (found["awaiting_finality"], found["erasures"][0]["id"]) == (1, done[0]["id"])
+    assert "not yet" in erti(store, "ledger", "erasures").stdout
+    assert erti(store, "ledger", "fsck").exit_code == 0
+    assert "public record says" in erti(store, "ledger", "erase", "--help").stdout

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.orm import Session
 
-from consent.ledger import logs, signer
+from consent.ledger import logs, openings, signer
 from consent.ledger.sequencer import Sequencer
-from core import clock
 from core.database import Database
-from keys import sealing
 from keys.custody import FolderCustody
 from keys.ring import Keyring
 
@@ -21,11 +19,11 @@ class Sealer:
 
     def seal(self, db: Session, chain: str, plaintext: bytes) -> bytes:
         """Seal under the chain's key of this year."""
-        return sealing.seal(db, chain, f"ledger:{clock.now().year}", plaintext)
+        return openings.seal_event(db, chain, plaintext)
 
     def unseal(self, db: Session, chain: str, sealed: bytes) -> bytes:
         """Undo `seal`."""
-        return sealing.unseal(db, chain, f"ledger:{clock.now().year}", sealed)
+        return openings.unseal(db, chain, sealed)
 
 
 class Grants(dict[tuple[str, int], str]):

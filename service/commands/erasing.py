@@ -1,0 +1,107 @@
+"""`erti ledger erase` and `erti ledger erasures`: making entries unreadable for good, and what became of it."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from consent.ledger import erasure, logs
+from registry_sync import people
+from service.commands.store import OPERATOR, USAGE, fail, opened, out, show
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
+
+
+HELP = """Erase a citizen's history of a year, of all years, or single entries of a year: nobody can read them again.
+
+The keys that sealed them are destroyed. Of each entry its place and commitment stay, so the ledger and the citizen's
+proof still hold, and say that it was erased. The citizen's history says who erased what on which basis, and a
+public record says that somebody's was.
+
+A wish is refused as long as the law wants an entry kept (`retention_file`); a court's order is not, and needs --reference
+and --reason. What is past its time the worker erases by itself.
+
+It is final, for backups of the database too, once every sealing epoch up to now is destroyed: `erti keys epoch`
+tells how, and `erti ledger erasures` what still waits for it.
+
+Examples:
+
+erti ledger erase K7QD2M9XWT4BC --year 2019 --wish
+
+erti ledger erase K7QD2M9XWT4BC --year 2026 --entry 1204 --reference 3/1234-26 --reason "City court, 2 May 2026"
+"""
+Years = Annotated[list[int] | None, typer.Option("--year", help="A year; can be given several times.")]
+Every = Annotated[bool, typer.Option("--all", help="Every year of which anything can be read.")]
+Entries = Annotated[
+    list[int] | None, typer.Option("--entry", help="One entry of the year, by its place in the ledger.")
+]
+InLog = Annotated[int, typer.Option("--log", help="In which log the entries stand.")]
+Wish = Annotated[bool, typer.Option("--wish", help="The citizen wishes it; without this, a court orders it.")]
+Reference = Annotated[str, typer.Option(help="The order's reference. The citizen will read it.")]
+Reason = Annotated[str, typer.Option(help="Why, in words that the citizen understands.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many entries it would be.")]
+
+
+def erase(
+    citizen: Annotated[str, typer.Argument(help="The citizen ID.")],
+    *,
+    year: Years = None,
+    every: Every = False,
+    entry: Entries = None,
+    log: InLog = logs.FIRST,
+    wish: Wish = False,
+    reference: Reference = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Do what HELP says."""
+    known = people.compact(citizen)
+    if known is None:
+        raise fail(f"{citizen} is not a citizen ID: a character is wrong or missing", USAGE)
+    if bool(year) == every or (entry and (every or len(year or ()) != 1)):
+        raise fail(
+            "say which: --year (one or several), or --all; --entry needs the one --year it is of", USAGE
+        )
+    if not wish and not (reference and reason):
+        raise fail("an order needs --reference and --reason; what the citizen wants is --wish", USAGE)
+    basis = erasure.WISH if wish else erasure.COURT
+    places = [(log, index) for index in entry or ()]
+    said: dict[str, Any] = {"basis": basis, "places": places, "reference": reference, "reason": reason}
+    with opened() as database:
+        database.parts.sequencer.drain(known)
+        with database.reading() as db:
+            wanted = [one.year for one in erasure.years(db, known)] if every else sorted(set(year or ()))
+            counts = {one: erasure.check(db, known, one, basis=basis, places=places) for one in wanted}
+        if dry_run or not wanted:
+            text = ", ".join(f"{one}: {count:,} entries" for one, count in counts.items())
+            show({"would_erase": counts}, as_json=as_json, text=text or "nothing to erase")
+            return
+        with database.writing() as db:
+            ordered = [erasure.order(db, known, one, actor=OPERATOR, **said) for one in wanted]
+        done = [erasure.carry_out(database, one) for one in ordered]
+        database.parts.sequencer.drain()
+    text = "\n".join(f"{one.year}: {one.entries:,} entries erased, not yet final ({one.id})" for one in done)
+    show([vars(one) for one in done], as_json=as_json, text=text)
+
+
+def erasures(
+    most: Annotated[int, typer.Option(help="How many, the newest first.")] = 50, as_json: Json = False
+) -> None:
+    """List the erasures: asked for, done, or final. Whose they were is not known any more.
+
+    Final means that backups cannot bring it back either: every sealing epoch of that time is destroyed.
+    """
+    with opened() as database, database.reading() as db:
+        found = erasure.listing(db, most=most)
+        waits = erasure.awaiting(db)
+    if as_json:
+        show({"awaiting_finality": waits, "erasures": [vars(one) for one in found]}, as_json=True, text="")
+        return
+    table = Table("erasure", "basis", "year", "entries", "erased", "beyond recovery since")
+    for one in found:
+        erased = f"{one.erased_at:%Y-%m-%d %H:%M} UTC" if one.erased_at else "asked for"
+        final = f"{one.final_since:%Y-%m-%d %H:%M} UTC" if one.final_since else "not yet"
+        table.add_row(one.id, one.basis, str(one.year), f"{one.entries:,}", erased, final)
+    out.print(table)
+    out.print(f"{waits:,} erasures are not final yet: `erti keys epoch --help` says what makes them so.")
