@@ -37,3 +37,9 @@ class NotYourself(Refused):
 
     code = "not-yourself"
     text = _("You cannot suspend yourself. Ask another administrator.")
+
+
+class NothingShown(Refused):
+    """The door refused what a clerk wanted to open: not confirmed, over, or not allowed; the text is the rule's."""
+
+    code = "nothing-shown"

@@ -20,6 +20,7 @@ Place = Annotated[int, Path(ge=0, le=MOST)]
 ROOMS = (
     ("overview", "/admin", "console", _("Overview")),
     ("citizens", "/admin/citizens", "citizen-look", _("Citizens")),
+    ("desk", "/desk", "desk-work", _("Desk")),
     ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),
     ("purposes", "/admin/purposes", "agencies-read", _("Purposes")),
     ("disputes", "/admin/disputes", "disputes-read", _("Disputes")),

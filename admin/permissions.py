@@ -50,6 +50,7 @@ ROLES: dict[str, frozenset[str]] = {
         "disputes-answer-staff",  # about looks by staff: the auditor never looks at citizens
     },
     "support": EVERYBODY | {"citizen-look", "disputes-read", "disputes-answer"},
+    "clerk": EVERYBODY | {"desk-work"},
 }
 
 
@@ -111,5 +112,6 @@ ChecksLedger = Annotated[Official, Depends(needs("ledger-check"))]
 ReadsLog = Annotated[Official, Depends(needs("log-read"))]
 LooksAtCitizens = Annotated[Official, Depends(needs("citizen-look"))]
 ReadsDisputes = Annotated[Official, Depends(needs("disputes-read"))]
+WorksDesk = Annotated[Official, Depends(needs("desk-work"))]
 ReadsStaff = Annotated[Official, Depends(needs("staff-read"))]
 ManagesStaff = Annotated[Official, Depends(needs("staff-manage"))]

@@ -22,6 +22,7 @@ POWERFUL = frozenset(role for role, allowed in permissions.ROLES.items() if allo
 DUTIES = (
     ("registrar", _("Registrar"), _("Works on records in quarantine, helps citizens, proposes purposes.")),
     ("support", _("Support"), _("Helps citizens; what is looked at stands in their history.")),
+    ("clerk", _("Clerk"), _("Serves people at a counter; sees what each of them confirms, once.")),
     ("auditor", _("Auditor"), _("Reads the log and checks the ledger; changes nothing.")),
     ("key-officer", _("Key officer"), _("Changes keys out of schedule, with a second key officer.")),
     ("administrator", _("Administrator"), _("Invites and suspends people; sees no citizen's data.")),

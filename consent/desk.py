@@ -204,7 +204,9 @@ def _answer(
         left_out=tuple(sorted(set(purpose.names) - set(agreed))) if purpose else (),
         reason=reason,
     )
-    record(db, event, actor=actor, about=_chains(db, now.citizen))
+    # The office's chain does not name the citizen, not even as the one who answered.
+    about = [now.citizen] if actor.kind == "citizen" else _chains(db, now.citizen)
+    record(db, event, actor=actor, about=about)
     return after
 
 

@@ -322,6 +322,7 @@ def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Di
         mandate=found.mandate.id if found.mandate else None,
         office=found.sitting.office if found.sitting else None,
         sitting=ask.sitting,
+        confirmed_at=found.sitting.answered_at if found.sitting else None,
         request_id=ask.request_id,
         outcome=outcome,
         rule=rule,

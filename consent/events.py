@@ -106,7 +106,8 @@ class Disclosed(Event):
     """Attributes were released to an agency, or a read was refused and `rule` says by which rule.
 
     `attributes` were released (or, of a refused read, asked for); `withheld` were asked for too and are not
-    covered. A read on behalf names both people and the mandate, one at a desk the office and the sitting.
+    covered. A read on behalf names both people and the mandate, one at a desk the office, the sitting and
+    when the citizen confirmed it.
     """
 
     kind: ClassVar[str] = "disclosed"
@@ -127,6 +128,7 @@ class Disclosed(Event):
     mandate: str | None = None
     office: str | None = None
     sitting: str | None = None
+    confirmed_at: datetime | None = None
     request_id: str
     outcome: str
     rule: str | None = None

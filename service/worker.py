@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent import alerts, decisions, disputes
+from consent import alerts, decisions, desk, disputes, mandates
 from consent.ledger import clearing, erasure, signer
 from core import limits, sessions
 from core.database import Database
@@ -46,11 +46,13 @@ def _purge(database: Database) -> None:
         stages.purge(db)
         outbox.purge(db)
         outbox.give_up(db)
+        desk.purge(db)
 
 
-def _expire_grants(database: Database) -> None:
+def _expire(database: Database) -> None:
     with database.writing() as db:
         decisions.expire(db)
+        mandates.expire(db)
 
 
 def _watch(database: Database) -> None:
@@ -84,7 +86,7 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("alerts", 2, _watch),
         Duty("alert summaries", 300, _sum_up_alerts),
         Duty("disputes", 60, _mark_overdue),
-        Duty("expiry", 60, _expire_grants),
+        Duty("expiry", 60, _expire),
         Duty("purge", 300, _purge),
         Duty("erasures", 60, erasure.carry_out_all),
         Duty("keys", 3600, _tend_keys),

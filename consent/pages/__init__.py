@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from consent.pages import (
+    acting,
     alerting,
     coverage,
     disputing,
@@ -15,5 +16,5 @@ from consent.pages import (
 )
 
 router = APIRouter()
-for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage, erasing):
+for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage, erasing, acting):
     router.include_router(room.router)

@@ -17,7 +17,7 @@ from idp.staff.events import StaffInvited, StaffSuspended
 from idp.staff.tables import staff, staff_invitation
 from keys import sealing
 
-ROLES = ("administrator", "registrar", "key-officer", "auditor", "support")
+ROLES = ("administrator", "registrar", "key-officer", "auditor", "support", "clerk")
 STATES = ("invited", "active", "suspended")
 INVITATION_LASTS = timedelta(days=7)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without look-alikes

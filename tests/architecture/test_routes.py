@@ -115,11 +115,11 @@ def test_each_post_from_a_page_carries_its_token() -> None:
 
 
 def test_staff_routes_are_not_for_citizens() -> None:
-    """Under /admin only staff are let in, under /my only citizens."""
+    """Under /admin and /desk only staff are let in, under /my only citizens."""
     wrong = [
         route.path
         for route in routes()
-        if (route.path.startswith("/admin") and web._staff not in asked(route.dependant))
+        if (route.path.startswith(("/admin", "/desk")) and web._staff not in asked(route.dependant))
         or (route.path.startswith("/my") and web._citizen not in asked(route.dependant))
     ]
     assert not wrong

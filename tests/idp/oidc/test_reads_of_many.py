@@ -1,11 +1,15 @@
 """Batches over HTTP, what is asked too, checkpoints, and which channel a read of UserInfo is."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from consent import mandates
 from consent.ledger import signer
+from core import clock
+from core.events import Actor
 from tests.consent import country
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import CITIZEN, OTHER, Provider
@@ -126,3 +130,28 @@ def test_a_read_of_a_citizen_who_is_away_says_so(provider: Provider) -> None:
     fresh = provider.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
     assert provider.userinfo(fresh["access_token"]).json()["given_name"] == "Nino"
     assert provider.history()[-1]["data"]["channel"] == "offline"
+
+
+def test_a_representative_is_named_as_in_a_token(provider: Provider) -> None:
+    """With `act` a citizen's representative reads what that citizen allowed, while the mandate stands."""
+    provider.allow("given_name", "income_bracket", purpose="revenue-relief")
+    with provider.database.writing() as db:
+        country.be_born(db, OTHER)
+        made = mandates.offer(
+            db, giver=CITIZEN, holder=OTHER, agencies=["revenue"], purposes=[],
+            until=clock.now() + timedelta(days=1), actor=Actor("citizen", CITIZEN),
+        )  # fmt: skip
+    body = {
+        "citizen_id": CITIZEN,
+        "act": {"sub": OTHER},
+        "purpose": "revenue-relief",
+        "attributes": ["given_name"],
+    }
+    assert provider.read(body).json()["rule"] == "mandate-missing"
+    with provider.database.writing() as db:
+        mandates.accept(db, made.id, holder=OTHER, actor=Actor("citizen", OTHER))
+    found = provider.read(body)
+    assert found.json()["attributes"]["given_name"]["value"] == "Nino"
+    assert provider.history(OTHER)[-1]["event"] == found.json()["receipt"]["event"]
+    for nobody in ("0000000000000", "not an ID"):
+        assert provider.read({**body, "act": {"sub": nobody}}).json()["rule"] == "mandate-missing"

@@ -183,7 +183,8 @@ def test_a_company_asks_by_its_own_id_and_no_other(provider: Provider) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*READ, "x"]), inner, max_size=6)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*READ, "citizen_ids", "act", "narrow", "x"]), inner, max_size=6)
     ),
     max_leaves=12,
 )
@@ -192,7 +193,7 @@ JSON = st.recursive(
 @given(st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_read_or_refused(content: bytes) -> None:
     """Whatever bytes come, a body is either read or refused in the one foreseen way."""
-    for kind in (bodies.Read, bodies.Resolve):
+    for kind in (bodies.Read, bodies.Batch, bodies.Resolve):
         try:
             found: object = bodies.read(content, kind)
         except BodyNotUnderstood as refused:
