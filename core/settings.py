@@ -67,6 +67,16 @@ class Settings(BaseSettings):
     witness_seconds: float = Field(
         4.0, gt=0, description="How long witnesses are waited for, for one checkpoint."
     )
+    ledger_journal: Path | None = Field(
+        None,
+        description="Folder for the sealed rows that restore a ledger; on another disk than the database's. "
+        "Empty means `ledger-journal` in `data_dir`.",
+    )
+    ledger_journal_days: int = Field(
+        35,
+        ge=1,
+        description="How long the journal is kept: as long as the oldest backup that may be restored.",
+    )
     ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
 
     dispute_days: int = Field(30, ge=1, description="Days an agency has to answer a citizen's dispute.")

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +34,23 @@ _LOCK = _FAMILY.with_for_update(nowait=True)
 _INSERT = {
     "sqlite": sqlite.insert(data_key).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(data_key).on_conflict_do_nothing(),
+}
+
+_PUT: dict[str, sqlite.Insert | postgresql.Insert] = {
+    "sqlite": sqlite.insert(data_key),
+    "postgresql": postgresql.insert(data_key),
+}
+_PUT_BACK = {
+    name: put.on_conflict_do_update(
+        index_elements=["owner", "scope"],
+        set_={
+            "epoch": put.excluded.epoch,
+            "wrapped": put.excluded.wrapped,
+            "created_at": put.excluded.created_at,
+        },
+        where=or_(put.excluded.epoch > data_key.c.epoch, put.excluded.created_at != data_key.c.created_at),
+    )
+    for name, put in _PUT.items()
 }
 
 
@@ -138,6 +156,31 @@ def fetch(db: Session, owners: Iterable[str], scope: str) -> None:
         pairs = [(owner, scope) for owner in batch]
         for row in db.execute(select(data_key).where(tuple_(data_key.c.owner, data_key.c.scope).in_(pairs))):
             ring.keep_data_key(row.owner, scope, _open(ring, row.owner, scope, row.epoch, row.wrapped))
+
+
+def copies(db: Session, owners: Iterable[str], family: str) -> list[dict[str, Any]]:
+    """The wrapped data keys of owners in the scopes that begin with `family`, as they are stored.
+
+    For a copy outside the database: it opens nothing once the epoch that wrapped it is destroyed.
+    """
+    found: list[dict[str, Any]] = []
+    for batch in _batches(sorted(set(owners))):
+        query = select(data_key).where(data_key.c.owner.in_(batch), data_key.c.scope.startswith(family))
+        found += [dict(row) for row in db.execute(query).mappings()]
+    return found
+
+
+def put_back(db: Session, kept: Iterable[dict[str, Any]]) -> None:
+    """Put copies of wrapped data keys back: where a key is missing, is another one, or had an earlier epoch.
+
+    What was sealed under another key of that owner and scope cannot be opened afterwards.
+    """
+    rows, local = list(kept), _local(db)
+    for row in rows:
+        local.pop((row["owner"], row["scope"]), None)
+        parts(db).keys.forget_data_keys(row["owner"])
+    for at in range(0, len(rows), 400):
+        db.execute(_PUT_BACK[db.get_bind().dialect.name], rows[at : at + 400])
 
 
 def shred(db: Session, owner: str, scope: str | None = None) -> int:

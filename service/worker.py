@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent import alerts, decisions, desk, disputes, mandates
-from consent.ledger import clearing, erasure, signer
+from consent.ledger import clearing, erasure, journal, logs, signer
 from core import limits, sessions
 from core.database import Database
 from core.errors import Problem
@@ -47,6 +47,13 @@ def _purge(database: Database) -> None:
         outbox.purge(db)
         outbox.give_up(db)
         desk.purge(db)
+
+
+def _shorten_journal(database: Database) -> None:
+    with database.reading() as db:
+        every = logs.every(db)
+    for log in every:
+        journal.purge(database.parts, log.number)
 
 
 def _expire(database: Database) -> None:
@@ -90,6 +97,7 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("purge", 300, _purge),
         Duty("erasures", 60, erasure.carry_out_all),
         Duty("keys", 3600, _tend_keys),
+        Duty("journal", 3600, _shorten_journal),
         Duty("epochs", 5, epochs.tend),
     ]
 

@@ -72,3 +72,10 @@ class PolicyWrong(Conflict):
 
     code = "policy-wrong"
     text = _("The retention policy cannot be read. Correct the file that the settings name.")
+
+
+class NotRecoverable(Conflict):
+    """A ledger cannot be brought back to what was signed with what there is; nothing was changed."""
+
+    code = "not-recoverable"
+    text = _("The ledger could not be brought back from what is there. Nothing was changed.")

@@ -77,12 +77,14 @@ def update(folder: Path, policy: Policy, fetch: Fetch, progress: Progress | None
     incoming = folder / INCOMING
     fresh = [tile for tile in tiles.needed(have.edge.size, head.size) if tile.level == tiles.ENTRIES]
     edge = tree.Frontier(have.edge.size, list(have.edge.hashes))
-    done = edge.size
-    for tile, data in _fetched(fresh, incoming, fetch):
-        edge.extend(_leaf_hashes(folder, tile, data, done))
-        done = edge.size
-        if progress:
-            progress(done, head.size)
+    try:
+        for tile, data in _fetched(fresh, incoming, fetch):
+            edge.extend(_leaf_hashes(folder, tile, data, edge.size))
+            if progress:
+                progress(edge.size, head.size)
+    except Untrue:
+        shutil.rmtree(incoming, ignore_errors=True)  # what was fetched is worth nothing next time
+        raise
     if (edge.size, edge.root()) != (head.size, head.root):
         shutil.rmtree(incoming, ignore_errors=True)
         raise _contradicted(folder, head, written)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from consent.ledger import (
     cosigned,
+    journal,
     logs,
     map_roots,
     map_store,
@@ -231,6 +232,12 @@ def guard_path(database: Database, log: int = logs.FIRST) -> Path:
     return folder(database, log) / "signer-guard.json"
 
 
+def guard_of(database: Database, log: int) -> Guard | None:
+    """What this machine signed last of a log; None if it never did. Raises SignerRefused if the file is damaged."""
+    path = guard_path(database, log)
+    return Guard.from_bytes(path.read_bytes()) if path.exists() else None
+
+
 def _due(db: Session, log: Log) -> bool:
     signed = newest(db, log.number)
     if signed is None or signed.size != log.size:
@@ -273,6 +280,7 @@ def _sign(database: Database, log: Log) -> Signed | None:
         if edge.root() != state.tree_root:
             raise SignerRefused(detail=f"the rows up to {size} do not lead to the root they had")
         published = 0 if first else guard.frontier.size
+        journal.write(db, log, published, edge.size)
         publish.write(db, folder(database, log.number), log.number, published, edge.size)
     # From here on this size and root are what we stand by, even if we die before the note is stored.
     tiles.replace(guard_path(database, log.number), replace(guard, frontier=edge).to_bytes())

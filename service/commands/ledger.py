@@ -10,7 +10,7 @@ from consent.ledger import freezing, logs, signer
 from consent.ledger import fsck as checking
 from core.events import waiting
 from registry_sync import people
-from service.commands import erasing
+from service.commands import erasing, mirror
 from service.commands.store import FAILED, opened, out, show
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
@@ -18,6 +18,8 @@ signer_app = typer.Typer(no_args_is_help=True, help="Which machine signs checkpo
 app.add_typer(signer_app, name="signer")
 app.command("erase", help=erasing.HELP)(erasing.erase)
 app.command("erasures")(erasing.erasures)
+app.command("mirror")(mirror.copy)
+app.command("recover")(mirror.recover)
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 
