@@ -27,14 +27,17 @@ from consent.errors import AgencyUnknown
 from consent.events import AlertsChanged
 from consent.ledger import logs, subjects
 from consent.ledger.tables import entry, subject
-from core import clock
+from core import clock, limits
 from core.database import Base, Database, Document, Moment, parts
+from core.errors import TooMany
 from core.events import Actor, record
 from keys.errors import Shredded
 
 CHUNK = 2000
 MOST_LINES = 10
 MOST_WATCHED = 50
+CHANGES_A_DAY = 20  # each one is mailed
+DAY_SECONDS = 86_400
 RULES = tuple(words.ALERTS)
 DEFAULT = ("new-body", "by-law", "staff")
 _DECODER = msgspec.json.Decoder(dict[str, Any])
@@ -104,7 +107,7 @@ def choice(db: Session, citizen: str) -> Choice:
 
 
 def choose(db: Session, citizen: str, wanted: Choice, *, actor: Actor) -> Choice:
-    """Keep what a citizen chose; the same again records nothing. Raises AgencyUnknown.
+    """Keep what a citizen chose; the same again records nothing. Raises AgencyUnknown, TooMany.
 
     Names of rules that do not exist are left out, and no more than MOST_WATCHED agencies are kept.
     """
@@ -116,6 +119,8 @@ def choose(db: Session, citizen: str, wanted: Choice, *, actor: Actor) -> Choice
     chosen = Choice(rules, watched)
     if chosen == choice(db, citizen):
         return chosen
+    if wait := limits.hit(db, "alerts", citizen, most=CHANGES_A_DAY, per_seconds=DAY_SECONDS):
+        raise TooMany(retry_after=wait)
     values = {"rules": list(rules), "agencies": list(watched), "changed_at": clock.now()}
     put = _insert(db, alert_choice).values(citizen=citizen, **values)
     db.execute(put.on_conflict_do_update(index_elements=["citizen"], set_=values))

@@ -190,20 +190,14 @@ def choices(db: Session, citizen: str) -> Choices:
     if label is None:
         return Choices((), (), (), ())
     names = _names(db, citizen)
-
-    def used(column: ColumnElement[str]) -> list[str]:
-        query = select(column).where(entry.c.label == label, _SHOWN, column.is_not(None)).distinct()
-        return sorted(value for value in db.scalars(query) if value)
-
+    columns = (entry.c.agency, entry.c.purpose, entry.c.month, entry.c.basis)
+    rows = db.execute(select(*columns).where(entry.c.label == label, _SHOWN).distinct()).all()
+    used = [sorted({value for value in column if value}) for column in zip(*rows, strict=True)] or [[]] * 4
     return Choices(
-        tuple(
-            sorted(((name, names.agency(name)) for name in used(entry.c.agency)), key=lambda pair: pair[1])
-        ),
-        tuple(
-            sorted(((name, names.purpose(name)) for name in used(entry.c.purpose)), key=lambda pair: pair[1])
-        ),
-        tuple(reversed(used(entry.c.month))),
-        tuple(basis for basis in words.BASES if basis in used(entry.c.basis)),
+        tuple(sorted(((name, names.agency(name)) for name in used[0]), key=lambda pair: pair[1])),
+        tuple(sorted(((name, names.purpose(name)) for name in used[1]), key=lambda pair: pair[1])),
+        tuple(reversed(used[2])),
+        tuple(basis for basis in words.BASES if basis in used[3]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date, format_skeleton
@@ -25,6 +26,7 @@ _WORDS: dict[str, dict[str, Lazy]] = {
     "tax_residency": {"resident": _("resident"), "non-resident": _("not resident")},
 }
 _DATES = ("birthdate",)
+_ORDER = {name: place for place, name in enumerate(CATALOGUE)}
 _ADDRESS_LINES = ("street_address", "locality", "region", "postal_code", "country")
 
 
@@ -36,8 +38,12 @@ def label(name: str) -> str:
 
 def labels(names: Iterable[str]) -> str:
     """Return several attributes as one phrase: ``given name, birth date and address``."""
-    order = {name: place for place, name in enumerate(CATALOGUE)}
-    ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
+    return _phrase(tuple(names), language.current())
+
+
+@lru_cache(maxsize=4096)  # a long history says the same few again and again
+def _phrase(names: tuple[str, ...], _language: str) -> str:
+    ordered = sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
     words = [_within(label(name)) for name in ordered]
     return format_list(words, locale=language.region()) if words else str(_("nothing"))
 

@@ -78,7 +78,7 @@ def verifier(_me: Citizen) -> Response:
 
 def _stream(pieces: Iterator[bytes], media_type: str, ending: str) -> Response:
     name = f"erti-entries-{clock.now():%Y-%m-%d}.{ending}"
-    return StreamingResponse(pieces, media_type=media_type, headers=_saved_as(name))
+    return StreamingResponse(exporting.gathered(pieces), media_type=media_type, headers=_saved_as(name))
 
 
 def _saved_as(name: str) -> dict[str, str]:

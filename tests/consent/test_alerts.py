@@ -18,6 +18,7 @@ from consent.ledger import freezing, logs
 from consent.ledger.tables import head
 from core import clock
 from core.database import Database
+from core.errors import TooMany
 from core.events import SYSTEM, record
 from registry_sync.events import CitizenErased
 from tests.consent import country
@@ -231,6 +232,10 @@ def test_a_choice_is_recorded_once(open_door: Database) -> None:
     assert len(country.history(open_door)) == entries
     with pytest.raises(AgencyUnknown):
         choose(open_door, agencies=("nobody",))
+    for number in range(1, alerts.CHANGES_A_DAY):
+        choose(open_door, alerts.RULES[number % 2])
+    with pytest.raises(TooMany):
+        choose(open_door, "staff")
 
 
 def test_erasing_takes_the_choice(open_door: Database) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from consent import disclosure, history
+from consent import disclosure, exporting, history
 from consent.history import Filter
 from consent.ledger import freezing
 from consent.ledger.tables import entry
@@ -146,6 +146,16 @@ def test_a_long_history_is_read_in_pieces(
     with database.writing() as db:  # would wait for ever on SQLite, were a reader's transaction in its way
         allow(db, "given_name", purpose="health-sign-in")
     assert len(list(pieces)) == len(every) - 1
+
+
+@given(st.lists(st.binary(max_size=40), max_size=30), st.integers(1, 50))
+def test_pieces_are_gathered_without_loss(pieces: list[bytes], least: int) -> None:
+    """The same bytes come out, none of the pieces but the last too small."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exporting, "LEAST_SENT", least)
+        sent = list(exporting.gathered(pieces))
+    assert b"".join(sent) == b"".join(pieces)
+    assert all(len(piece) >= least for piece in sent[:-1])
 
 
 def test_the_json_has_the_documented_shape(lived: Any, database: Database) -> None:
