@@ -18,11 +18,21 @@ from registry_sync.catalogue import CATALOGUE
 NOT_ABOUT_CITIZENS = {
     "agency-put", "purpose-published", "client-put", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
     "stream-put",
-    "import-finished", "record-quarantined", "record-dismissed",
+    "import-finished", "entries-erased", "record-quarantined", "record-dismissed",
     "approval-asked", "approval-decided", "ledger-checked",
     "staff-invited", "staff-joined", "staff-signed-in", "staff-signed-out", "staff-suspended",
 }  # fmt: skip
-PACKAGES = ("keys", "registry_sync", "consent", "idp", "idp.oidc", "idp.signals", "idp.staff", "admin")
+PACKAGES = (
+    "keys",
+    "registry_sync",
+    "consent",
+    "consent.ledger",
+    "idp",
+    "idp.oidc",
+    "idp.signals",
+    "idp.staff",
+    "admin",
+)
 
 
 def kinds() -> dict[str, type[Event]]:
