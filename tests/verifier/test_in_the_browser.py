@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consent.ledger import note
+from tests.verifier import forging, test_verifier
+from tests.verifier.test_completeness import NEXT, two_years
+from verifier import erti_verify
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "core" / "static" / "history-verify.js"
+FORGERIES: list[forging.Forge] = [
+    parameters[0]
+    for mark in test_verifier.test_forgeries_are_rejected_by_name.pytestmark
+    if mark.name == "parametrize"
+    for parameters in mark.args[1]
+]
+pytestmark = pytest.mark.needs("node")
+
+
+def judged(bundles: list[str], policy: bytes, folder: Path) -> list[list[Any]]:
+    """What the browser's check says of each bundle."""
+    module = folder / "history-verify.mjs"  # the name tells Node what a browser knows from the page
+    shutil.copy(SCRIPT, module)
+    done = subprocess.run(
+        ["node", str(Path(__file__).with_name("judge.mjs")), str(module)],
+        input=json.dumps({"policy": policy.decode(), "bundles": bundles}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[list[Any]] = json.loads(done.stdout)
+    return found
+
+
+def expected(bundle: str, policy: bytes) -> list[Any]:
+    """What the verifier's one file says of a bundle."""
+    try:
+        history = erti_verify.read_bundle(
+            bundle.encode(errors="surrogatepass"), erti_verify.read_policy(policy)
+        )
+    except erti_verify.Rejected as error:
+        return [error.verdict]
+    erased = sum(entry.record is None for entry in history.entries)
+    return ["VALID-COMPLETE", erased, len(history.entries), history.signed_at, list(history.witnesses)]
+
+
+def agree(bundles: list[str], policy: bytes, folder: Path) -> list[str]:
+    """Both say the same of every bundle: the same word, and the same facts of what is accepted."""
+    said = judged(bundles, policy, folder)
+    for bundle, found in zip(bundles, said, strict=True):
+        wanted = expected(bundle, policy)
+        assert found[: len(wanted)] == wanted, found
+    return [found[0] for found in said]
+
+
+def test_both_programs_accept_the_same(tmp_path: Path) -> None:
+    """Honest bundles, with and without entries, erased ones and those of two years, are accepted alike."""
+    log = forging.twenty()
+    made = [log.bundle(), log.bundle("NOBODY"), log.bundle(erased=(3, 4, 20))]
+    assert (
+        agree([forging.encode(one).decode() for one in made], forging.policy(), tmp_path)
+        == ["VALID-COMPLETE"] * 3
+    )
+    _first, second = two_years()
+    bundle = forging.encode(second.bundle()).decode()
+    assert agree([bundle], forging.policy(origin=NEXT), tmp_path) == ["VALID-COMPLETE"]
+
+
+def test_both_programs_reject_forgeries_with_the_same_word(tmp_path: Path) -> None:
+    """Each way of forging a bundle, each dropped entry and each exchange gets the same verdict from both."""
+    log = forging.twenty()
+    made = []
+    for forge in FORGERIES:
+        bundle = log.bundle()
+        forge(log, bundle)
+        made.append(bundle)
+    for number in range(20):
+        dropped = log.bundle()
+        del dropped["logs"][0]["entries"][number]
+        fitted = json.loads(json.dumps(dropped))
+        fitted["logs"][0]["n"] = 19
+        test_verifier.rewrite_head(fitted)
+        swapped = log.bundle(erased=(5, 6))
+        listed = swapped["logs"][0]["entries"]
+        listed[number - 1], listed[number] = listed[number], listed[number - 1]
+        made += [dropped, fitted, swapped]
+    words = agree([forging.encode(one).decode() for one in made], forging.policy(), tmp_path)
+    assert "VALID-COMPLETE" not in words
+    assert {"MISSING", "ALTERED", "UNKNOWN-KEY"} <= set(words)
+
+
+def test_both_programs_notice_changed_bytes(tmp_path: Path) -> None:
+    """Bytes changed here and there, outside the signature that no browser can check, are rejected by both."""
+    data = forging.encode(forging.twenty().bundle(erased=(7,))).decode()
+    begin = data.index("ledger.test.example/1 ", data.index("\N{EM DASH}") + 40)
+    end = data.index('\\n"', begin)
+    places = random.Random(7)
+    made = []
+    while len(made) < 150:
+        place = places.randrange(len(data))
+        if not begin <= place < end:
+            made.append(data[:place] + chr(ord(data[place]) ^ 1) + data[place + 1 :])
+    said = judged(made, forging.policy(), tmp_path)
+    assert all(found[0] != "VALID-COMPLETE" for found in said)
+    assert all(expected(bundle, forging.policy())[0] != "VALID-COMPLETE" for bundle in made)
+
+
+def test_witnesses_count_in_the_browser(tmp_path: Path) -> None:
+    """A policy's quorum is counted alike: met with the cosignatures, UNWITNESSED without."""
+    log = forging.twenty()
+    bundle = log.bundle()
+    witnesses = [note.CosignatureSigner(f"w{n}.example", bytes([n + 1]) * 32) for n in range(3)]
+    lines = "".join(f"witness w{n} {one.key.text()}\n" for n, one in enumerate(witnesses))
+    policy = forging.policy().replace(b"quorum none\n", f"{lines}group two 2 w0 w1 w2\nquorum two\n".encode())
+    head = log.checkpoint_head()
+    made = [bundle]
+    for count in (1, 2, 3):
+        signed = [one.sign(head, at=forging.NOW + n).line() for n, one in enumerate(witnesses[:count])]
+        made.append(bundle | {"checkpoint": bundle["checkpoint"] + "".join(signed)})
+    words = agree([forging.encode(one).decode() for one in made], policy, tmp_path)
+    assert words == ["UNWITNESSED", "UNWITNESSED", "VALID-COMPLETE", "VALID-COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [b"", b"# Erti trust policy 2\n", forging.policy()[:-1], forging.policy() + b"quorum none\n",
+     forging.policy().replace(b"+A", b"+B"), forging.policy() + b"group g 2 nobody\n"],
+)  # fmt: skip
+def test_a_policy_is_understood_by_both_or_by_none(policy: bytes, tmp_path: Path) -> None:
+    """What the one file does not take for a policy, the browser's check does not take either."""
+    with pytest.raises(erti_verify.Unusable):
+        erti_verify.read_policy(policy)
+    assert judged(["{}"], policy, tmp_path)[0][0] == "UNUSABLE"
