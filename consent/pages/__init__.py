@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from consent.pages import (
     acting,
     alerting,
+    checking,
     coverage,
     disputing,
     downloads,
@@ -16,5 +17,17 @@ from consent.pages import (
 )
 
 router = APIRouter()
-for room in (overview, permissions, past, downloads, papers, disputing, alerting, coverage, erasing, acting):
+for room in (
+    overview,
+    permissions,
+    past,
+    checking,
+    downloads,
+    papers,
+    disputing,
+    alerting,
+    coverage,
+    erasing,
+    acting,
+):
     router.include_router(room.router)

@@ -14,7 +14,7 @@ from tests.service_process import REPOSITORY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("readings")]
 CASE = "RS-2026-0147"
-MAIVREN, TAMAR, NINO = 2, 4, 0
+MAIVREN, TAMAR, NINO, GIORGI = 2, 4, 0, 1
 
 
 @pytest.fixture
@@ -131,3 +131,39 @@ def test_the_downloaded_history_is_proved_by_the_downloaded_program(
     assert verdict().returncode == 1
     assert not (tmp_path / "core").exists()
     assert REPOSITORY not in tmp_path.parents
+
+
+def test_the_browser_checks_the_history_itself(journey: Journey, town: Town, tmp_path: Path) -> None:
+    """The page finds an honest history complete; one altered on the way, or a kept file that was, it does not."""
+    page = journey.page
+    with journey.passkey():
+        journey.begin_at(journey.health)
+        journey.enter_letter(town.service.sample(GIORGI))
+        journey.make_passkey()
+        journey.allow()
+        page.goto(f"{town.erti}/my/history")
+        page.click("#check-history")
+        page.click("#check-now")
+        expect(page.locator("#verdict")).to_have_attribute("data-verdict", "VALID-COMPLETE")
+        expect(page.locator("#verdict-facts")).to_contain_text("entries, as of")
+        page.screenshot(path=tmp_path / "complete.png", full_page=True)
+        bundle = page.request.get(f"{town.erti}/my/history/bundle").text()
+        altered = bundle.replace("health-portal", "wealth-portal", 1)
+        assert altered != bundle
+
+        page.route(
+            "**/my/history/bundle", lambda route: route.fulfill(body=altered, content_type="application/json")
+        )
+        page.click("#check-now")
+        expect(page.locator("#verdict")).to_have_attribute("data-verdict", "ALTERED")
+        page.unroute("**/my/history/bundle")
+        kept, other = tmp_path / "erti-history.json", tmp_path / "policy.txt"
+        kept.write_text(bundle, encoding="utf-8")
+        page.click("#check-files summary")
+        page.set_input_files("#bundle-file", kept)
+        page.click("#check-now")
+        expect(page.locator("#verdict")).to_have_attribute("data-verdict", "VALID-COMPLETE")
+        other.write_bytes(b"not a policy")
+        page.set_input_files("#policy-file", other)
+        page.click("#check-now")
+        expect(page.locator("#verdict")).to_have_attribute("data-verdict", "UNUSABLE")

@@ -1,0 +1,60 @@
+// The page "Check my history": fetches what is to be checked, or takes kept files, and shows the verdict in words.
+import { fingerprint, Rejected, Unusable, verify } from "./history-verify.js";
+
+const at = (id) => document.getElementById(id);
+const notice = at("verdict"), button = at("check-now"), progress = at("check-progress");
+
+async function text(file, address) {
+  if (file) return new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  const answer = await fetch(address, { headers: { Accept: "application/json, text/plain" } });
+  if (!answer.ok) throw new Unusable(`${address}: ${answer.status}`);
+  return answer.text();
+}
+
+function show(verdict, reason, facts) {
+  const meaning = document.querySelector(`#verdicts [data-verdict="${verdict}"]`);
+  notice.className = `notice ${meaning?.dataset.kind ?? "bad"}`;
+  notice.dataset.verdict = verdict;
+  at("verdict-title").textContent = meaning ? `${meaning.textContent} (${verdict})` : verdict;
+  at("verdict-reason").textContent = reason;
+  at("verdict-reason").hidden = !reason;
+  at("verdict-facts").replaceChildren(...facts.map((fact) => {
+    const item = document.createElement("li");
+    item.textContent = fact;
+    return item;
+  }));
+  notice.hidden = false;
+  notice.focus();
+}
+
+function facts(found) {
+  const { count, erased, witnesses, alone, unchecked, locale } = notice.dataset;
+  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format((found.signedAt ?? 0) * 1000);
+  const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
+  if (found.erased) said.push(erased.replace("{count}", found.erased));
+  said.push(found.witnesses.length ? witnesses.replace("{names}", found.witnesses.join(", ")) : alone);
+  if (found.unchecked) said.push(unchecked);
+  return said;
+}
+
+async function check() {
+  button.disabled = true;
+  progress.hidden = false;
+  notice.hidden = true;
+  try {
+    const policy = await text(at("policy-file").files[0], "/ledger/policy");
+    at("check-fingerprint").textContent = fingerprint(policy);
+    const bundle = await text(at("bundle-file").files[0], "/my/history/bundle");
+    await new Promise((go) => { setTimeout(go); }); // let the page show that something happens
+    show("VALID-COMPLETE", "", facts(await verify(bundle, policy)));
+  } catch (error) {
+    if (error instanceof Rejected) show(error.verdict, error.reason, []);
+    else show("UNUSABLE", error.message, []);
+  } finally {
+    button.disabled = false;
+    progress.hidden = true;
+  }
+}
+
+at("check").hidden = false;
+button.addEventListener("click", check);
