@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, decisions, disclosure, showing
+from consent import agencies, decisions, disclosure, grants, showing
 from consent.agencies import Agency
 from consent.disclosure import Envelope
 from consent.errors import NotAsked, TextChanged
 from consent.grants import Grant
-from consent.questions import Ask, Question
+from consent.questions import ASK_ABOUT_ALL, Ask, Question
 from core import clock, language
 from core.events import Actor
 from core.language import Lazy, _
@@ -27,10 +27,16 @@ HEADINGS: dict[str, Lazy] = {
     "more": _("{agency} asks for something more"),
     "changed": _("{agency} has changed what it says about your data"),
     "expired": _("Your permission for {agency} has run out"),
+    "used-up": _("Your permission for {agency} is used up"),
+    "year": _("Is your permission for {agency} still right?"),
+    "replace": _("{agency} asks to change what you allowed"),
     "again": _("{agency} asks you to look at this again"),
 }
 REASONS: dict[str, Lazy] = {
     "more": _("You allowed this before. Now something is asked that was not part of it."),
+    "used-up": _("You allowed this before, for a number of reads, and all of them were made."),
+    "year": _("You allowed this a year ago or longer. We ask once a year whether you still want it."),
+    "replace": _("You allowed this before. What you allow now takes the place of it."),
     "changed": _(
         "You allowed this before, under an earlier text. Please read the new one; the old no longer counts here."
     ),
@@ -56,7 +62,8 @@ class AskView:
 class ConsentView:
     """Everything that the consent page shows, in the reader's language.
 
-    `lang` is the language of `title`, `why` and `refused`; `text_sha256` binds the answer to them.
+    `lang` is the language of `title`, `why` and `refused`; `text_sha256` binds the answer to them. `limits`
+    are phrases; with `no_ends_it` a "no" takes back what was allowed before.
     """
 
     question: Question
@@ -73,6 +80,8 @@ class ConsentView:
     until: datetime
     retention_days: int
     text_sha256: str
+    limits: tuple[str, ...]
+    no_ends_it: bool
 
 
 class Answer(Protocol):
@@ -107,9 +116,11 @@ def view(db: Session, question: Question, *, citizen: str, lang: str) -> Consent
         refused=text["refused"],
         required=tuple(_shown(ask, values.get(ask.attribute)) for ask in question.asks if ask.required),
         optional=tuple(_shown(ask, values.get(ask.attribute)) for ask in question.asks if not ask.required),
-        until=clock.now() + timedelta(days=purpose.valid_days),
+        until=decisions.until(purpose, question.limits, clock.now()),
         retention_days=purpose.retention_days,
         text_sha256=purpose.text_sha256(lang),
+        limits=question.limits.phrases(),
+        no_ends_it=question.reason in ASK_ABOUT_ALL and any(ask.agreed for ask in question.asks),
     )
 
 
@@ -135,6 +146,7 @@ def decided(
         raise TextChanged(detail=purpose.id)
     decision = form.get(DECISION)
     if decision == DENY:
+        _take_back(db, question, citizen=citizen, actor=actor)
         return decisions.decline(
             db,
             citizen=citizen,
@@ -155,7 +167,16 @@ def decided(
         lang=matching[0],
         actor=actor,
         asked=question.names,
+        limits=question.limits,
+        exact=question.reason == "replace",
     )
+
+
+def _take_back(db: Session, question: Question, *, citizen: str, actor: Actor) -> None:
+    """Whoever is asked about all that they allowed, and says no, means all of it."""
+    live = grants.live(db, citizen=citizen, purpose=question.purpose.id)
+    if question.reason in ASK_ABOUT_ALL and live is not None:
+        decisions.withdraw(db, live, actor=actor)
 
 
 def _allowed(asks: Sequence[Ask], chosen: Sequence[str]) -> set[str]:

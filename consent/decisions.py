@@ -1,25 +1,22 @@
-"""A citizen's word on a purpose: allow, refuse, take back; and what ends a grant without them."""
+"""A citizen's word on a purpose: allow, refuse, let it go on, take back."""
 
 import secrets
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from consent import grants, purposes
-from consent.errors import GrantOver, GrantUnknown, NotAsked, RequiredMissing
-from consent.events import GrantDeclined, GrantEnded, GrantGiven, GrantWithdrawn
+from consent import endings, holding, purposes
+from consent.allowances import STANDING, Allowance, Uses
+from consent.errors import GrantOver, NotAsked, RequiredMissing, TextChanged
+from consent.events import GrantDeclined, GrantExtended, GrantGiven, GrantWithdrawn
 from consent.grants import Grant
 from consent.purposes import Purpose
-from consent.tables import LIVE_STATES
 from consent.tables import grant as table
 from core import clock
-from core.events import SYSTEM, Actor, record
-
-EXPIRED_AT_ONCE = 500
+from core.events import Actor, record
 
 
 def decide(
@@ -32,12 +29,16 @@ def decide(
     lang: str,
     actor: Actor,
     asked: Collection[str] | None = None,
+    limits: Allowance = STANDING,
+    exact: bool = False,
 ) -> Grant:
     """Keep that a citizen allowed attributes for a purpose, after reading its text in `lang`.
 
     `asked` is what the page showed (the whole purpose if None): what is required of it must be allowed,
     and what is optional and not allowed counts as a "no" that is not asked again. A live grant is kept
-    with its ID and takes the new decision; otherwise a new one begins. It lasts the purpose's valid days.
+    with its ID and takes the new decision (its attributes that were not asked about stay, unless `exact`);
+    otherwise a new one begins. It lasts the purpose's valid days, within the purpose's limits narrowed by
+    `limits`, and its reads are counted anew. The same as before is an extension.
     Raises RequiredMissing, NotAsked, PurposeUnknown.
     """
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
@@ -47,14 +48,13 @@ def decide(
         raise NotAsked(detail=current.id)
     if not current.required & shown <= said:
         raise RequiredMissing(detail=current.id)
-    before = _hold_live(db, citizen, current.id, actor)
+    before = _hold_live(db, citizen, current.id)
+    same_text = before is not None and before.purpose_version == current.version
+    stays = before if same_text and not exact else None
+    agreed = said | (stays.attributes - shown if stays else frozenset())
+    allowance = current.allowance.narrowed(limits)
+    same = before is not None and same_text and (agreed, allowance) == (before.attributes, before.allowance)
     at = clock.now()
-    kept = (
-        (before.attributes - shown) if before and before.purpose_version == current.version else frozenset()
-    )
-    offered = shown | (
-        before.offered if before and before.purpose_version == current.version else frozenset()
-    )
     after = Grant(
         grant_id=before.grant_id if before else secrets.token_hex(16),
         citizen=citizen,
@@ -64,18 +64,55 @@ def decide(
         purpose_version=current.version,
         text_sha256=current.text_sha256(lang),
         language=current.language(lang),
-        attributes=said | kept,
-        offered=offered,
-        state="given",
+        attributes=agreed,
+        offered=shown | (stays.offered if stays else frozenset()),
+        state="extended" if same else "given",
         given_at=at,
-        expires_at=at + timedelta(days=current.valid_days),
+        expires_at=until(current, allowance, at),
         ended_at=None,
         ended_by=None,
         version=before.version + 1 if before else 1,
+        allowance=allowance,
+        uses=_counted_anew(before, allowance),
     )
+    if after.expires_at <= at:
+        raise NotAsked(detail="its last day is over")
     _forget_declined(db, citizen, current.id)
-    _keep(db, after, before)
+    holding.keep(db, after, before)
     record(db, _given(after), actor=actor, about=[citizen])
+    return after
+
+
+def until(purpose: Purpose, allowance: Allowance, at: datetime) -> datetime:
+    """Return until when a decision of this moment counts: the purpose's valid days, or the last day if that comes first."""
+    longest = at + timedelta(days=purpose.valid_days)
+    return longest if allowance.ends is None else min(longest, allowance.ends)
+
+
+def extend(db: Session, grant: Grant, *, text_sha256: str, lang: str, actor: Actor) -> Grant:
+    """Let a live grant go on as it is for another term, at its citizen's own wish and after reading its text.
+
+    Raises GrantOver if it is over, TextChanged if the purpose has another text by now, or another was read.
+    """
+    current = purposes.current(db, grant.purpose)
+    now = holding.hold(db, grant.grant_id)
+    if not now.is_live:
+        raise GrantOver(detail=now.grant_id)
+    if now.purpose_version != current.version or current.text_sha256(lang) != text_sha256:
+        raise TextChanged(detail=now.grant_id)
+    at = clock.now()
+    after = replace(
+        now,
+        text_sha256=text_sha256,
+        language=current.language(lang),
+        state="extended",
+        given_at=at,
+        expires_at=until(current, now.allowance, at),
+        version=now.version + 1,
+        uses=_counted_anew(now, now.allowance),
+    )
+    holding.keep(db, after, now)
+    record(db, _given(after), actor=actor, about=[now.citizen])
     return after
 
 
@@ -112,7 +149,7 @@ def decline(
         version=1,
     )
     _forget_declined(db, citizen, current.id)
-    _keep(db, refused, None)
+    holding.keep(db, refused, None)
     event = GrantDeclined(
         agency=refused.agency,
         client=client_id,
@@ -132,7 +169,7 @@ def withdraw(db: Session, grant: Grant, *, actor: Actor, attributes: Collection[
     Tokens end in the same transaction by the handlers of GrantWithdrawn. A grant that is over already is
     returned as it is. Raises GrantOver if an attribute is not part of it (any more).
     """
-    now = _hold(db, grant.grant_id)
+    now = holding.hold(db, grant.grant_id)
     if not now.is_live:
         return now
     gone = now.attributes if attributes is None else frozenset(attributes)
@@ -142,9 +179,9 @@ def withdraw(db: Session, grant: Grant, *, actor: Actor, attributes: Collection[
     after = (
         replace(now, attributes=left, state="narrowed", version=now.version + 1)
         if left
-        else _over(now, state="withdrawn", by=actor.kind)
+        else holding.over(now, state="withdrawn", by=actor.kind)
     )
-    _keep(db, after, now)
+    holding.keep(db, after, now)
     event = GrantWithdrawn(
         agency=now.agency,
         client=now.client_id,
@@ -159,83 +196,19 @@ def withdraw(db: Session, grant: Grant, *, actor: Actor, attributes: Collection[
     return after
 
 
-def end_all(db: Session, citizen: str, *, reason: str, actor: Actor) -> int:
-    """End every live grant of a citizen, as after a death; returns how many ended."""
-    query = select(table).where(table.c.citizen == citizen, table.c.state.in_(LIVE_STATES))
-    found = [grants.grant(row) for row in db.execute(query.order_by(table.c.grant_id).with_for_update())]
-    for grant in found:
-        _end(db, grant, state="ended", reason=reason, actor=actor)
-    return len(found)
-
-
-def expire(db: Session) -> int:
-    """Note in the histories which grants have run out; returns how many.
-
-    Reads stop at the moment of expiry whether or not this has run.
-    """
-    query = (
-        select(table)
-        .where(table.c.state.in_(LIVE_STATES), table.c.expires_at <= clock.now())
-        .order_by(table.c.grant_id)
-        .limit(EXPIRED_AT_ONCE)
-    )
-    found = [grants.grant(row) for row in db.execute(query.with_for_update(skip_locked=True))]
-    for grant in found:
-        _end(db, grant, state="expired", reason="expired", actor=SYSTEM)
-    return len(found)
-
-
-def _end(db: Session, grant: Grant, *, state: str, reason: str, actor: Actor) -> None:
-    _keep(db, _over(grant, state=state, by=actor.kind), grant)
-    event = GrantEnded(
-        agency=grant.agency,
-        client=grant.client_id,
-        purpose=grant.purpose,
-        purpose_version=grant.purpose_version,
-        grant=grant.grant_id,
-        reason=reason,
-    )
-    record(db, event, actor=actor, about=[grant.citizen])
-
-
-def _hold(db: Session, grant_id: str) -> Grant:
-    row = db.execute(select(table).where(table.c.grant_id == grant_id).with_for_update()).first()
-    if row is None:
-        raise GrantUnknown(detail=grant_id[:32])
-    return grants.grant(row)
-
-
-def _hold_live(db: Session, citizen: str, purpose: str, actor: Actor) -> Grant | None:
-    query = select(table).where(
-        table.c.citizen == citizen, table.c.purpose == purpose, table.c.state.in_(LIVE_STATES)
-    )
-    row = db.execute(query.with_for_update()).first()
-    held = grants.grant(row) if row else None
+def _hold_live(db: Session, citizen: str, purpose: str) -> Grant | None:
+    held = holding.hold_unended(db, citizen, purpose)
     if held is not None and not held.is_live:
-        _end(db, held, state="expired", reason="expired", actor=SYSTEM)
+        endings.ended_unsaid(db, held)
         return None
     return held
 
 
-def _over(grant: Grant, *, state: str, by: str) -> Grant:
-    return replace(grant, state=state, ended_at=clock.now(), ended_by=by, version=grant.version + 1)
-
-
-def _keep(db: Session, after: Grant, before: Grant | None) -> None:
-    values = {**vars(after), "attributes": sorted(after.attributes), "offered": sorted(after.offered)}
-    if before is None:
-        try:
-            db.execute(insert(table).values(values))
-        except IntegrityError as error:  # another decision on this purpose came first
-            raise GrantOver(detail=after.purpose) from error
-        return
-    changed = db.execute(
-        update(table)
-        .where(table.c.grant_id == before.grant_id, table.c.version == before.version)
-        .values(values)
-    )
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise GrantOver(detail=before.grant_id)
+def _counted_anew(before: Grant | None, allowance: Allowance) -> Uses:
+    """A new decision begins the count of all reads; how many there were in this window stays true."""
+    if before is None or before.allowance.every != allowance.every:
+        return Uses()
+    return Uses(0, before.uses.window, before.uses.in_window, before.uses.at)
 
 
 def _forget_declined(db: Session, citizen: str, purpose: str) -> None:
@@ -247,8 +220,9 @@ def _forget_declined(db: Session, citizen: str, purpose: str) -> None:
     )
 
 
-def _given(grant: Grant) -> GrantGiven:
-    return GrantGiven(
+def _given(grant: Grant) -> GrantGiven | GrantExtended:
+    kind = GrantExtended if grant.state == "extended" else GrantGiven
+    return kind(
         agency=grant.agency,
         client=grant.client_id,
         purpose=grant.purpose,
@@ -259,4 +233,5 @@ def _given(grant: Grant) -> GrantGiven:
         text_sha256=grant.text_sha256,
         language=grant.language,
         expires_at=grant.expires_at,
+        limits=grant.allowance.document() or None,
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 import rfc8785
 
-from consent import assurance
+from consent import allowances, assurance
+from consent.allowances import Allowance
 from consent.errors import Mistake
 from core.language import Lazy, _
 from registry_sync.catalogue import CATALOGUE
@@ -29,6 +30,7 @@ BASES = {"consent": ("kind",), "law": ("kind", "act", "article", "url", "decease
 AGENCY_FIELDS = ("id", "names", "kind", "contact", "state", "covered", "covered_since")
 AGENCY_OPTIONAL = ("state", "covered", "covered_since")
 PURPOSE_FIELDS = ("id", "agency", "attributes", "texts", "basis", "retention_days", "valid_days", "acr")
+LIMITS = ("once", "reads", "per", "from", "until")
 
 
 @dataclass
@@ -94,6 +96,14 @@ class Reader:
             return 1
         return raw
 
+    def count(self, raw: Any, path: str) -> int:
+        """Return a number of reads; note one that is not within 1 and a million."""
+        most = allowances.MOST_READS
+        if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= most:
+            self.wrong(path, _("must be a whole number from 1 to {most}").format(most=most))
+            return 1
+        return raw
+
     def day(self, raw: Any, path: str) -> str:
         """Return a day as YYYY-MM-DD, from a date (which YAML makes of it) or text; note anything else."""
         if isinstance(raw, date) and not isinstance(raw, datetime):
@@ -155,7 +165,7 @@ def _coverage(reader: Reader, raw: Mapping[str, Any], path: str) -> dict[str, An
 
 def purpose(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
     """Read a purpose's declaration; returns it in its stored form, complete only if nothing was noted."""
-    if not reader.fields(raw, path, PURPOSE_FIELDS):
+    if not reader.fields(raw, path, (*PURPOSE_FIELDS, "limits"), optional=("limits",)):
         return {}
     texts = reader.by_language(raw["texts"], f"{path}.texts") if "texts" in raw else {}
     found: dict[str, Any] = {
@@ -173,9 +183,42 @@ def purpose(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
         "valid_days": _given(raw, "valid_days", path, reader.days),
         "acr": reader.one_of(raw["acr"], f"{path}.acr", assurance.LEVELS) if "acr" in raw else "",
     }
+    if "limits" in raw:  # nothing stands there without, so that what was published before keeps its hash
+        found["limits"] = limits(reader, raw["limits"], f"{path}.limits").document()
+        if found["basis"].get("kind") == "law":
+            reader.wrong(f"{path}.limits", _("limit a citizen's permission; a law needs none"))
     if not reader.mistakes and len(rfc8785.dumps(found)) > LONGEST_DECLARATION:
         reader.wrong(path, _("is too long to be published; shorten its texts"))
     return found
+
+
+def limits(reader: Reader, raw: Any, path: str, *, known: Sequence[str] = LIMITS) -> Allowance:
+    """Read how often and when something may be read; standing where mistakes were noted."""
+    if not reader.fields(raw, path, known, optional=known):
+        return allowances.STANDING
+    before = len(reader.mistakes)
+    if "once" in raw and (raw["once"] is not True or "reads" in raw or "per" in raw):
+        reader.wrong(f"{path}.once", _("may only be true, and stands without reads and per"))
+    reads = reader.count(raw["reads"], f"{path}.reads") if "reads" in raw else None
+    per, per_reads, every = raw.get("per"), None, ""
+    if (
+        "per" in raw
+        and reader.fields(per, f"{path}.per", ("reads", "every"))
+        and {"reads", "every"} <= per.keys()
+    ):
+        per_reads = reader.count(per["reads"], f"{path}.per.reads")
+        every = reader.one_of(per["every"], f"{path}.per.every", allowances.EVERY)
+    first, last = (_day(reader, raw, name, path) for name in ("from", "until"))
+    if first and last and first > last:
+        reader.wrong(f"{path}.until", _("must not be before from"))
+    if len(reader.mistakes) > before:
+        return allowances.STANDING
+    return Allowance(1 if "once" in raw else reads, per_reads, every, first, last)
+
+
+def _day(reader: Reader, raw: Mapping[str, Any], name: str, path: str) -> date | None:
+    found = reader.day(raw[name], f"{path}.{name}") if name in raw else ""
+    return date.fromisoformat(found) if found else None
 
 
 def _given(raw: Mapping[str, Any], name: str, path: str, read: Any) -> Any:

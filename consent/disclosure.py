@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, door, evidence
+from consent import agencies, door, endings, evidence
 from consent import unmatched as looks
 from consent.door import Ask, NotReleased, Situation
 from consent.errors import AskMalformed, RefusedTooOften
 from consent.events import Disclosed, RecordUnmasked, StaffLooked
 from consent.evidence import Entry
+from consent.grants import Grant
 from consent.ledger.errors import RequestReused
 from consent.ledger.sequencer import Integrated, Refused
 from consent.resolving import ResolveAsk, resolve
@@ -107,7 +108,10 @@ def release(database: Database, ask: Ask) -> Released | NotReleased:
     if refused:
         _keep_refusal(database, found, refused)
         return refused
+    if door.reads_are_left(found, repeats=False):
+        _throttle_repeats(database, [found])
     receipt = evidence.obtain(database, _entry(found))  # (4)
+    endings.use_up(database, _counted([found]))
     return door.ended(receipt.rule) if isinstance(receipt, Refused) else _released(found, values, receipt)
 
 
@@ -127,7 +131,9 @@ def release_all(database: Database, asks: Sequence[Ask]) -> list[Released | NotR
         names = {name for one in going for name in one.names}
         values = attributes.read_many(db, [one.ask.citizen for one in going], names)
     _keep_refusals(database, [(one, no) for one, no in zip(found, refused, strict=True) if no])
+    _throttle_repeats(database, [one for one in going if door.reads_are_left(one, repeats=False)])
     receipts = iter(evidence.obtain_all(database, [_entry(one) for one in going]))
+    endings.use_up(database, _counted(going))
     answers: list[Released | NotReleased | RequestReused] = []
     for one, no in zip(found, refused, strict=True):
         receipt = None if no else next(receipts)
@@ -165,7 +171,7 @@ def _entry(found: Situation) -> Entry:
         about=_chains(found),
         actor=_actor(found),
         client=ask.client,
-        request_id=ask.request_id,
+        request_id=found.request_id,
         bound_to=evidence.binding(ask.body_sha256, *facts),
         relies_on=(grant.grant_id, grant.version) if grant else None,
         beside=tuple(beside),
@@ -272,6 +278,26 @@ def _looked(
     raise RuntimeError("a look by staff relies on no grant, so none can have ended")
 
 
+def _counted(found: Sequence[Situation]) -> list[Grant]:
+    """Return the grants that these reads were counted under, and that may have come to their last."""
+    relied = [one.grant for one in found if one.grant is not None and one.names]
+    return [grant for grant in relied if grant.allowance.reads is not None]
+
+
+def _throttle_repeats(database: Database, found: Sequence[Situation]) -> None:
+    # The ledger refuses all but the repetition itself, with an entry each: not as many as anybody likes.
+    if not found:
+        return
+    client, times = found[0].ask.client, len(found)
+    bucket, most = ("door.refused", REFUSALS_A_MINUTE)
+    if times > 1:
+        bucket, most = "door.refused.batch", REFUSALS_IN_BATCHES_A_MINUTE
+    with database.writing() as db:
+        wait = limits.hit(db, bucket, client, most=most, per_seconds=60, times=times)
+    if wait:
+        raise RefusedTooOften(retry_after=wait)
+
+
 def _keep_refusal(database: Database, found: Situation, refused: NotReleased) -> None:
     ask = found.ask
     with database.writing() as db:
@@ -323,7 +349,7 @@ def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Di
         office=found.sitting.office if found.sitting else None,
         sitting=ask.sitting,
         confirmed_at=found.sitting.answered_at if found.sitting else None,
-        request_id=ask.request_id,
+        request_id=found.request_id,
         outcome=outcome,
         rule=rule,
     )

@@ -7,13 +7,15 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, assurance, desk, grants, kept, mandates, purposes
+from consent import agencies, allowances, assurance, desk, grants, kept, mandates, purposes
 from consent.agencies import Agency
 from consent.desk import Sitting
 from consent.errors import AskMalformed
 from consent.grants import Grant
+from consent.ledger.batch import RETRY_WINDOW
 from consent.mandates import Mandate
 from consent.purposes import Purpose
+from core import clock
 from core.database import Database
 from core.language import Lazy, _
 from registry_sync import people
@@ -59,6 +61,7 @@ class Ask:
     narrow: bool = False
     representative: str | None = None
     sitting: str | None = None
+    repeat_as: str = ""  # takes the place of the request ID where the citizen has reads counted
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", tuple(dict.fromkeys(self.attributes)))
@@ -99,6 +102,19 @@ class Situation:
     mandate: Mandate | None = None
     representative: Person | None = None
     sitting: Sitting | None = None
+
+    @property
+    def request_id(self) -> str:
+        """What is claimed for this read; where reads are counted it may be the same as for the one before."""
+        if self.ask.repeat_as and self.grant is not None and self.grant.allowance.checked:
+            return f"{self.ask.repeat_as}:{self.grant.version}"
+        return self.ask.request_id
+
+    @property
+    def may_repeat(self) -> bool:
+        """True while the last read under the grant is so fresh that its request may come again."""
+        last = self.grant.uses.at if self.grant else None
+        return last is not None and clock.now() - last <= RETRY_WINDOW
 
     @property
     def terms(self) -> Purpose:
@@ -154,7 +170,8 @@ def situation(db: Session, ask: Ask) -> Situation:
         if sitting is not None:
             purpose = purposes.read(db, ask.purpose, sitting.purpose_version)
     elif purpose is not None and not purpose.by_law:
-        grant = grants.live(db, citizen=ask.citizen, purpose=ask.purpose)
+        who = {"citizen": ask.citizen, "purpose": ask.purpose}
+        grant = grants.live(db, **who) or grants.spent(db, **who)
     if ask.representative is not None:
         acts = people.find(db, ask.representative)
         mandate = mandates.covering(
@@ -179,7 +196,7 @@ def situations(db: Session, asks: Sequence[Ask]) -> list[Situation]:
     known = people.several(db, citizens)
     allowed: dict[str, Grant] = {}
     if purpose is not None and not purpose.by_law:
-        allowed = grants.live_of_many(db, citizens=citizens, purpose=first.purpose)
+        allowed = grants.usable_of_many(db, citizens=citizens, purpose=first.purpose)
     versions = {grant.purpose_version: grant for grant in allowed.values()}
     terms = {version: _terms(db, purpose, grant) for version, grant in versions.items()}
     found = []
@@ -319,6 +336,17 @@ def grant_covers(found: Situation) -> NotReleased | None:
     )
 
 
+def reads_are_left(found: Situation, *, repeats: bool = True) -> NotReleased | None:
+    """Where the citizen allowed only some reads, one is left now, or this may repeat one that was just made.
+
+    What is decided here is only what needs no counting; the entry's own transaction has the last word.
+    """
+    if found.grant is None or not found.ask.attributes:
+        return None
+    rule = found.grant.uses.refusal(found.grant.allowance, clock.now())
+    return ended(rule) if rule and not (repeats and found.may_repeat) else None
+
+
 def citizen_is_known(found: Situation) -> NotReleased | None:
     """There is such a citizen."""
     return NO_SUCH_CITIZEN if found.person is None else None
@@ -345,15 +373,19 @@ CHECKS: tuple[Check, ...] = (
     assurance_is_enough,
     grant_is_live,
     grant_covers,
+    reads_are_left,
     citizen_is_known,
     citizen_lives,
 )
 NO_SUCH_CITIZEN = NotReleased("citizen-unknown", _("There is no citizen with this ID."))
-# What the ledger itself refuses: it ended between the check and the entry.
+# What the ledger itself refuses: it ended between the check and the entry, or its reads are over.
 _ENDED = {
     "grant-ended": _("The citizen has just taken this permission back."),
     "mandate-ended": _("The mandate has just ended."),
     "desk-ended": _("The sitting at the desk has just ended."),
+    allowances.USED_UP: _("The citizen allowed a number of reads, and all of them were made."),
+    allowances.TOO_OFTEN: _("The citizen allowed this less often. Read again later."),
+    allowances.TOO_EARLY: _("The citizen allowed this from a later day on."),
 }
 
 

@@ -51,6 +51,15 @@ class GrantGiven(Event):
     text_sha256: str
     language: str
     expires_at: datetime
+    limits: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantExtended(GrantGiven):
+    """A citizen let a permission go on as it was for another term, after reading its text again."""
+
+    kind: ClassVar[str] = "grant-extended"
+    outcome: str = "extended"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +97,11 @@ class GrantWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantEnded(Event):
-    """A permission ended without the citizen withdrawing it: it expired, or its citizen died."""
+    """A permission ended without the citizen withdrawing it; `reason` says how.
+
+    expired, used-up (its last read was made), agency (ended by it), invalidated (by an authority, which says
+    `why`), deceased, or erased.
+    """
 
     kind: ClassVar[str] = "grant-ended"
     agency: str
@@ -99,6 +112,19 @@ class GrantEnded(Event):
     outcome: str = "ended"
     grant: str
     reason: str
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurposeInvalidated(Event):
+    """An authority declared that no permission for a purpose counts any more; `grants` is how many ended."""
+
+    kind: ClassVar[str] = "purpose-invalidated"
+    agency: str
+    purpose: str
+    outcome: str = "invalidated"
+    grants: int
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from consent import grants, kept, tables
+from consent import kept, tables, uses
 from consent.ledger import signer
 from consent.ledger.errors import LedgerBusy, RequestReused
 from consent.ledger.sequencer import MOST_IN_BATCH, Disclosure, Integrated, Refused, Sequencer
@@ -88,18 +88,18 @@ def checkpoint(db: Session) -> str | None:
     return signed.note if signed else None
 
 
-def stands(db: Session, pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+def stands(db: Session, pairs: Iterable[tuple[str, int]]) -> uses.Held:
     """Say of each (ID, version) that reads rely on whether it stands at this moment: a grant by its ID, else ``kind:ID``.
 
-    ``ok``, ``ended`` or ``locked``, as `grants.relied_on` has it; what is ok stays so until the caller's
-    transaction ends.
+    ``ok``, ``ended`` or ``locked``, as `uses.hold` has it, who also counts; what is ok stays so until the
+    caller's transaction ends.
     """
     wanted = sorted(set(pairs))
-    found = grants.relied_on(db, [pair for pair in wanted if ":" not in pair[0]])
+    found = uses.hold(db, [pair for pair in wanted if ":" not in pair[0]])
     for kind, (table, state) in _BESIDE.items():
         mine = [pair for pair in wanted if pair[0].partition(":")[0] == kind and ":" in pair[0]]
         if mine:
-            found |= _held(db, mine, table, state)
+            found.update(_held(db, mine, table, state))
     return found
 
 

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import rfc8785
 from sqlalchemy import Row, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
-from consent import agencies, declarations
+from consent import agencies, allowances, declarations
+from consent.allowances import Allowance
 from consent.errors import FileRefused, Mistake, PurposeUnknown
 from consent.events import PurposePublished
 from consent.tables import purpose as table
@@ -44,6 +45,12 @@ class Purpose:
     valid_days: int
     acr: str
     sha256: str
+    limits: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def allowance(self) -> Allowance:
+        """How often and when it may be read for; what a citizen agrees to is never more."""
+        return allowances.of(self.limits)
 
     @property
     def by_law(self) -> bool:

@@ -229,8 +229,7 @@ def _event(what: str, at: datetime, by: str, grant: Grant) -> dict[str, Any]:
 
 
 def _state(grant: Grant) -> str:
-    over = grant.state in ("given", "narrowed", "extended") and not grant.is_live
-    return "expired" if over else grant.state
+    return grant.state_now
 
 
 def _status(what: str) -> str:

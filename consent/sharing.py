@@ -1,15 +1,24 @@
 """What a citizen shares with whom, put together for the page: live permissions, past ones, and what the law allows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, grants, purposes, showing
+from consent import agencies, decisions, grants, purposes, showing
 from consent.agencies import Agency
 from consent.errors import GrantOver
 from consent.grants import Grant
 from consent.purposes import Purpose
 from core import clock, language
+from core.language import Lazy, _
+
+_HERE: dict[str, Lazy] = {
+    "day": _("{left} of {all} today"),
+    "week": _("{left} of {all} this week"),
+    "month": _("{left} of {all} this month"),
+    "year": _("{left} of {all} this year"),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Shared:
-    """One permission with what it is for. `state` is the grant's, or expired where its time is over."""
+    """One permission with what it is for. `state` is the grant's at this moment.
+
+    `limits` are phrases for what it is limited to, `left` one for the reads that are left, where that is limited.
+    """
 
     grant: Grant
     agency: Agency
@@ -33,11 +45,29 @@ class Shared:
     lang: str
     items: tuple[Item, ...]
     state: str
+    limits: tuple[str, ...]
+    left: str
 
     @property
     def phrase(self) -> str:
         """What it covers (or was asked for), as one phrase."""
         return showing.labels(self.grant.attributes or self.grant.offered)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What letting a permission go on would mean, before it is confirmed, with the text to be read for it.
+
+    `changed` where the purpose has another text by now, so that the agency has to ask first.
+    """
+
+    shared: Shared
+    title: str
+    why: str
+    refused: str
+    text_sha256: str
+    until: datetime
+    changed: bool
 
 
 @dataclass(frozen=True)
@@ -104,6 +134,24 @@ def withdrawal(db: Session, grant_id: str, chosen: list[str], *, citizen: str) -
     return Withdrawal(shared, gone, tuple(item for item in shared.items if item.attribute not in names))
 
 
+def extension(db: Session, grant_id: str, *, citizen: str) -> Extension:
+    """Return what letting a permission go on would mean; raises GrantUnknown, and GrantOver if it is over."""
+    shared = one(db, grant_id, citizen=citizen)
+    if not shared.grant.is_live:
+        raise GrantOver(detail=shared.grant.grant_id)
+    current, reads = purposes.current(db, shared.purpose.id), language.current()
+    text = current.text(reads)
+    return Extension(
+        shared,
+        text["title"],
+        text["why"],
+        text["refused"],
+        current.text_sha256(reads),
+        decisions.until(current, shared.grant.allowance, clock.now()),
+        changed=current.version != shared.grant.purpose_version,
+    )
+
+
 def by_law(db: Session) -> list[ByLaw]:
     """Return what the law allows agencies to read about anyone without asking."""
     reads = language.current()
@@ -125,7 +173,6 @@ def _shared(db: Session, grant: Grant) -> Shared:
     reads = language.current()
     agency = agencies.read(db, grant.agency)
     purpose = purposes.read(db, grant.purpose, grant.purpose_version)
-    over = grant.state in ("given", "narrowed") and grant.expires_at <= clock.now()
     return Shared(
         grant=grant,
         agency=agency,
@@ -138,5 +185,19 @@ def _shared(db: Session, grant: Grant) -> Shared:
             for wanted in purpose.attributes
             if wanted.name in grant.attributes
         ),
-        state="expired" if over else grant.state,
+        state=grant.state_now,
+        limits=grant.allowance.phrases(),
+        left=_left(grant) if grant.is_live else "",
     )
+
+
+def _left(grant: Grant) -> str:
+    whole = grant.uses.left(grant.allowance)
+    here = grant.uses.left_now(grant.allowance, clock.now())
+    said = []
+    if whole is not None:
+        said.append(_("{left} of {all} in all").format(left=whole, all=grant.allowance.reads))
+    if here is not None:
+        text = _HERE[grant.allowance.every]
+        said.append(text.format(left=here, all=grant.allowance.per_reads))
+    return "; ".join(str(text) for text in said)

@@ -4,7 +4,9 @@ from sqlalchemy import Column, Index, Integer, String, Table, text
 
 from core.database import Base, Document, Moment
 
-LIVE_STATES = ("given", "narrowed")
+LIVE_STATES = ("given", "extended", "narrowed")
+# Ended by an authority at one stroke, and not yet told to each citizen: nothing relies on it any more.
+INVALIDATING = "invalidating"
 
 agency = Table(
     "agency",
@@ -50,8 +52,15 @@ grant = Table(
     Column("ended_at", Moment),
     Column("ended_by", String(16)),
     Column("version", Integer, nullable=False),
+    Column("limits", Document, nullable=False),  # the purpose's, or narrower
+    # Written by the sequencer, in the transaction that makes the entry of a read.
+    Column("most_reads", Integer),  # as in `limits`, where the database can compare it
+    Column("used", Integer, nullable=False),
+    Column("use_window", String(16), nullable=False),
+    Column("used_in_window", Integer, nullable=False),
+    Column("used_at", Moment),
 )
-_LIVE = text("state IN ('given', 'narrowed')")
+_LIVE = text("state IN ('given', 'extended', 'narrowed')")
 # Two decisions at once cannot leave a citizen with two live grants for one purpose.
 Index(
     "uq_consent_grant_live",
@@ -113,4 +122,21 @@ notice = Table(
     Column("tries", Integer, nullable=False),
     Column("told_at", Moment, nullable=False),
     Column("received_at", Moment),
+)
+
+# Few rows at any time, looked for every minute: the words of the index are those of the query.
+USED_UP = text("state IN ('given', 'extended', 'narrowed') AND used >= most_reads")
+UNTOLD = text(f"state = '{INVALIDATING}'")
+Index("ix_consent_grant_used_up", grant.c.grant_id, sqlite_where=USED_UP, postgresql_where=USED_UP)
+Index("ix_consent_grant_untold", grant.c.grant_id, sqlite_where=UNTOLD, postgresql_where=UNTOLD)
+
+# An authority's word that no permission for a purpose counts any more; the worker tells each citizen.
+invalidation = Table(
+    "purpose_invalidation",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("purpose", String(64), nullable=False, index=True),
+    Column("reason", String(500), nullable=False),
+    Column("staff", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
 )

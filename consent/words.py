@@ -1,6 +1,8 @@
 """What each kind of entry says to the citizen whose history it is in: a sentence, and what else to know."""
 
-from consent import errands, showing
+from dataclasses import replace
+
+from consent import allowances, errands, showing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -114,6 +116,9 @@ RULES: dict[str, Lazy] = {
     "attribute-not-agreed": _("You have not allowed all of it."),
     "citizen-deceased": _("The purpose does not cover people who have died."),
     "grant-ended": _("You had just taken your permission back."),
+    "grant-used-up": _("You allowed a number of reads, and all of them were made."),
+    "too-often": _("You allowed it less often."),
+    "too-early": _("You allowed it from a later day on."),
 }
 
 
@@ -152,17 +157,20 @@ def _erased(data: Data, _names: Names) -> Said:
     return Said(str(title), tuple((str(term), text) for term, text in pairs if text))
 
 
-def _given(data: Data, names: Names) -> Said:
-    title = _("You allowed {agency} to read {attributes}").format(
-        agency=names.agency(data["agency"]), attributes=showing.labels(data["attributes"])
-    )
-    details = [
-        (_("What for"), names.purpose(data["purpose"])),
-        (_("Until"), showing.day(str(data["expires_at"])[:10])),
-    ]
-    if data.get("left_out"):
-        details.append((_("Left out by you"), showing.labels(data["left_out"])))
-    return Said(str(title), tuple((str(term), text) for term, text in details))
+def _given(title: Lazy) -> Sentence:
+    def say(data: Data, names: Names) -> Said:
+        said = title.format(
+            agency=names.agency(data["agency"]), attributes=showing.labels(data["attributes"])
+        )
+        details = [
+            (_("What for"), names.purpose(data["purpose"])),
+            (_("Until"), showing.day(str(data["expires_at"])[:10])),
+            (_("How often"), ", ".join(allowances.of(data.get("limits")).phrases())),
+            (_("Left out by you"), showing.labels(data["left_out"]) if data.get("left_out") else ""),
+        ]
+        return Said(str(said), tuple((str(term), text) for term, text in details if text))
+
+    return say
 
 
 def _grant(title: Lazy, state: str = "") -> Sentence:
@@ -179,8 +187,24 @@ def _grant(title: Lazy, state: str = "") -> Sentence:
     return say
 
 
+def _ended(data: Data, names: Names) -> Said:
+    title = ENDED.get(data.get("reason", ""), _("Your permission for {agency} ended"))
+    said = _grant(title, "quiet")(data, names)
+    if not data.get("why"):
+        return said
+    # Beside the reason of its kind, the authority's own.
+    return replace(said, details=(*said.details, (str(_("The authority's reason")), str(data["why"]))))
+
+
+ENDED: dict[str, Lazy] = {
+    "expired": _("Your permission for {agency} has run out"),
+    "used-up": _("Your permission for {agency} is used up"),
+    "agency": _("{agency} gave back the permission that it had from you"),
+    "invalidated": _("Your permission for {agency} was declared invalid by an authority"),
+}
 END_REASONS: dict[str, Lazy] = {
     "expired": _("The time you allowed it for was over."),
+    "used-up": _("The last of the reads that you allowed was made."),
     "deceased": _("A register told us of a death."),
     "erased": _("Your data here was erased."),
 }
@@ -273,10 +297,11 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "citizen-resolved": ("reads", _resolved),
     "staff-looked": ("reads", _staff),
     "record-unmasked": ("reads", _unmasked),
-    "grant-given": ("sharing", _given),
+    "grant-given": ("sharing", _given(_("You allowed {agency} to read {attributes}"))),
+    "grant-extended": ("sharing", _given(_("You let {agency} go on reading {attributes}"))),
     "grant-declined": ("sharing", _grant(_("You did not allow {agency} to read {attributes}"), "quiet")),
     "grant-withdrawn": ("sharing", _withdrawn),
-    "grant-ended": ("sharing", _grant(_("Your permission for {agency} ended"), "quiet")),
+    "grant-ended": ("sharing", _ended),
     "mandate-offered": (
         "sharing",
         errands.mandate(_("You offered {who} to act for you"), _("You were offered to act for {who}")),

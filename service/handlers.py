@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from consent import alerts, decisions, disputes, mandates, unmatched
+from consent import alerts, disputes, endings, mandates, unmatched
 from consent.events import AlertsChanged, DisputeAnswered, DisputeOverdue, GrantEnded, GrantWithdrawn
 from core import sessions
 from core.events import Actor, Handlers
@@ -31,7 +31,7 @@ from registry_sync.events import (
 def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
     """A death locks the account and ends grants, mandates, tokens and sessions."""
     accounts.lock(db, event.citizen, reason="deceased", actor=actor)
-    decisions.end_all(db, event.citizen, reason="deceased", actor=actor)
+    endings.end_all(db, event.citizen, reason="deceased", actor=actor)
     mandates.end_all(db, event.citizen, reason="deceased", actor=actor)
     tokens.end_for_citizen(db, event.citizen)
     sessions.end_all(db, event.citizen)
@@ -40,7 +40,7 @@ def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
 def erasing_takes_the_rest(db: Session, event: CitizenErased, actor: Actor) -> None:
     """Whoever is erased has no account, no name, and no grant, token or session."""
     accounts.erase(db, event.citizen, actor=actor)
-    decisions.end_all(db, event.citizen, reason="erased", actor=actor)
+    endings.end_all(db, event.citizen, reason="erased", actor=actor)
     mandates.end_all(db, event.citizen, reason="erased", actor=actor)
     tokens.end_for_citizen(db, event.citizen)
     sessions.end_all(db, event.citizen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent import alerts, decisions, desk, disputes, mandates
+from consent import alerts, desk, disputes, endings, mandates
 from consent.ledger import clearing, erasure, journal, logs, signer
 from core import limits, sessions
 from core.database import Database
@@ -58,7 +58,7 @@ def _shorten_journal(database: Database) -> None:
 
 def _expire(database: Database) -> None:
     with database.writing() as db:
-        decisions.expire(db)
+        endings.expire(db)
         mandates.expire(db)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from consent.ledger import entries, logs, openings, subjects, tree
+from consent.ledger.reliance import CheckGrants, Relied
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
 from core import clock, events
@@ -24,8 +25,6 @@ from keys.errors import BadSeal, Shredded
 
 log = structlog.get_logger("erti.ledger")
 
-# (grant ID, version) -> ok, ended or locked.
-CheckGrants = Callable[[Session, Sequence[tuple[str, int]]], Mapping[tuple[str, int], str]]
 
 _TAKE_IDS = delete(waiting).where(waiting.c.id.in_(bindparam("ids", expanding=True))).returning(*waiting.c)
 _TAKE_CHAINS = (
@@ -154,7 +153,7 @@ class Item:
         return (found.client, found.request_id) if found.request_id else None
 
     def refused(self, rule: str) -> tuple[entries.Draft, dict[str, Any]]:
-        """The entry to make instead when what it relied on is over: the same event, refused."""
+        """The entry to make instead when what it relied on is over, or its reads are: the same event, refused."""
         event = self.disclosure.event
         names = {member.name for member in dataclasses.fields(event)}
         changes = {"outcome": "refused", "rule": rule}
@@ -309,6 +308,7 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     batch.know(names)
     claimed = _claimed(db, items)
     outcomes = [_decide(batch, item, grants, claimed) for item in items]
+    grants.write(db)
     batch.write()
     return outcomes
 
@@ -337,25 +337,23 @@ def _asked(db: Session, found: Disclosure) -> bytes:
 def _decide(
     batch: Batch,
     item: Item,
-    grants: Mapping[tuple[str, int], str],
+    grants: Relied,
     claimed: _Claims,
 ) -> Outcome:
     found = item.disclosure
     states = {pair: grants[pair] for pair in found.relies_on}
     if "locked" in states.values():
         return Later()
-    ended = next((pair for pair, state in states.items() if state != "ok"), None)
-    if ended is not None:
-        kind, beside, _id = ended[0].partition(":")
-        rule = f"{kind}-ended" if beside else GRANT_ENDED
+    ended = next((pair[0] for pair, state in states.items() if state != "ok"), None)
+    if ended is None and item.claim in claimed:
+        body, first, before = claimed[item.claim]
+        same = hmac.compare_digest(body, _asked(batch.db, found))
+        return before if same and item.at - first <= RETRY_WINDOW else Reused()
+    if rule := grants.take(found.grant_id) if ended is None else _ended(ended):
         draft, clear = item.refused(rule)
         for name in found.about:
             batch.add(name, draft, item.event_id, clear)
         return Refused(rule)
-    if item.claim in claimed:
-        body, first, before = claimed[item.claim]
-        same = hmac.compare_digest(body, _asked(batch.db, found))
-        return before if same and item.at - first <= RETRY_WINDOW else Reused()
     added = [batch.add(name, item.draft, item.event_id, item.clear) for name in found.about]
     placed = added[0]
     if item.claim:
@@ -363,6 +361,11 @@ def _decide(
         again = Repeated(placed.index, placed.event_id, placed.commitment, placed.log)
         claimed[item.claim] = (_asked(batch.db, found), item.at, again)
     return placed
+
+
+def _ended(name: str) -> str:
+    kind, beside, _id = name.partition(":")
+    return f"{kind}-ended" if beside else GRANT_ENDED
 
 
 def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:

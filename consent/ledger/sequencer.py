@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent.ledger import batch, logs, openings, signer
 from consent.ledger.batch import (
-    CheckGrants,
     Disclosure,
     Integrated,
     Item,
@@ -23,6 +22,7 @@ from consent.ledger.batch import (
     Reused,
 )
 from consent.ledger.errors import LedgerBusy, RequestReused
+from consent.ledger.reliance import CheckGrants
 from consent.ledger.subjects import LABELS_KEPT, Labels
 from consent.ledger.tables import entry
 from core import clock

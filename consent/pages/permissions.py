@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consent import decisions, grants, history, notices, sharing
-from core import pages
+from core import language, pages
 from core.events import Actor
 from core.web import Citizen, Db, Form, see_other
 
@@ -66,3 +66,27 @@ def withdraw(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
         decisions.withdraw(db, grant, attributes=chosen or None, actor=Actor("citizen", me.subject))
     history.settle(database, me.subject)
     return see_other(f"/my/sharing?stopped={grant.grant_id}")
+
+
+@router.get("/sharing/{grant_id}/extend")
+def offer_extension(request: Request, database: Db, me: Citizen, grant_id: str) -> Response:
+    """Show what a permission is for once more, and until when it would go on."""
+    with database.reading() as db:
+        found = sharing.extension(db, grant_id, citizen=me.subject)
+    return pages.render(request, "consent/extend.html", section="sharing", found=found)
+
+
+@router.post("/sharing/{grant_id}/extend")
+def extend(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
+    """Let a permission go on for another term."""
+    with database.writing() as db:
+        grant = grants.read(db, grant_id, citizen=me.subject)
+        decisions.extend(
+            db,
+            grant,
+            text_sha256=form.get("text"),
+            lang=language.current(),
+            actor=Actor("citizen", me.subject),
+        )
+    history.settle(database, me.subject)
+    return see_other(f"/my/sharing/{grant.grant_id}")

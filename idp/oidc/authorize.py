@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from consent import agencies, assurance, purposes
+from consent.allowances import Allowance
 from consent.purposes import Purpose
 from core.database import parts
 from core.forms import Posted
-from idp.oidc import claims, clients, registration
+from idp.oidc import claims, clients, details, handles, registration, subjects
 from idp.oidc.claims import Claims
 from idp.oidc.clients import Client
 from idp.oidc.errors import RequestUnanswerable
@@ -28,6 +29,7 @@ UNSUPPORTED = {
     "request_uri": "request_uri_not_supported",
     "registration": "registration_not_supported",
 }
+NOT_TAKEN = "invalid_authorization_details"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -47,7 +49,11 @@ class Asked:
     """An authorization request; CHECKS fill it from top to bottom.
 
     `attributes` are those of the sign-in purpose that scopes and claims ask for, `beyond` what claims name
-    that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the `sub` that has to sign in.
+    that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the
+    `sub` that has to sign in. `pieces` are
+    purposes and attributes that `authorization_details` name beside the sign-in's, `details` all that they
+    name, `limits` how they narrow a purpose. `action` is what shall become of the client's grant `grant_id`,
+    `named` whom the request names so far.
     """
 
     posted: Posted
@@ -69,6 +75,12 @@ class Asked:
     acr: str = assurance.LEVELS[0]
     acr_essential: bool = False
     subject: str = ""
+    pieces: tuple[tuple[Purpose, frozenset[str]], ...] = ()
+    details: tuple[tuple[str, frozenset[str]], ...] = ()
+    limits: dict[str, Allowance] = field(default_factory=dict)
+    action: str = ""
+    grant_id: str = ""
+    named: set[str] = field(default_factory=set)
 
     def given(self, name: str) -> str:
         """Return a parameter, empty if it was not sent; one without a value counts as not sent (RFC 6749, 3.1)."""
@@ -190,7 +202,8 @@ def scopes_are_for_this_client(_db: Session, asked: Asked) -> None:
         and scope not in registration.CLIENT_SCOPES
         and asked.client.may_ask_scope(scope)
     ]
-    if not known and not any(scope.startswith(PURPOSE_SCOPE) for scope in given):
+    more = asked.given("authorization_details") or any(scope.startswith(PURPOSE_SCOPE) for scope in given)
+    if not known and not more:
         raise Refusal("invalid_scope", "scope is missing, or none of it is for this client")
     asked.scopes = tuple(known)
 
@@ -230,6 +243,52 @@ def purposes_are_the_clients(db: Session, asked: Asked) -> None:
         asked.beyond = frozenset(asked.claims.userinfo) & frozenset(CATALOGUE) - asked.attributes
 
 
+def details_are_the_clients(db: Session, asked: Asked) -> None:
+    """Each of the `authorization_details` is understood whole, and asks no more than its purpose (RFC 9396, 5)."""
+    if not (text := asked.given("authorization_details")):
+        return
+    if details.TYPE not in asked.client.authorization_details_types:
+        raise Refusal(NOT_TAKEN, "this client did not register the type")
+    try:
+        given = details.parse(text)
+    except details.DetailsUnreadable as error:
+        raise Refusal(NOT_TAKEN, "authorization_details cannot be read, or hold something unknown") from error
+    for one in given:
+        own = one.purpose in (asked.client.sign_in_purpose, *asked.client.purposes)
+        purpose = purposes.find(db, one.purpose) if own else None
+        if purpose is None or purpose.agency != asked.client.agency:
+            raise Refusal(NOT_TAKEN, "this client was not registered for the purpose")
+        names = one.attributes or frozenset(purpose.names)
+        if purpose.by_law or not names <= frozenset(purpose.names):
+            raise Refusal(NOT_TAKEN, "the purpose rests on a law, or lacks an attribute")
+        if not details.narrows(one.limits, purpose.allowance):
+            raise Refusal(NOT_TAKEN, "a limit is wider than the purpose's own, or over")
+        if purpose in asked.extra:
+            raise Refusal(NOT_TAKEN, "the purpose is asked by a scope as well")
+        if asked.purpose is not None and purpose.id == asked.purpose.id:
+            asked.attributes |= names
+        else:
+            asked.pieces += ((purpose, names),)
+        asked.details += ((purpose.id, names),)
+        asked.limits[purpose.id] = one.limits
+
+
+def grant_is_the_clients(db: Session, asked: Asked) -> None:
+    """A grant to be changed is this client's own, and an action says how (Grant Management for OAuth 2.0, 5.2 and 5.3)."""
+    asked.action, asked.grant_id = asked.given("grant_management_action"), asked.given("grant_id")
+    if not asked.action and not asked.grant_id:
+        return
+    if asked.client.is_public:
+        raise Refusal("invalid_request", "grant management needs a client with a secret")
+    if asked.action not in handles.ACTIONS or (asked.action == "create") == bool(asked.grant_id):
+        raise Refusal("invalid_request", "grant_management_action is unknown, or does not fit grant_id")
+    if asked.grant_id:
+        held = handles.find(db, asked.grant_id, asked.client)
+        if held is None or held.ended_at is not None:
+            raise Refusal("invalid_grant_id", "there is no such grant, or it has ended")
+        asked.named.add(subjects.sub(db, asked.client, held.citizen))
+
+
 def resources_are_the_clients(db: Session, asked: Asked) -> None:
     """Each resource is one that this client may ask tokens for (RFC 8707, section 2)."""
     given = tuple(dict.fromkeys(asked.posted.all("resource")))
@@ -261,7 +320,7 @@ def assurance_can_be_met(_db: Session, asked: Asked) -> None:
 def hints_are_ours(db: Session, asked: Asked) -> None:
     """`id_token_hint` is a token of ours for this client, expired or not; it and a `sub` claim say who must sign in."""
     wish = asked.claims.id_token.get("sub")
-    named = {str(value) for value in wish.values} if wish else set()
+    named = asked.named | ({str(value) for value in wish.values} if wish else set())
     if hint := asked.given("id_token_hint"):
         try:
             found = signing.verify(db, hint, typ="JWT", audience=asked.client.client_id, expired_ok=True)
@@ -288,6 +347,8 @@ CHECKS: tuple[Check, ...] = (
     prompt_makes_sense,
     claims_are_readable,
     purposes_are_the_clients,
+    details_are_the_clients,
+    grant_is_the_clients,
     resources_are_the_clients,
     age_is_a_number,
     assurance_can_be_met,

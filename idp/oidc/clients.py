@@ -59,6 +59,7 @@ class Client:
     serves: tuple[str, ...]
     default_max_age: int | None
     subject_type: str
+    authorization_details_types: tuple[str, ...] = registration.DETAILS_TYPES
 
     @property
     def is_public(self) -> bool:

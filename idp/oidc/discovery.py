@@ -4,14 +4,14 @@ from typing import Any
 
 from consent import assurance, disclosure
 from core.settings import Settings
-from idp.oidc import authorize, registration
+from idp.oidc import authorize, handles, registration
 
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"]
 
 
 def document(settings: Settings) -> dict[str, Any]:
-    """Return the provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207)."""
+    """Return the provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207; RFC 9396, 10)."""
     issuer = settings.issuer
     return {
         "issuer": issuer,
@@ -41,4 +41,8 @@ def document(settings: Settings) -> dict[str, Any]:
         "ui_locales_supported": list(settings.languages),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
+        "authorization_details_types_supported": list(registration.DETAILS_TYPES),
+        "grant_management_actions_supported": [*handles.ACTIONS, "query", "revoke"],
+        "grant_management_endpoint": f"{issuer}/grants",
+        "grant_management_action_required": False,
     }

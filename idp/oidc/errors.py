@@ -52,6 +52,13 @@ class ReadRefused(Refused):
     text = _("This read is not allowed.")
 
 
+class GrantNotFound(Missing):
+    """There is no such grant, or none that was issued to this client: the two look alike."""
+
+    code = "grant-not-found"
+    text = _("We could not find a grant with this ID that was issued to you.")
+
+
 class CitizenNotFound(Missing):
     """There is no such citizen, or none that this agency may find: the two look alike."""
 

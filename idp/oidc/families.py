@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -49,6 +50,8 @@ class Family:
     refresh_until: datetime
     ended_at: datetime | None
     ended_by: str | None
+    details: list[dict[str, Any]] = field(default_factory=list)
+    grant_id: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -66,8 +69,12 @@ def begin(
     resources: Iterable[str],
     nonce: str,
     grants: Iterable[str],
+    details: Iterable[dict[str, Any]] = (),
+    grant_id: str | None = None,
 ) -> Family:
-    """Begin the family of a citizen's sign-in at a client; `grants` are the IDs that it relies on.
+    """Begin the family of a citizen's sign-in at a client; `grants` are the IDs of the decisions it relies on.
+
+    `details` are its authorization_details as asked, `grant_id` the client's handle.
 
     Without offline access it can be refreshed no longer than the browser session lasts at most.
     """
@@ -90,6 +97,8 @@ def begin(
         refresh_until=longest if offline else min(longest, session.ends_at),
         ended_at=None,
         ended_by=None,
+        details=list(details),
+        grant_id=grant_id,
     )
     db.execute(_INSERT, vars(family))
     links = [{"authorization_id": family.id, "grant_id": grant_id} for grant_id in grants]

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import clients, subjects
+from idp.oidc import clients, details, subjects
 from idp.oidc.tokens import Access, Refresh
 
 DEAD = {"active": False}
@@ -44,4 +44,6 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
     }
     if token.acr and token.auth_time:
         found |= {"acr": token.acr, "auth_time": clock.seconds(token.auth_time)}
+    if token.citizen:
+        found |= details.told(db, token.citizen, token.details or [], token.grant_id)
     return found

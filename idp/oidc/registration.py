@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from consent.declarations import Reader
 from core.language import _
-from idp.oidc import redirects
+from idp.oidc import details, redirects
 
 LONGEST_NAME = 200
 LONGEST_URI = 2000
@@ -20,9 +20,11 @@ ID_TOKEN_ALGORITHMS = ("ES256", "RS256")
 APPLICATIONS = ("web", "native")
 PROFILES = ("basic", "standard")
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
+QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
 # What a client asks for in its own name, never for a citizen.
-CLIENT_SCOPES = ("attributes", "disputes", SSF_READ, SSF_MANAGE)
+CLIENT_SCOPES = ("attributes", "disputes", SSF_READ, SSF_MANAGE, QUERY_SCOPE, REVOKE_SCOPE)
 SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access", *CLIENT_SCOPES)
+DETAILS_TYPES = (details.TYPE,)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _SECRET = re.compile(r"[\x20-\x7e]+")
 
@@ -62,6 +64,9 @@ def read(reader: Reader, raw: Any, path: str, *, production: bool) -> dict[str, 
         "resources": fields.resources("resources"),
         "serves": fields.resources("serves"),
         "default_max_age": fields.seconds("default_max_age"),
+        "authorization_details_types": fields.some_of(
+            "authorization_details_types", DETAILS_TYPES, DETAILS_TYPES
+        ),
     }
     if signs_in and not raw.get("redirect_uris"):
         reader.wrong(f"{path}.redirect_uris", _("is missing: answers need an address to go to"))

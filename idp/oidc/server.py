@@ -27,7 +27,7 @@ from consent import agencies, kept
 from core.database import parts
 from core.events import Actor, record
 from core.forms import Posted
-from idp.oidc import clients, families, id_tokens, introspection, registration, subjects, tokens
+from idp.oidc import clients, details, families, id_tokens, introspection, registration, subjects, tokens
 from idp.oidc.authorize import REPEATABLE
 from idp.oidc.clients import Client
 from idp.oidc.events import SignedIn
@@ -52,6 +52,12 @@ class InvalidTargetError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no
     """The resource is unknown or not allowed (RFC 8707, section 2)."""
 
     error = "invalid_target"
+
+
+class InvalidDetailsError(OAuth2Error):  # type: ignore[misc]
+    """`authorization_details` where or as they cannot be taken (RFC 9396, section 5)."""
+
+    error = "invalid_authorization_details"
 
 
 class _Unauthenticated(InvalidClientError):  # type: ignore[misc]
@@ -299,10 +305,13 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Return a token response with an access token in it (RFC 6749, 5.1)."""
         audience = self.audience(client, family, request)
+        if "authorization_details" in request.form:
+            raise InvalidDetailsError(description="They are asked at the authorization endpoint.")
         made, seconds = tokens.issue_access(
             self.db, client, scope=scope, audience=audience, family=family, refreshed=refreshed
         )
-        return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": scope}
+        extra = details.told(self.db, family.citizen, family.details, family.grant_id) if family else {}
+        return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": scope} | extra
 
     def add_id_token(
         self, token: dict[str, Any], client: Client, family: Family, *, nonce: str | None

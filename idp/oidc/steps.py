@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from consent import assurance, grants, questions
+from consent.allowances import STANDING
 from consent.purposes import Purpose
 from consent.questions import Question
 from core import clock
@@ -84,7 +85,8 @@ class Here:
             if self.asked.purpose and self.asked.attributes
             else ()
         )
-        return (*first, *((purpose, frozenset(purpose.names)) for purpose in self.asked.extra))
+        extra = ((purpose, frozenset(purpose.names)) for purpose in self.asked.extra)
+        return (*first, *extra, *self.asked.pieces)
 
     @property
     def needed(self) -> str:
@@ -160,6 +162,8 @@ def answer_questions(db: Session, here: Here) -> Step | None:
             purpose=purpose,
             attributes=names,
             again="consent" in here.asked.prompt,
+            limits=here.asked.limits.get(purpose.id, STANDING),
+            replace=here.asked.action == "replace",
         )
         if question is not None:
             return Consent(question)
@@ -168,15 +172,18 @@ def answer_questions(db: Session, here: Here) -> Step | None:
 
 def _issue(db: Session, here: Here) -> Step:
     relied = []
+    agreed_to = set()
     scopes = list(here.asked.scopes)
     for purpose, _names in here.wanted:
         grant = None if purpose.by_law else grants.live(db, citizen=here.someone.subject, purpose=purpose.id)
         if grant is not None:
             relied.append((grant.grant_id, grant.version))
         agreed = purpose.by_law or (grant is not None and here.done.answers.get(purpose.id) != "declined")
-        if agreed and purpose is not here.asked.purpose:
+        if agreed and purpose in here.asked.extra:
             scopes.append(f"purpose:{purpose.id}")
-    if not scopes:
+        if agreed:
+            agreed_to.add(purpose.id)
+    if not scopes and not agreed_to:
         return Refuse("access_denied", "the citizen did not allow it")
     return Issue(tuple(scopes), tuple(relied))
 

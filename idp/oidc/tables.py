@@ -1,6 +1,6 @@
 """Tables of clients, interactions, authorizations and their tokens; private to this package."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
 
 from core.database import Base, Document, Moment
 
@@ -48,6 +48,29 @@ authorization = Table(
     Column("refresh_until", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", String(16)),
+    Column("details", Document, nullable=False),  # authorization_details as asked (RFC 9396)
+    Column("grant_id", String(32), index=True),  # the handle it was issued under
+)
+
+# What a client calls a grant: a handle that may cover several of a citizen's decisions.
+handle = Table(
+    "oauth_grant",
+    Base.metadata,
+    Column("grant_id", String(32), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("citizen", String(64), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("ended_at", Moment, index=True),
+    Index("ix_oauth_grant_citizen_client_id", "citizen", "client_id"),
+)
+
+handle_part = Table(
+    "oauth_grant_part",
+    Base.metadata,
+    Column("grant_id", String(32), ForeignKey("oauth_grant.grant_id", ondelete="CASCADE"), primary_key=True),
+    Column("consent_id", String(32), primary_key=True, index=True),  # the decision's own ID
 )
 
 

@@ -4,13 +4,14 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import families, interactions, subjects
+from idp.oidc import families, handles, interactions, subjects
 from idp.oidc.clients import Client
 from idp.oidc.families import (
     Family,
@@ -48,6 +49,8 @@ _ACCESS = (
         authorization.c.scope.label("agreed"),
         authorization.c.acr,
         authorization.c.auth_time,
+        authorization.c.details,
+        authorization.c.grant_id,
         authorization.c.ended_at,
     )
     .select_from(access_token.outerjoin(authorization))
@@ -94,6 +97,8 @@ class Access:
     agreed: str | None
     acr: str | None
     auth_time: datetime | None
+    details: list[dict[str, Any]] | None = None
+    grant_id: str | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -262,6 +267,7 @@ def purge(db: Session) -> None:
     """Delete what is over: tokens past their time, and families that have nothing left to end or to replay."""
     at = clock.now()
     interactions.purge(db)
+    handles.purge(db)
     db.execute(delete(access_token).where(access_token.c.expires_at <= at))
     db.execute(delete(refresh_token).where(refresh_token.c.expires_at <= at))
     held = or_(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from consent import grants
+from consent import evidence
 from consent.ledger import logs
 from consent.ledger.sequencer import Sequencer
 from core import sessions
@@ -20,7 +20,7 @@ def open_door(database: Database) -> Iterator[Database]:
         country.found(db)
         country.be_born(db, country.CITIZEN)
         country.be_born(db, country.DEAD, state="deceased")
-    database.parts.sequencer = database.parts.sequencer or Sequencer(database, grants.relied_on)
+    database.parts.sequencer = database.parts.sequencer or Sequencer(database, evidence.stands)
     database.parts.sequencer.start()
     yield database
     database.parts.sequencer.stop()

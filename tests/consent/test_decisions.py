@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from consent import decisions, grants, purposes, questions, tables
+from consent import decisions, endings, grants, purposes, questions, tables
 from consent.errors import GrantOver, GrantUnknown, NotAsked, RequiredMissing
 from consent.grants import Grant
 from core import clock
@@ -178,8 +178,8 @@ def test_time_runs_out(database: Database) -> None:
         age(db, allow(db, "given_name"))
         assert grants.live(db, citizen=CITIZEN, purpose="revenue-sign-in") is None
         assert asked(db, "given_name") == ("expired", {"given_name": False})
-        assert decisions.expire(db) == 1
-        assert decisions.expire(db) == 0
+        assert endings.expire(db) == 1
+        assert endings.expire(db) == 0
         assert asked(db, "given_name") == ("expired", {"given_name": False})
         new = allow(db, "given_name")
         assert new.version == 1
@@ -204,8 +204,8 @@ def test_death_ends_every_grant(database: Database) -> None:
         allow(db, "given_name")
         allow(db, "given_name", purpose="health-sign-in")
         other = allow(db, "given_name", citizen="AAAAAAAAAAAAA")
-        assert decisions.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM) == 2
-        assert decisions.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM) == 0
+        assert endings.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM) == 2
+        assert endings.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM) == 0
         assert [one.state for one in grants.of(db, CITIZEN)] == ["ended", "ended"]
         assert grants.live(db, citizen="AAAAAAAAAAAAA", purpose="revenue-sign-in") == other
 

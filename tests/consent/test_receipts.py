@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import JWKRegistry
 from sqlalchemy import select
 
-from consent import decisions, disclosure, grants, receipts
+from consent import decisions, disclosure, endings, grants, receipts
 from consent.errors import ReceiptUnknown
 from consent.ledger import entries, freezing, logs, policy, signer
 from consent.ledger.tables import entry
@@ -158,7 +158,7 @@ def test_why_a_permission_ended_is_not_told(open_door: Database) -> None:
     with open_door.writing() as db:
         rotation.ensure(db)
         allow(db, "given_name")
-        decisions.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM)
+        endings.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM)
     ended = history(open_door)[-1]
     assert ended["data"]["reason"] == "deceased"
     assert "deceased" not in json.dumps(agencys(open_door, ended["event"]))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent import decisions, disclosure, grants, purposes, records
+from consent import decisions, disclosure, endings, grants, purposes, records
 from consent.grants import Grant
 from core import clock
 from core.database import Database
@@ -139,7 +139,7 @@ def test_that_somebody_died_is_not_told(open_door: Database) -> None:
     """A permission that ended with the citizen's death is revoked by the service, as any other that was ended."""
     with open_door.writing() as db:
         grant = allow(db, "given_name")
-        decisions.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM)
+        endings.end_all(db, CITIZEN, reason="deceased", actor=SYSTEM)
     history(open_door)
     found = made(open_door, now(open_door, grant))
     assert states(found) == ["dpv:ConsentGiven", "dpv:ConsentRevoked"]

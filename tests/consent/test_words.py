@@ -17,7 +17,7 @@ from registry_sync.catalogue import CATALOGUE
 # What stands in chains of agencies, sources and the office, never in a citizen's.
 NOT_ABOUT_CITIZENS = {
     "agency-put", "purpose-published", "client-put", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
-    "stream-put",
+    "stream-put", "purpose-invalidated",
     "import-finished", "entries-erased", "record-quarantined", "record-dismissed",
     "approval-asked", "approval-decided", "ledger-checked",
     "staff-invited", "staff-joined", "staff-signed-in", "staff-signed-out", "staff-suspended",

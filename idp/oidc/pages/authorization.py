@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,9 +14,10 @@ from core.errors import TooMany
 from core.forms import Posted
 from core.sessions import BrowserSession
 from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
-from idp.oidc import authorize, families, interactions, steps, tokens
+from idp.oidc import authorize, details, families, handles, interactions, steps, tokens
 from idp.oidc.authorize import Asked, Refused
 from idp.oidc.errors import InteractionOver
+from idp.oidc.handles import Handle
 from idp.oidc.interactions import Progress
 from idp.oidc.pages import sending
 from idp.oidc.steps import Choose, Consent, Issue, Login, Refuse, Step
@@ -133,11 +135,16 @@ def _issue(
     with database.writing() as db:
         if not sessions.hold(db, here):  # it was read a moment ago, and whoever ends it ends what hangs on it
             return None
+        try:
+            held = handles.hold(db, asked.client, here.subject, action=asked.action, grant_id=asked.grant_id)
+        except LookupError:  # it ended a moment ago
+            return None
         # Held until this commits: a withdrawal that comes next finds the family and ends it.
         if any(state != "ok" for state in grants.relied_on(db, step.grants).values()):
             return None
         if interaction and not interactions.finish(db, interaction):
             raise InteractionOver
+        consents = [grant_id for grant_id, _version in step.grants]
         family = families.begin(
             db,
             asked.client,
@@ -146,9 +153,28 @@ def _issue(
             attributes=asked.attributes | asked.beyond,
             resources=asked.resources,
             nonce=asked.nonce,
-            grants=[grant_id for grant_id, _version in step.grants],
+            grants=consents,
+            details=details.stored(asked.details),
+            grant_id=_handle(db, held, asked, step, here, consents),
         )
         return tokens.issue_code(db, family, redirect_uri=asked.redirect_uri, challenge=asked.challenge)
+
+
+def _handle(
+    db: Session,
+    held: Handle | None,
+    asked: Asked,
+    step: Issue,
+    here: BrowserSession,
+    consents: list[str],
+) -> str | None:
+    """Return the client's handle on what was agreed, made or changed as it asked; a public client has none."""
+    if asked.client.is_public or not (consents or asked.action):
+        return None
+    scopes = step.scopes
+    return handles.settle(
+        db, held, asked.client, here.subject, action=asked.action, scopes=scopes, consents=consents
+    )
 
 
 def _finish(database: Database, interaction: str) -> None:

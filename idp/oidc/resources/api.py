@@ -1,4 +1,4 @@
-"""Reads, citizen IDs, receipts, consent records and disputes, for agencies' systems with a token of their own."""
+"""Reads, citizen IDs, grants, receipts, consent records, disputes: for agencies' systems with their own token."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from core.database import Database
 from core.web import Db
 from idp.oidc import bearer
 from idp.oidc.bearer import Denied
-from idp.oidc.resources import disputing, papers, reads
+from idp.oidc.resources import disputing, grants, papers, reads
 from idp.oidc.resources.reads import Caller
 
 router = APIRouter()
@@ -79,6 +79,27 @@ def answer_dispute(request: Request, database: Db, content: Content, number: str
     return _answer(request, database, given, scope=disputing.SCOPE)
 
 
+@router.get("/grants/{grant_id}")
+def query_grant(request: Request, database: Db, grant_id: str) -> Response:
+    """Say what a grant covers, to the client that it was issued to (Grant Management for OAuth 2.0, 6.4)."""
+    token = bearer.given(request.headers.getlist("authorization"))
+    found = token if isinstance(token, Denied) else grants.query(database, token, grant_id)
+    return _denied(found) if isinstance(found, Denied) else JSONResponse(found, headers=NO_STORE)
+
+
+@router.delete("/grants/{grant_id}")
+def revoke_grant(request: Request, database: Db, grant_id: str) -> Response:
+    """End a grant at the wish of the client that it was issued to (Grant Management for OAuth 2.0, 6.5)."""
+    token = bearer.given(request.headers.getlist("authorization"))
+    refused = token if isinstance(token, Denied) else grants.revoke(database, token, grant_id)
+    return _denied(refused) if refused else Response(status_code=204, headers=NO_STORE)
+
+
+def _denied(refused: Denied) -> Response:
+    headers = {**NO_STORE, "WWW-Authenticate": refused.challenge}
+    return JSONResponse(refused.body, status_code=refused.code, headers=headers)
+
+
 def _answer(
     request: Request,
     database: Database,
@@ -90,6 +111,5 @@ def _answer(
     token = bearer.given(request.headers.getlist("authorization"))
     who = token if isinstance(token, Denied) else reads.caller(database, token, scope=scope)
     if isinstance(who, Denied):
-        headers = {**NO_STORE, "WWW-Authenticate": who.challenge}
-        return JSONResponse(who.body, status_code=who.code, headers=headers)
+        return _denied(who)
     return JSONResponse(respond(database, who), headers=NO_STORE, media_type=media_type)

@@ -1,7 +1,7 @@
 """A house with keys, a sealer and an opened ledger, on each engine."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from consent.ledger import logs, openings, signer
 from consent.ledger.sequencer import Sequencer
+from consent.uses import Held
 from core.database import Database
 from keys.custody import FolderCustody
 from keys.ring import Keyring
@@ -29,9 +30,9 @@ class Sealer:
 class Grants(dict[tuple[str, int], str]):
     """The state of grants as the sequencer asks for it; unknown ones are over."""
 
-    def relied_on(self, db: Session, pairs: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+    def relied_on(self, db: Session, pairs: Sequence[tuple[str, int]]) -> Held:
         """Answer for each pair."""
-        return {pair: self.get(pair, "ended") for pair in pairs}
+        return Held({pair: self.get(pair, "ended") for pair in pairs})
 
 
 Furnish = Callable[[Database], Sequencer]

@@ -17,6 +17,7 @@ from consent.ledger import entries, fsck, logs, signer, subjects, tree
 from consent.ledger.errors import LedgerBusy, LedgerMismatch, RequestReused
 from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
 from consent.ledger.tables import entry, head, request
+from consent.uses import Held
 from core import clock, events
 from core.database import Database, Parts
 from core.events import Actor, waiting
@@ -428,7 +429,7 @@ def test_several_processes_write_one_ledger(database: Database, ledger: Sequence
 def test_a_dead_sequencer_releases_nothing(database: Database, ledger: Sequencer) -> None:
     """If the sequencer's thread dies of a fault, whoever waits is told, and the process is not ready."""
 
-    def broken(_db: Session, _pairs: object) -> dict[tuple[str, int], str]:
+    def broken(_db: Session, _pairs: object) -> Held:
         raise ZeroDivisionError
 
     faulty = Sequencer(database, check_grants=broken)
