@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from admin.errors import ApprovalOver, ApprovalUnknown, NotYourRole, SecondPersonNeeded
 from admin.events import ApprovalAsked, ApprovalDecided
 from admin.permissions import Official, of
-from consent import importing
+from consent import endings, importing
 from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
@@ -183,6 +183,16 @@ def _forget_invited(db: Session, subject: Mapping[str, Any], actor: Actor) -> No
     accounts.suspend(db, accounts.read(db, subject["staff"]), actor=actor)
 
 
+def _invalidate_grant(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    endings.invalidate(db, subject["grant"], why=subject["why"], actor=actor)
+    return ""
+
+
+def _invalidate_purpose(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    endings.invalidate_all(db, subject["purpose"], why=subject["why"], actor=actor)
+    return ""
+
+
 def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     importing.load(db, {"purposes": [dict(subject)]}, actor=actor)
     return ""
@@ -204,4 +214,6 @@ DEEDS: dict[str, Deed] = {
     "erase-history": Deed("history-erase", _erase),
     "invite-staff": Deed("staff-manage", _invite, drop=_forget_invited),
     "publish-purpose": Deed("purposes-publish", _publish),
+    "invalidate-grant": Deed("grants-invalidate", _invalidate_grant),
+    "invalidate-purpose": Deed("grants-invalidate", _invalidate_purpose),
 }

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin import agencies as agencies_room
-from admin import approvals, approving, audit, desk, erasures, people, registry, staff
+from admin import approvals, approving, audit, desk, erasures, invalidating, people, registry, staff
 from admin import disputes as disputes_room
 from admin import keys as keys_room
 from admin.frame import show
@@ -77,6 +77,7 @@ for room in (
     desk,
     disputes_room,
     erasures,
+    invalidating,
     keys_room,
     people,
     registry,

@@ -21,6 +21,7 @@ ROLES: dict[str, frozenset[str]] = {
         "staff-read",
         "staff-manage",
         "purposes-publish",
+        "grants-invalidate",
         "keys-read",
         "ledger-read",
         "log-read",
@@ -35,6 +36,7 @@ ROLES: dict[str, frozenset[str]] = {
         "purposes-publish",
         "erasures-read",
         "history-erase",
+        "grants-invalidate",
     },
     "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read", "erasures-read"},
     "auditor": EVERYBODY
@@ -100,6 +102,7 @@ def needs(permission: str) -> Callable[[Db, StaffMember], Official]:
 AtWork = Annotated[Official, Depends(needs("console"))]
 ReadsAgencies = Annotated[Official, Depends(needs("agencies-read"))]
 PublishesPurposes = Annotated[Official, Depends(needs("purposes-publish"))]
+InvalidatesGrants = Annotated[Official, Depends(needs("grants-invalidate"))]
 ReadsSources = Annotated[Official, Depends(needs("sources-read"))]
 WorksQuarantine = Annotated[Official, Depends(needs("quarantine-work"))]
 UnmasksRecords = Annotated[Official, Depends(needs("record-unmask"))]

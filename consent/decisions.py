@@ -44,10 +44,7 @@ def decide(
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
     shown = frozenset(current.names if asked is None else asked) & frozenset(current.names)
     said = frozenset(allowed)
-    if current.by_law or not said or not said <= shown:
-        raise NotAsked(detail=current.id)
-    if not current.required & shown <= said:
-        raise RequiredMissing(detail=current.id)
+    _check_said(current, shown, said)
     before = _hold_live(db, citizen, current.id)
     same_text = before is not None and before.purpose_version == current.version
     stays = before if same_text and not exact else None
@@ -81,6 +78,13 @@ def decide(
     holding.keep(db, after, before)
     record(db, _given(after), actor=actor, about=[citizen])
     return after
+
+
+def _check_said(purpose: Purpose, shown: frozenset[str], said: frozenset[str]) -> None:
+    if purpose.by_law or not said or not said <= shown:
+        raise NotAsked(detail=purpose.id)
+    if not purpose.required & shown <= said:
+        raise RequiredMissing(detail=purpose.id)
 
 
 def until(purpose: Purpose, allowance: Allowance, at: datetime) -> datetime:

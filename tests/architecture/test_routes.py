@@ -46,6 +46,7 @@ OPEN = {
     "/attributes/read/batch": "an access token (RFC 6750)",
     "/citizens/resolve": "an access token (RFC 6750)",
     "/receipts/{event_id}": "the client's own bearer token",
+    "/grants/{grant_id}": "an access token (RFC 6750)",
     "/grants/{grant_id}/receipts": "the client's own bearer token",
     "/grants/{grant_id}/record": "the client's own bearer token",
     "/ledger/receipt-keys": "public keys",
@@ -71,7 +72,7 @@ OPEN = {
 NO_FORM_TOKEN = {
     "/token", "/introspect", "/revoke", "/register", "/userinfo", "/authorize", "/end-session",
     "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/disputes/{number}/answer", "/registry/events",
-    "/login/passkey/verify",
+    "/login/passkey/verify", "/grants/{grant_id}",
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",
 }  # fmt: skip
 GUARDS = {web._citizen, web._staff}

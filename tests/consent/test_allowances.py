@@ -121,13 +121,11 @@ def test_what_fits_never_reads_more(outer: Allowance, inner: Allowance, hours: l
 def test_no_window_ever_holds_more_reads_than_it_may(limits: Allowance, minutes: list[int]) -> None:
     """However reads come, there are never too many, in all or in a window; a clock set back begins none anew."""
     at, uses, made = datetime(2026, 12, 27, tzinfo=UTC), Uses(), list[datetime]()
-    latest = at
     for step in minutes:
         at += timedelta(minutes=step)
         if not uses.refusal(limits, at):
             uses.count(limits, at)
-            latest = max(latest, at)
-            made.append(latest)
+            made.append(max(made[-1], at) if made else at)
     assert limits.reads is None or len(made) <= limits.reads
     assert limits.first is None or all(
         one >= datetime.combine(limits.first, one.timetz().min, UTC) for one in made

@@ -8,7 +8,7 @@ from alembic import op
 import core.database
 
 revision: str = "0004"
-down_revision: str | None = "0007"
+down_revision: str | None = "0010"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
