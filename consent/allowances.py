@@ -96,8 +96,11 @@ class Allowance:
         longer = {"day": EVERY, "week": ("week",), "month": ("month", "year"), "year": ("year",)}
         return self.every in longer[within.every]
 
-    def phrases(self) -> tuple[str, ...]:
-        """Return its limits in words, each the rest of "It may read this …"; none if it is standing."""
+    def phrases(self, *, with_last: bool = False) -> tuple[str, ...]:
+        """Return its limits in words, each the rest of "It may read this …"; none if it is standing.
+
+        The last day is left out unless it is asked for: of a permission it is said until when it counts.
+        """
         found: list[str] = []
         if self.reads == 1:
             found.append(str(_("only once")))
@@ -108,7 +111,7 @@ class Allowance:
             found.append(str(once if self.per_reads == 1 else often.format(reads=self.per_reads)))
         if self.first is not None:
             found.append(str(_("not before {day}").format(day=showing.day(self.first.isoformat()))))
-        if self.last is not None:
+        if self.last is not None and with_last:
             found.append(str(_("not after {day}").format(day=showing.day(self.last.isoformat()))))
         return tuple(found)
 

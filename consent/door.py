@@ -341,7 +341,7 @@ def reads_are_left(found: Situation, *, repeats: bool = True) -> NotReleased | N
 
     What is decided here is only what needs no counting; the entry's own transaction has the last word.
     """
-    if found.grant is None or not found.ask.attributes:
+    if found.grant is None or not found.names:
         return None
     rule = found.grant.uses.refusal(found.grant.allowance, clock.now())
     return ended(rule) if rule and not (repeats and found.may_repeat) else None

@@ -364,8 +364,7 @@ def _decide(
 
 
 def _ended(name: str) -> str:
-    kind, beside, _id = name.partition(":")
-    return f"{kind}-ended" if beside else GRANT_ENDED
+    return f"{name.partition(':')[0]}-ended" if ":" in name else GRANT_ENDED
 
 
 def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:

@@ -269,6 +269,19 @@ def test_a_notice_waits_until_it_is_acknowledged(nation: Database) -> None:
         assert outbox.backlog(db).waiting == 1
 
 
+def test_a_one_time_permission_is_read_once(nation: Database) -> None:
+    """Who allowed one read has allowed one: the next is refused by a rule of its own, and both are on record."""
+    with nation.writing() as db:
+        country.publish(db, country.purpose(limits={"once": True}))
+    allow(nation, "given_name")
+    assert isinstance(disclosure.release(nation, ask("given_name")), Released)
+    again = disclosure.release(nation, ask("given_name"))
+    assert isinstance(again, NotReleased)
+    assert again.rule == "grant-used-up"
+    said = [one["data"]["outcome"] for one in country.history(nation) if one["kind"] == "disclosed"]
+    assert said == ["released", "refused"]
+
+
 # 4. Nobody invisible
 
 
