@@ -363,4 +363,4 @@ def test_every_recorded_event_reaches_the_ledger(nation: Database) -> None:
     with nation.writing() as db:
         decisions.withdraw(db, given, actor=ME)
     kinds = [facts["kind"] for facts in country.history(nation)]
-    assert kinds == ["grant-given"] * 4 + ["grant-withdrawn"]
+    assert kinds == ["grant-given"] + ["grant-extended"] * 3 + ["grant-withdrawn"]
