@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +35,7 @@ from core.events import Actor, record
 from keys.errors import Shredded
 
 CHUNK = 2000
+MOST_CITIZENS = 50  # told of in one transaction, so that no release waits long behind it
 MOST_LINES = 10
 MOST_WATCHED = 50
 CHANGES_A_DAY = 20  # each one is mailed
@@ -135,7 +137,7 @@ def erase(db: Session, citizen: str) -> None:
 
 
 def watch(database: Database, tell: Tell) -> int:
-    """Look through what joined the ledger since the last time; returns how many entries were looked at.
+    """Look through what joined the ledger since the last time; returns how many leaves.
 
     It runs after the entries are durable, so nothing that is released waits for it. Whoever moves the
     position on is the one who tells, in the same transaction: nobody is told twice, or not at all. The first
@@ -146,29 +148,33 @@ def watch(database: Database, tell: Tell) -> int:
         new = [log for log in logs.listing(db) if log.size > positions.get(log.number, 0)]
         log = new[0].number if new else 0
         rows = _after(db, log, positions.get(log, 0)) if new and positions else ()
-        found = _wanted(db, [row for row in rows if row.label is not None])
+        found, end = _wanted(db, rows)
     if not new:
         return 0
     with database.writing() as db:
         if not positions:
             for one in new:
                 _moved(db, one.number, None, one.size)
-        elif _moved(db, log, positions.get(log), rows[-1].leaf_index + 1):
+        elif _moved(db, log, positions.get(log), end):
             for citizen, looks in found.items():
                 _notice(db, citizen, looks, tell)
-    return len(rows)
+    return int(end - positions.get(log, 0))
 
 
 def sum_up(database: Database, tell: Tell) -> int:
     """For each day that is over, send one summary of the looks that were kept back; returns how many."""
-    with database.writing() as db:
-        today = _today(db)
-        over = delete(alert_day).where(alert_day.c.day < today)
-        rows = db.execute(over.returning(alert_day.c.citizen, alert_day.c.held)).all()
-        kept = [row for row in rows if row.held]
-        for row in kept:
-            tell(db, Alert(row.citizen, more=row.held))
-    return len(kept)
+    told, more = 0, True
+    while more:
+        with database.writing() as db:
+            days = select(alert_day.c.citizen, alert_day.c.day).where(alert_day.c.day < _today(db))
+            over = [tuple(row) for row in db.execute(days.limit(MOST_CITIZENS))]
+            gone = delete(alert_day).where(tuple_(alert_day.c.citizen, alert_day.c.day).in_(over))
+            rows = db.execute(gone.returning(alert_day.c.citizen, alert_day.c.held)).all() if over else ()
+            kept = [row for row in rows if row.held]
+            for row in kept:
+                tell(db, Alert(row.citizen, more=row.held))
+        told, more = told + len(kept), bool(over)
+    return told
 
 
 def in_office_hours(at: datetime, *, zone: str, hours: tuple[int, int], days: Sequence[int]) -> bool:
@@ -199,12 +205,14 @@ def _after(db: Session, log: int, position: int) -> Sequence[Row[*tuple[Any, ...
     ).all()
 
 
-def _wanted(db: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, list[Look]]:
+def _wanted(db: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[dict[str, list[Look]], int]:
+    """Return the looks to tell of by citizen, and up to which leaf these are all of them."""
     kinds = set(words.kinds("reads"))
-    looks = [row for row in rows if row.kind in kinds and row.outcome == "released"]
+    looks = [row for row in rows if row.label is not None and row.kind in kinds and row.outcome == "released"]
     found: dict[str, list[Look]] = {}
+    end = rows[-1].leaf_index + 1 if rows else 0
     if not looks:
-        return found
+        return found, end
     labels = {row.label for row in looks}
     owners = {
         row.label: row.chain
@@ -223,8 +231,10 @@ def _wanted(db: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, lis
             continue
         at = _at(db, owner, row)
         if at is not None and (by_column or not _in_hours(db, at)):
+            if owner not in found and len(found) == MOST_CITIZENS:
+                return found, row.leaf_index
             found.setdefault(owner, []).append(Look(row.agency, at))
-    return found
+    return found, end
 
 
 def _by_columns(row: Any, mine: Choice, firsts: Mapping[tuple[bytes, str], tuple[int, int]]) -> bool:

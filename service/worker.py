@@ -23,7 +23,7 @@ from registry_sync import inbox
 
 log = structlog.get_logger("erti.worker")
 TICK_SECONDS = 0.25
-CHUNKS_AT_ONCE = 5
+CHUNKS_AT_ONCE = 20
 
 
 @dataclass
@@ -65,7 +65,7 @@ def _expire(database: Database) -> None:
 def _watch(database: Database) -> None:
     # What came meanwhile is done at once; what comes in faster than that waits for the next turn.
     for _chunk in range(CHUNKS_AT_ONCE):
-        if alerts.watch(database, notify.alert) < alerts.CHUNK:
+        if not alerts.watch(database, notify.alert):
             break
 
 

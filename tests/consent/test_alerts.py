@@ -20,6 +20,7 @@ from core import clock
 from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, record
+from registry_sync import people
 from registry_sync.events import CitizenErased
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME, OTHER, allow, ask
@@ -272,3 +273,23 @@ def test_what_the_law_withholds_is_told_to_nobody(open_door: Database, mail: Mai
     assert mail.kept == []
     with open_door.reading() as db:
         assert db.execute(select(alerts.alert_position)).all() == before
+
+
+def test_many_citizens_are_told_in_several_steps(
+    open_door: Database, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transaction tells more than so many citizens, and none is left out or told twice."""
+    monkeypatch.setattr(alerts, "MOST_CITIZENS", 2)
+    citizens = [people.new_citizen_id() for _one in range(5)]
+    with open_door.writing() as db:
+        for citizen in citizens:
+            country.be_born(db, citizen)
+    for citizen in [*citizens, *citizens[:2]]:
+        by_law(open_door, citizen=citizen)
+    assert open_door.parts.sequencer.drain()
+    told: list[str] = []
+    while alerts.watch(open_door, mail):
+        assert len(mail.kept) <= 2
+        told += [alert.citizen for alert in mail.kept for _look in alert.looks]
+        mail.kept.clear()
+    assert sorted(told) == sorted([*citizens, *citizens[:2]])
