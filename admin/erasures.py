@@ -91,7 +91,7 @@ def _page(
         "erasures.html",
         section="erasures",
         status=400 if errors else 200,
-        erasures=[(one, erased.basis(one.basis), erased.standing(one)) for one in found],
+        erasures=[(one, erased.standing(one, database.parts.settings.time_zone)) for one in found],
         waits=waits,
         errors=errors,
         typed={name: typed.get(name, "") for name in FIELDS},

@@ -286,7 +286,7 @@ def _spoken(db: Session, citizen: str, rows: Sequence[Row[*tuple[Any, ...]]]) ->
     for row in rows:
         facts = _opened(db, citizen, row)
         if facts is None:
-            said = erased.said(gone.get(row.erasure or ""))
+            said = erased.said(gone.get(row.erasure or ""), parts(db).settings.time_zone)
             yield HistoryEntry(
                 log=row.log,
                 index=row.leaf_index,

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import erased, history, showing
+from consent import erased, history
 from consent.assurance import LEVELS, enough
 from consent.ledger import erasure
 from core import clock, pages
@@ -21,15 +21,15 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
     """Show each year that can be read, from when it may be erased, and every erasure so far."""
     with database.reading() as db:
         years, done = erasure.years(db, me.subject), erasure.of(db, me.subject)
-    at = clock.now()
+    at, zone = clock.now(), database.parts.settings.time_zone
     waits = {one.year for one in done if one.erased_at is None}
     return pages.render(
         request,
         "consent/erasing.html",
         section="history",
         years=[(one, one.free_from <= at and one.year not in waits, one.year in waits) for one in years],
-        done=[(one, erased.basis(one.basis), erased.standing(one)) for one in done],
-        day=lambda moment: showing.day(moment.date().isoformat()),
+        done=[(one, erased.basis(one.basis), erased.standing(one, zone)) for one in done],
+        day=lambda moment: erased.day(moment, zone),
     )
 
 
