@@ -1,6 +1,8 @@
 """Erased for good: what a tool with every key and every file that is left can and cannot read."""
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +62,26 @@ class Store:
         return forensics.recovered(where, self.keys, [CITIZEN, OTHER], marker, known)[0]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL server of its own, in whose log nobody else writes."""
+    with tempfile.TemporaryDirectory(prefix="erti-postgres-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder) / "data")
+        yield server
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the address of a fresh database, on PostgreSQL in the server of its own."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite").fresh(tmp_path / "erti.db")
+    else:
+        with request.getfixturevalue("server").fresh() as url:
+            yield url
+
+
 @pytest.fixture
 def store(house: Database, tmp_path: Path, request: pytest.FixtureRequest) -> Store:
     """Some entries of two citizens, one of them with the marker; tiles and a checkpoint; and a backup of all of it."""
@@ -74,8 +96,7 @@ def store(house: Database, tmp_path: Path, request: pytest.FixtureRequest) -> St
     if house.is_sqlite:
         live = tuple(tmp_path / name for name in ("erti.db", "erti.db-wal", "erti.db-shm"))
     else:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        live = postgres.files(house.url)
+        live = request.getfixturevalue("server").files(house.url)
     found = Store(house, (*live, tmp_path / "ledger"), tmp_path / "backup")
     found.back_up()
     return found
@@ -136,6 +157,7 @@ def leave_the_epoch(database: Database) -> None:
         epochs.destroy(db, number - 1, actor=SYSTEM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", [False, True], ids=["year", "entry"])
 def test_after_finality_nothing_opens_what_was_erased(
     store: Store, single: bool, capfd: pytest.CaptureFixture[str]
