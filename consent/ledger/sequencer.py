@@ -36,6 +36,7 @@ __all__ = ["Disclosure", "Integrated", "Refused", "Repeated", "Sequencer", "Tick
 
 MOST_IN_BATCH = 256
 MOST_WAITING_IN_BATCH = 500
+LEAST_BULK_IN_BATCH = 64
 MOST_QUEUED = 4096
 IDLE_SECONDS = 0.075
 LOCKED_SECONDS = 0.01
@@ -92,6 +93,7 @@ class Sequencer:
         self._check_grants = check_grants
         self._labels = Labels(database.parts)
         self._queue: deque[Ticket] = deque()
+        self._bulk: deque[Ticket] = deque()
         self._bell = threading.Condition()
         self._rung = False
         self._stopping = False
@@ -145,7 +147,7 @@ class Sequencer:
         return ticket
 
     def submit_all(self, disclosures: Sequence[Disclosure]) -> list[Ticket]:
-        """Queue many disclosures at once, all or none. They leave half of the queue to single ones.
+        """Queue many disclosures at once, all or none. Single ones go before them, and leave them a part of each batch.
 
         Raises as `submit` does.
         """
@@ -153,17 +155,18 @@ class Sequencer:
             raise RuntimeError("a read is never released while a write transaction is open in this thread")
         tickets = [Ticket(Item.of(disclosure), self) for disclosure in disclosures]
         with self._bell:
-            if len(self._queue) + len(tickets) > MOST_QUEUED // 2 or self._stopping:
-                raise LedgerBusy(overload=True, detail="queue half full")
-            self._queue.extend(tickets)
+            if len(self._bulk) + len(tickets) > MOST_QUEUED or self._stopping:
+                raise LedgerBusy(overload=True, detail="queue full")
+            self._bulk.extend(tickets)
             self._bell.notify_all()
         return tickets
 
     def give_up(self, ticket: Ticket) -> None:
         """Take a ticket whose time is over out of the queue, or make sure its outcome releases nothing."""
         with self._bell:
-            if ticket.state == _QUEUED and ticket in self._queue:
-                self._queue.remove(ticket)
+            for queue in (self._queue, self._bulk):
+                if ticket.state == _QUEUED and ticket in queue:
+                    queue.remove(ticket)
             if ticket.state != _DONE:
                 ticket.state = _GIVEN_UP
 
@@ -219,8 +222,9 @@ class Sequencer:
         finally:
             with self._bell:
                 self._stopping = True
-                left = list(self._queue)
+                left = [*self._queue, *self._bulk]
                 self._queue.clear()
+                self._bulk.clear()
             for ticket in left:
                 ticket.settle(None)
 
@@ -238,19 +242,22 @@ class Sequencer:
                 log.warning("waiting events not taken", error=type(error).__name__, detail=str(error)[:200])
                 time.sleep(IDLE_SECONDS)
             self._rung |= done == MOST_WAITING_IN_BATCH
-        return not self._stopping or bool(tickets) or bool(done) or bool(self._queue)
+        return not self._stopping or bool(tickets) or bool(done) or bool(self._queue) or bool(self._bulk)
 
     def _next(self) -> list[Ticket]:
         """The next batch: what was queued while the last one was written, or within the gathering time."""
         with self._bell:
-            if not self._queue and not self._rung and not self._stopping:
+            if not self._queue and not self._bulk and not self._rung and not self._stopping:
                 self._bell.wait(max(self._peek_at - time.monotonic(), 0.001))
-            while self._queue and len(self._queue) < MOST_IN_BATCH and not self._stopping:
+            while self._queue and len(self._queue) + len(self._bulk) < MOST_IN_BATCH and not self._stopping:
                 left = self._queue[0].queued_at + self._gather - time.monotonic()
                 if left <= 0:
                     break
                 self._bell.wait(left)
-            tickets = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_BATCH))]
+            single = MOST_IN_BATCH - min(len(self._bulk), LEAST_BULK_IN_BATCH)
+            tickets = [self._queue.popleft() for _ in range(min(len(self._queue), single))]
+            room = MOST_IN_BATCH - len(tickets)
+            tickets += [self._bulk.popleft() for _ in range(min(len(self._bulk), room))]
             for ticket in tickets:
                 ticket.state = _TAKEN
         return tickets

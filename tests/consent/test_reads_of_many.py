@@ -7,7 +7,9 @@ import pytest
 from consent import decisions, disclosure
 from consent.disclosure import NotReleased, Released
 from consent.errors import AskMalformed, RefusedTooOften
+from consent.events import StaffLooked
 from consent.ledger.errors import LedgerBusy, RequestReused
+from consent.ledger.sequencer import Disclosure
 from core import limits
 from core.database import Database
 from core.events import Actor
@@ -189,3 +191,20 @@ def test_each_channel_is_named(open_door: Database) -> None:
     ):
         assert isinstance(disclosure.release(open_door, ask("given_name", **changes)), Released)
         assert country.last(open_door)["channel"] == channel
+
+
+def test_a_single_read_does_not_wait_for_a_thousand(open_door: Database) -> None:
+    """A single read that comes while a thousand wait goes before those that are not yet taken, and all are made."""
+    event = StaffLooked(
+        staff="s-1", office="o", reason="r", attributes=("name",), request_id="r", outcome="released"
+    )
+
+    def look() -> Disclosure:
+        return Disclosure(event=event, about=[CITIZEN], actor=Actor("staff", "s-1"))
+
+    sequencer = open_door.parts.sequencer
+    waiting = sequencer.submit_all([look() for _number in range(1000)])
+    single = sequencer.submit(look()).wait(30)
+    many = [ticket.wait(30) for ticket in waiting]
+    assert single.index < many[-1].index
+    assert len({one.index for one in many} | {single.index}) == 1001
