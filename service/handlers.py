@@ -3,7 +3,14 @@
 from sqlalchemy.orm import Session
 
 from consent import alerts, disputes, endings, mandates, unmatched
-from consent.events import AlertsChanged, DisputeAnswered, DisputeOverdue, GrantEnded, GrantWithdrawn
+from consent.events import (
+    AlertsChanged,
+    DisputeAnswered,
+    DisputeOverdue,
+    GrantEnded,
+    GrantGiven,
+    GrantWithdrawn,
+)
 from core import sessions
 from core.events import Actor, Handlers
 from idp import accounts, notify
@@ -113,6 +120,7 @@ HANDLERS: Handlers = {
     AccountClosed: [telling.account_closed, account_takes_its_tokens],
     PasskeyCloneSuspected: [telling.passkey_copied],
     AccountActivated: [a_new_letter_starts_over],
+    GrantGiven: [telling.given_anew],
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],
     RecordMatched: [unmatched.tell],

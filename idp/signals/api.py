@@ -46,6 +46,7 @@ def create(request: Request, database: Db, content: Content) -> Response:
         return denied(who)
     wish = bodies.read(content, Wish)
     with database.writing() as db:
+        streams.pace(db, who.client_id)
         made = streams.document(db, streams.create(db, who, wish, actor=_actor(who)))
     return _json(made, status=201)
 
@@ -82,6 +83,7 @@ def remove(request: Request, database: Db, stream_id: str = "") -> Response:
     if isinstance(who, Denied):
         return denied(who)
     with database.writing() as db:
+        streams.pace(db, who.client_id)
         found = streams.read(db, who.client_id, stream_id)
         outbox.drop(db, found)
         streams.remove(db, found, actor=_actor(who))
@@ -107,6 +109,7 @@ def set_status(request: Request, database: Db, content: Content) -> Response:
         return denied(who)
     wish = bodies.read(content, Status)
     with database.writing() as db:
+        streams.pace(db, who.client_id)
         found = streams.read(db, who.client_id, wish.stream_id)
         after = streams.set_status(db, found, wish.status, wish.reason, actor=_actor(who))
         if not after.keeps:
@@ -178,6 +181,7 @@ def _changed(request: Request, database: Database, content: bytes, *, replaced: 
         return denied(who)
     wish = bodies.read(content, Wish)
     with database.writing() as db:
+        streams.pace(db, who.client_id)
         after = streams.document(db, streams.change(db, who, wish, replaced=replaced, actor=_actor(who)))
     return _json(after)
 

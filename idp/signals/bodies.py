@@ -10,7 +10,7 @@ from idp.signals.errors import StreamRefused
 
 LONGEST_URI = 2000
 MOST_EVENTS = 100
-MOST_ACKS = 1000
+MOST_ACKS, MOST_ERRORS = 1000, 100
 Uri = Annotated[str, Meta(min_length=1, max_length=LONGEST_URI)]
 Text = Annotated[str, Meta(max_length=1000)]
 StreamId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -86,7 +86,7 @@ class Poll(msgspec.Struct, frozen=True, rename="camel"):
     max_events: Annotated[int, Meta(ge=0)] | None = None
     return_immediately: bool = False
     ack: Annotated[list[Jti], Meta(max_length=MOST_ACKS)] = []
-    set_errs: Annotated[dict[Jti, SetError], Meta(max_length=MOST_ACKS)] = {}
+    set_errs: Annotated[dict[Jti, SetError], Meta(max_length=MOST_ERRORS)] = {}
 
 
 Body = TypeVar("Body", Wish, Status, AboutSubject, Verify, Poll)

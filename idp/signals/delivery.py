@@ -64,9 +64,13 @@ class Courier:
         """Take what is due into service without waiting for it; returns how many streams were taken."""
         taken = 0
         while self._free.acquire(blocking=False):
-            lease = _take(database)
+            lease = None
+            try:
+                lease = _take(database)
+            finally:
+                if lease is None:
+                    self._free.release()
             if lease is None:
-                self._free.release()
                 break
             self._pool.submit(self._serve, database, lease)
             taken += 1

@@ -25,6 +25,13 @@ class StreamRefused(Invalid):
     text = _("The request is not what this endpoint takes. See the documentation of event streams.")
 
 
+class ChangedTooOften(TooMany):
+    """A client changes its stream all the time."""
+
+    code = "stream-changed-too-often"
+    text = _("Your event stream was changed too often. Wait a little.")
+
+
 class VerifiedJustNow(TooMany):
     """Verification events come no faster than `min_verification_interval`."""
 

@@ -12,14 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from consent import agencies
-from core import clock, outbound
+from core import clock, limits, outbound
 from core.database import parts
 from core.events import Actor, record
+from core.outbound import CallRefused
 from idp.oidc import clients
 from idp.oidc.clients import Client
 from idp.signals import bodies, vocabulary
 from idp.signals.bodies import Delivery, Wish
-from idp.signals.errors import StreamExists, StreamRefused, StreamUnknown, VerifiedJustNow
+from idp.signals.errors import ChangedTooOften, StreamExists, StreamRefused, StreamUnknown, VerifiedJustNow
 from idp.signals.events import StreamPut
 from idp.signals.tables import silence
 from idp.signals.tables import stream as table
@@ -31,6 +32,7 @@ SCOPE = "signals"
 ENABLED, PAUSED, DISABLED = "enabled", "paused", "disabled"
 STATUSES = (ENABLED, PAUSED, DISABLED)
 VERIFICATION_SECONDS = 30
+MOST_CHANGES, CHANGES_SECONDS = 30, 60
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = tuple(
     table.c[name]
@@ -89,7 +91,7 @@ def reaching(
 def create(db: Session, client: Client, wish: Wish, *, actor: Actor) -> Stream:
     """Make a client's stream. Without a delivery method it is polled (SSF 1.0, 8.1.1.1).
 
-    Raises StreamExists, StreamRefused, and CallRefused for an endpoint that cannot be called.
+    Raises StreamExists, StreamRefused.
     """
     if wish.stream_id is not None:
         raise _refused("stream_id is given by the transmitter")
@@ -125,7 +127,7 @@ def change(db: Session, client: Client, wish: Wish, *, replaced: bool, actor: Ac
     """Change a stream: what is given (PATCH), or all that is the receiver's (PUT; SSF 1.0, 8.1.1.3 and 8.1.1.4).
 
     An authorization header that is not given stays as long as the endpoint stays; it is never shown again.
-    Raises StreamUnknown, StreamRefused, CallRefused.
+    Raises StreamUnknown, StreamRefused.
     """
     if wish.stream_id is None:
         raise _refused("stream_id is missing")
@@ -150,6 +152,13 @@ def remove(db: Session, found: Stream, *, actor: Actor) -> None:
     db.execute(delete(silence).where(silence.c.stream_id == found.stream_id))
     db.execute(delete(table).where(table.c.stream_id == found.stream_id))
     _announce(db, found, actor, state="deleted")
+
+
+def pace(db: Session, client_id: str) -> None:
+    """Count a client's change to its stream, each of which goes into the ledger; raises ChangedTooOften."""
+    wait = limits.hit(db, "signals.change", client_id, most=MOST_CHANGES, per_seconds=CHANGES_SECONDS)
+    if wait:
+        raise ChangedTooOften(retry_after=wait)
 
 
 def may_verify(db: Session, found: Stream) -> None:
@@ -208,7 +217,7 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> int:
     """Make or change the streams that a file of clients asks for; returns how many it names.
 
     A client's member `signals` is a stream's configuration: delivery, events_requested, description.
-    Raises StreamRefused, CallRefused, ClientUnknown.
+    Raises StreamRefused, ClientUnknown.
     """
     count = 0
     listed = document.get("clients") or []
@@ -285,7 +294,10 @@ def _delivery(db: Session, client: Client, before: Stream | None, wanted: Delive
         raise _refused("delivery.method is not one that is supported")
     if not wanted.endpoint_url or "#" in wanted.endpoint_url:
         raise _refused("delivery.endpoint_url is missing, or has a fragment")
-    outbound.check(parts(db).settings, wanted.endpoint_url)
+    try:
+        outbound.check(parts(db).settings, wanted.endpoint_url)
+    except CallRefused as error:
+        raise _refused("delivery.endpoint_url is not a public https address") from error
     values: dict[str, Any] = {"method": PUSH, "endpoint_url": wanted.endpoint_url}
     header = wanted.authorization_header
     if header:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import grants
-from consent.events import GrantEnded, GrantWithdrawn
+from consent.events import GrantEnded, GrantGiven, GrantWithdrawn
 from consent.grants import Grant
 from core import clock
 from core.events import Actor
@@ -40,6 +40,14 @@ def withdrawn(db: Session, event: GrantWithdrawn, _actor: Actor) -> None:
         _tell_of_grant(db, grant, vocabulary.CONSENT_ENDED, {"reason": WITHDRAWN})
     else:
         names = {"attributes_ended": list(event.attributes), "attributes_left": list(event.left)}
+        _tell_of_grant(db, grant, vocabulary.CONSENT_NARROWED, names)
+
+
+def given_anew(db: Session, event: GrantGiven, _actor: Actor) -> None:
+    """A citizen decided again on a permission that they had given, and left something out."""
+    grant = grants.find(db, event.grant)
+    if grant is not None and grant.version > 1 and event.left_out:
+        names = {"attributes_ended": list(event.left_out), "attributes_left": list(event.attributes)}
         _tell_of_grant(db, grant, vocabulary.CONSENT_NARROWED, names)
 
 

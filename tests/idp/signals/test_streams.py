@@ -143,8 +143,19 @@ def test_a_configuration_that_cannot_be_is_refused(api: Api, body: Any) -> None:
 def test_events_go_to_public_https_addresses_only(api: Api, url: str) -> None:
     """A stream cannot be pointed at our own network, or at an address in clear."""
     refused = api.call("POST", "/ssf/stream", {"delivery": {"method": PUSH, "endpoint_url": url}})
-    assert refused.status_code == 403
-    assert refused.json()["type"] == "urn:erti:problem:outbound-refused"
+    assert refused.status_code == 400
+    assert refused.json()["mistake"] == "delivery.endpoint_url is not a public https address"
+
+
+def test_a_stream_cannot_be_changed_all_the_time(api: Api) -> None:
+    """Each change goes into the ledger, so a client that makes many in a minute is told to wait."""
+    own = {"stream_id": api.made({})["stream_id"]}
+    answers = [
+        api.call("POST", "/ssf/status", {**own, "status": "paused" if turn % 2 else "enabled"}).status_code
+        for turn in range(streams.MOST_CHANGES + 1)
+    ]
+    assert set(answers) == {200, 429}
+    assert answers.count(429) >= 1
 
 
 def test_a_verification_comes_down_the_stream(provider: Provider, api: Api, receiver: Receiver) -> None:

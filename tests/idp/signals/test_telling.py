@@ -60,6 +60,16 @@ def test_a_narrowed_permission_is_told_by_names(provider: Provider, told: Any) -
     assert told(to.COMPANY) == []
 
 
+def test_a_new_decision_that_leaves_something_out_is_told(provider: Provider, told: Any) -> None:
+    """Who decides again and allows less than before stops that much, and the agency's systems learn it."""
+    provider.allow("given_name", "employer")
+    assert told() == []
+    provider.allow("given_name")
+    kind, body = said(told()[0])
+    assert (kind, body["attributes_left"]) == ("consent-narrowed", ["given_name"])
+    assert "employer" in body["attributes_ended"]
+
+
 def test_a_company_is_told_by_its_own_id(provider: Provider, told: Any) -> None:
     """A private company is told about the citizen by the ID that it knows; the citizen ID is not in the event."""
     provider.sign_in()
