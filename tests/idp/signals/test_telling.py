@@ -73,9 +73,9 @@ def test_a_new_decision_that_leaves_something_out_is_told(provider: Provider, to
 def test_a_company_is_told_by_its_own_id(provider: Provider, told: Any) -> None:
     """A private company is told about the citizen by the ID that it knows; the citizen ID is not in the event."""
     provider.sign_in()
-    provider.allow("given_name", purpose="mill-sign-in")
+    grant = provider.allow("given_name", purpose="mill-sign-in")
     sub = to.claims_of(provider.tokens(to.COMPANY)["id_token"])["sub"]
-    provider.withdraw(provider.allow("given_name", purpose="mill-sign-in"))
+    provider.withdraw(grant)
     (claims,) = told(to.COMPANY)
     assert claims["sub_id"] == {"format": "iss_sub", "iss": ISSUER, "sub": sub}
     assert CITIZEN not in str(claims)
