@@ -1,5 +1,6 @@
 """The only way out: HTTP calls that cannot be turned against our own network, and that end in time."""
 
+import functools
 import ipaddress
 import socket
 import ssl
@@ -64,9 +65,8 @@ def fetch(
         "Content-Length": str(len(content or b"")),
         **(headers or {}),
     }
-    context = ssl.create_default_context()
-    if settings.outbound_ca_file:
-        context.load_verify_locations(settings.outbound_ca_file)
+    extra = settings.outbound_ca_file
+    context = _context(str(extra), extra.stat().st_mtime_ns) if extra else _context("", 0)
     hurry = _Hurry(time.monotonic() + seconds)
     try:
         with (
@@ -98,6 +98,15 @@ def check(settings: Settings, url: str) -> None:
         return
     if not _public(str(literal)) and host not in settings.outbound_private_hosts:
         raise CallRefused(detail="private address")
+
+
+@functools.lru_cache(maxsize=4)
+def _context(ca_file: str, _changed: int) -> ssl.SSLContext:
+    # Reading the system's certificates costs more than the rest of a call.
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 class _Hurry(httpcore.SyncBackend):
