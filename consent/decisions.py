@@ -76,7 +76,7 @@ def decide(
         raise NotAsked(detail="its last day is over")
     _forget_declined(db, citizen, current.id)
     holding.keep(db, after, before)
-    record(db, _given(after), actor=actor, about=[citizen])
+    record(db, _given(after, before), actor=actor, about=[citizen])
     return after
 
 
@@ -224,7 +224,8 @@ def _forget_declined(db: Session, citizen: str, purpose: str) -> None:
     )
 
 
-def _given(grant: Grant) -> GrantGiven | GrantExtended:
+def _given(grant: Grant, before: Grant | None = None) -> GrantGiven | GrantExtended:
+    ended = tuple(sorted(before.attributes - grant.attributes)) if before else ()
     kind = GrantExtended if grant.state == "extended" else GrantGiven
     return kind(
         agency=grant.agency,
@@ -238,4 +239,5 @@ def _given(grant: Grant) -> GrantGiven | GrantExtended:
         language=grant.language,
         expires_at=grant.expires_at,
         limits=grant.allowance.document() or None,
+        ended=ended or None,
     )

@@ -36,7 +36,10 @@ class PurposePublished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantGiven(Event):
-    """A citizen allowed an agency to read attributes for a purpose, after reading a text in a language."""
+    """A citizen allowed an agency to read attributes for a purpose, after reading a text in a language.
+
+    `ended` names what an earlier decision allowed and this one does not.
+    """
 
     kind: ClassVar[str] = "grant-given"
     agency: str
@@ -52,6 +55,7 @@ class GrantGiven(Event):
     language: str
     expires_at: datetime
     limits: Mapping[str, Any] | None = None
+    ended: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

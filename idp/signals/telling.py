@@ -44,10 +44,10 @@ def withdrawn(db: Session, event: GrantWithdrawn, _actor: Actor) -> None:
 
 
 def given_anew(db: Session, event: GrantGiven, _actor: Actor) -> None:
-    """A citizen decided again on a permission that they had given, and left something out."""
-    grant = grants.find(db, event.grant)
-    if grant is not None and grant.version > 1 and event.left_out:
-        names = {"attributes_ended": list(event.left_out), "attributes_left": list(event.attributes)}
+    """A citizen decided again on a permission, and allowed less than before."""
+    grant = grants.find(db, event.grant) if event.ended else None
+    if grant is not None and event.ended:
+        names = {"attributes_ended": list(event.ended), "attributes_left": list(event.attributes)}
         _tell_of_grant(db, grant, vocabulary.CONSENT_NARROWED, names)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from consent import decisions
+from consent import decisions, endings
 from core import clock
 from core.database import Database
 from core.events import SYSTEM, Actor, record
@@ -65,9 +65,11 @@ def test_a_new_decision_that_leaves_something_out_is_told(provider: Provider, to
     provider.allow("given_name", "employer")
     assert told() == []
     provider.allow("given_name")
-    kind, body = said(told()[0])
+    provider.allow("given_name")
+    (claims,) = told()
+    kind, body = said(claims)
     assert (kind, body["attributes_left"]) == ("consent-narrowed", ["given_name"])
-    assert "employer" in body["attributes_ended"]
+    assert body["attributes_ended"] == ["employer"]
 
 
 def test_a_company_is_told_by_its_own_id(provider: Provider, told: Any) -> None:
@@ -207,8 +209,27 @@ def test_an_expired_permission_is_told(provider: Provider, told: Any) -> None:
     """What ends by itself is told as well, with that reason."""
     grant = provider.allow("given_name")
     with provider.database.writing() as db:
-        decisions._end(db, grant, state="expired", reason="expired", actor=SYSTEM)
+        endings.end(db, grant, state="expired", reason="expired", actor=SYSTEM)
     assert said(told()[0])[1]["reason"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "said_so"),
+    [
+        ("used-up", "used-up", "used-up"),
+        ("agency", "ended-by-agency", "ended-by-agency"),
+        ("invalidated", "invalidated", "invalidated"),
+        ("deceased", "ended", "ended"),
+    ],
+)
+def test_every_other_end_is_told(
+    provider: Provider, told: Any, reason: str, state: str, said_so: str
+) -> None:
+    """However a permission ends, its agency is told, and no more of the reason than is its business."""
+    grant = provider.allow("given_name")
+    with provider.database.writing() as db:
+        endings.end(db, grant, state=state, reason=reason, actor=SYSTEM)
+    assert said(told()[0])[1]["reason"] == said_so
 
 
 def test_streams_get_only_what_they_asked_for(provider: Provider, api: Api) -> None:
