@@ -13,7 +13,7 @@ from consent.ledger.citizen_map import CitizenMap
 from consent.ledger.logs import Log
 from consent.ledger.note import BadNote
 from consent.ledger.subjects import Chain, Labels
-from consent.ledger.tables import checkpoint, entry, map_leaf, node, request, subject
+from consent.ledger.tables import checkpoint, cosigned, entry, map_leaf, node, request, subject
 from core.database import Database, parts
 from keys.errors import BadSeal, Shredded
 
@@ -26,6 +26,7 @@ _ROWS = (
 )
 _SUBJECTS = select(subject).where(subject.c.log == bindparam("log"))
 _CHECKPOINTS = select(checkpoint).where(checkpoint.c.log == bindparam("log"))
+_COSIGNED = select(cosigned).where(cosigned.c.log == bindparam("log"))
 _NODES = select(node).where(node.c.log == bindparam("log"))
 _MAPPED = select(map_leaf.c.label, map_leaf.c.n, map_leaf.c.head).where(map_leaf.c.log == bindparam("log"))
 _REQUESTS = (
@@ -126,13 +127,21 @@ def _load(run: _Run) -> None:
     run.names = {row.label: row.chain for row in run.db.execute(_SUBJECTS, of)}
     for row in run.db.execute(_CHECKPOINTS, of):
         run.checkpoints[row.size] = row.root
-        try:
-            signed, by = note.open_checkpoint(row.note, keys)
-        except BadNote as error:
-            run.says(f"checkpoint {row.size}", str(error))
-            continue
-        if (signed.size, signed.root) != (row.size, row.root) or len(by) != len(keys):
-            run.says(f"checkpoint {row.size}", "its note is of another tree, or not signed by every log key")
+        _check_note(run, row, keys, "checkpoint")
+    for row in run.db.execute(_COSIGNED, of):
+        _check_note(run, row, keys, "cosigned checkpoint")
+        if run.checkpoints.get(row.size) != row.root:
+            run.says(f"cosigned checkpoint {row.size}", "no checkpoint of that size and root is here")
+
+
+def _check_note(run: _Run, row: Any, keys: list[note.VerifierKey], what: str) -> None:
+    try:
+        signed, by = note.open_checkpoint(row.note, keys)
+    except BadNote as error:
+        run.says(f"{what} {row.size}", str(error))
+        return
+    if (signed.size, signed.root) != (row.size, row.root) or len(by) != len(keys):
+        run.says(f"{what} {row.size}", "its note is of another tree, or not signed by every log key")
 
 
 def _check_entry(run: _Run, row: Mapping[Any, Any]) -> None:

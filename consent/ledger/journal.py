@@ -1,5 +1,6 @@
 """The rows behind each signed tree, sealed in files beside the database: what a restored backup lacks (ADR 22)."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -11,12 +12,13 @@ from typing import Any
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from consent.ledger import tiles
+from consent.ledger.events import EntriesErased
 from consent.ledger.logs import Log
-from consent.ledger.tables import entry, request, subject
+from consent.ledger.tables import entry, erasure, generation, request, subject
 from core import clock
 from core.database import Parts, parts
 from keys import sealing
@@ -33,9 +35,19 @@ _ROWS = (
     )
     .order_by(entry.c.leaf_index)
 )
-_CHAINS = select(subject.c.chain, subject.c.label).where(
-    subject.c.log == bindparam("log"), subject.c.label.in_(bindparam("labels", expanding=True))
+_CHAINS = (
+    select(subject.c.chain, subject.c.label)
+    .where(subject.c.label.in_(bindparam("labels", expanding=True)))
+    .distinct()
 )
+_ERASED = (
+    select(entry.c.label)
+    .where(entry.c.erasure.in_(bindparam("erasures", expanding=True)), entry.c.label.is_not(None))
+    .distinct()
+)
+_OF_LABELS = select(entry).where(entry.c.label.in_(bindparam("labels", expanding=True)))
+_DONE = select(erasure).where(erasure.c.id.in_(bindparam("erasures", expanding=True)))
+_GENERATIONS = select(generation).where(generation.c.chain.in_(bindparam("chains", expanding=True)))
 _REQUESTS = select(request).where(
     request.c.log == bindparam("log"),
     request.c.leaf_index >= bindparam("start"),
@@ -49,7 +61,11 @@ class BadJournal(RuntimeError):
 
 @dataclass(frozen=True)
 class Frame:
-    """So many rows of a log with what belongs to them: their chains' names, wrapped keys, claimed requests."""
+    """So many rows of a log with what belongs to them: their chains' names, wrapped keys, claimed requests.
+
+    Where a row says that somebody's entries were erased, also what that did: the chains' entries as they are now, in
+    all logs, the chains' generations, and the erasures. Of those chains `keys` are all the keys there are.
+    """
 
     start: int
     stop: int
@@ -57,6 +73,9 @@ class Frame:
     chains: list[dict[str, Any]]
     keys: list[dict[str, Any]]
     requests: list[dict[str, Any]]
+    erasures: list[dict[str, Any]]
+    generations: list[dict[str, Any]]
+    rewritten: list[dict[str, Any]]
 
 
 def folder(house: Parts, log: int) -> Path:
@@ -114,18 +133,34 @@ def _contents(db: Session, log: int, start: int, stop: int) -> bytes:
     rows = [dict(row) for row in db.execute(_ROWS, span).mappings()]
     if len(rows) != stop - start:
         raise LookupError(f"entries are missing between {start} and {stop}")
-    labels = sorted({row["label"] for row in rows if row["label"] is not None})
+    erasures = sorted(_erasures(rows))
+    erased = list(db.scalars(_ERASED, {"erasures": erasures}))
+    labels = sorted({row["label"] for row in rows if row["label"] is not None} | set(erased))
     chains: list[dict[str, Any]] = []
     for at in range(0, len(labels), 400):
-        found = db.execute(_CHAINS, {"log": log, "labels": labels[at : at + 400]})
-        chains += [dict(row) for row in found.mappings()]
+        chains += _dicts(db, _CHAINS, {"labels": labels[at : at + 400]})
+    owners = [row["chain"] for row in chains]
+    theirs = [row["chain"] for row in chains if row["label"] in erased]
     facts = {
         "entries": rows,
         "chains": chains,
-        "keys": sealing.copies(db, [row["chain"] for row in chains], "ledger:"),
-        "requests": [dict(row) for row in db.execute(_REQUESTS, span).mappings()],
+        "keys": sealing.copies(db, owners, "ledger:") + sealing.copies(db, owners, "withheld:"),
+        "requests": _dicts(db, _REQUESTS, span),
+        "erasures": _dicts(db, _DONE, {"erasures": erasures}),
+        "generations": _dicts(db, _GENERATIONS, {"chains": theirs}),
+        "rewritten": _dicts(db, _OF_LABELS, {"labels": erased}),
     }
     return msgspec.msgpack.encode(facts)
+
+
+def _erasures(rows: list[dict[str, Any]]) -> set[str]:
+    """The erasures that are told of in these rows."""
+    told = [row["payload"] for row in rows if row["kind"] == EntriesErased.kind and row["payload"]]
+    return {json.loads(payload)["data"]["erasure"] for payload in told}
+
+
+def _dicts(db: Session, query: Select[Any], values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(query, values).mappings()]
 
 
 def _cipher(house: Parts) -> AESGCM:

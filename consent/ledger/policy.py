@@ -38,6 +38,12 @@ def text(house: Parts, origin: str) -> str:
     return f"# Erti trust policy 1\n{logs}vrf {vrf.SUITE} {label_key}\n{witnesses}"
 
 
+def for_witnesses(house: Parts, origins: Sequence[str]) -> str:
+    """A trust policy for who cosigns: the keys of these logs. It asks for no other witnesses."""
+    lines = "".join(f"log {key.text()}\n" for origin in origins for key in log_keys(house, origin))
+    return f"# The logs of one Erti ledger, for its witnesses\n{lines}quorum {quorum.NONE}\n"
+
+
 def fingerprint(policy: str) -> str:
     """The first 160 bits of the policy's SHA-256 in base32, as eight groups of four."""
     digits = base64.b32encode(hashlib.sha256(policy.encode()).digest()[:20]).decode("ascii")

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,8 @@ from consent.ledger.tables import (
     checkpoint,
     cosigned,
     entry,
+    erasure,
+    generation,
     head,
     map_leaf,
     map_node,
@@ -63,6 +65,8 @@ _PUT_REQUEST = {
 }
 _WAITED = delete(waiting).where(waiting.c.event_id == bindparam("event"), waiting.c.chain == bindparam("of"))
 _WAITED_PUBLIC = delete(waiting).where(waiting.c.event_id == bindparam("event"), waiting.c.public.is_(True))
+# What an erasure changes of an entry.
+_LEFT = ("event_id", "kind", "month", "opening", "erasure", *CLEAR_FIELDS)
 _DERIVED = (map_leaf, map_node, map_state)
 
 
@@ -85,6 +89,9 @@ class _Found:
     chains: dict[bytes, str] = field(default_factory=dict)
     keys: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     requests: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    erasures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
+    rewritten: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
 
 def recover(
@@ -164,6 +171,11 @@ def _journalled(house: Parts, log: Log) -> _Found:
             for claim in frame.requests:
                 found.requests.setdefault(claim["leaf_index"], []).append(claim)
             found.chains |= {row["label"]: row["chain"] for row in frame.chains}
+            whole = {row["chain"] for row in frame.generations}
+            found.generations |= {row["chain"]: row["number"] for row in frame.generations}
+            found.erasures |= {row["id"]: row for row in frame.erasures}
+            found.rewritten |= {(row["log"], row["leaf_index"]): row for row in frame.rewritten}
+            found.keys = {place: row for place, row in found.keys.items() if place[0] not in whole}
             found.keys |= {(row["owner"], row["scope"]): row for row in frame.keys}
     except journal.BadJournal as error:
         raise NotRecoverable(detail=str(error)) from error
@@ -212,18 +224,40 @@ def _said(db: Session, name: str | None, row: Mapping[Any, Any]) -> dict[str, An
     return None
 
 
-def _put_keys(db: Session, keys: Iterable[dict[str, Any]]) -> None:
-    """Put the keys of those days back; what waits was sealed since then, perhaps under others, and is sealed anew."""
+def _put_keys(db: Session, found: _Found) -> None:
+    """Put the keys of those days back, and destroy again those of what was erased since the backup.
+
+    What waits was sealed after the backup was put back, perhaps under other keys, and is sealed anew.
+    """
     sealer, plain = parts(db).sealer, {}
     if sealer is None:
         raise NotRecoverable(detail="no sealer")
     for row in db.execute(select(waiting).where(waiting.c.public.is_(False))).all():
         with suppress(Shredded, BadSeal):
             plain[row.id] = row.chain, sealer.unseal(db, row.chain, row.sealed)
-    sealing.put_back(db, keys)
+    sealing.put_back(db, found.keys.values())
+    for chain, number in found.generations.items():
+        db.execute(delete(generation).where(generation.c.chain == chain))
+        db.execute(insert(generation), {"chain": chain, "number": number})
+        for kept in sealing.copies(db, [chain], "ledger:"):
+            if (chain, kept["scope"]) not in found.keys:
+                sealing.shred(db, chain, kept["scope"])
     for number, (chain, content) in plain.items():
         sealed = sealer.seal(db, chain, content)
         db.execute(update(waiting).where(waiting.c.id == number).values(sealed=sealed))
+
+
+def _erase(db: Session, found: _Found) -> None:
+    """Let entries be as they were left by the erasures since the backup, in every log."""
+    for row in found.erasures.values():
+        db.execute(delete(erasure).where(erasure.c.id == row["id"]))
+        db.execute(insert(erasure), row)
+    for (log, place), row in found.rewritten.items():
+        left = {name: row[name] for name in _LEFT}
+        here = entry.c.log == log, entry.c.leaf_index == place, entry.c.commitment == row["commitment"]
+        db.execute(update(entry).where(*here).values(left))
+        if row["erasure"] is not None:
+            db.execute(delete(request).where(request.c.log == log, request.c.leaf_index == place))
 
 
 def _names(db: Session, number: int) -> dict[bytes, str]:
@@ -239,13 +273,15 @@ def _put_in(db: Session, number: int, found: _Found, start: int, done: Recovered
             "mirror proves that they were there and cannot say whose they were: take a newer backup, a standby or "
             "archived WAL, or freeze this log and start a new one"
         )
-    _put_keys(db, found.keys.values())
+    _put_keys(db, found)
     for at in range(start, done.size, CHUNK):
         stop = min(at + CHUNK, done.size)
         db.execute(insert(entry), [found.rows[place] for place in range(at, stop)])
-        claims = [claim for place in range(at, stop) for claim in found.requests.get(place, [])]
+        kept = [place for place in range(at, stop) if (number, place) not in found.rewritten]
+        claims = [claim for place in kept for claim in found.requests.get(place, [])]
         if claims:
             db.execute(_PUT_REQUEST[db.get_bind().dialect.name], claims)
+    _erase(db, found)
     for place in range(start, done.size):
         row = found.rows[place]
         done.kinds[row["kind"]] += 1

@@ -139,6 +139,11 @@ def policy_text(db: Session) -> str:
     return policy.text(parts(db), logs.current(db).origin)
 
 
+def policy_for_witnesses(db: Session) -> str:
+    """The keys of every log there is, also of those of past years and of what the law withholds, for witnesses."""
+    return policy.for_witnesses(parts(db), [log.origin for log in logs.every(db)])
+
+
 def policy_fingerprint(db: Session) -> str:
     """The trust policy's fingerprint, as it stands on activation letters."""
     return policy.fingerprint(policy_text(db))
@@ -156,8 +161,16 @@ def sign_if_due(database: Database) -> Signed | None:
         due = [log for log in logs.every(db) if _due(db, log)]
     if not due:
         return None
+    done: list[Signed | None] = []
+    refused: SignerRefused | None = None
     with _only_one_here(home(database)) as alone:
-        done = [_sign(database, log) for log in due] if alone else []
+        for log in due if alone else ():
+            try:
+                done.append(_sign(database, log))
+            except SignerRefused as error:  # what is wrong with one log does not hold up the others
+                refused = refused or error
+    if refused is not None:
+        raise refused
     return done[-1] if done else None
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from consent.ledger import freezing, logs, signer
 from consent.ledger import fsck as checking
+from consent.ledger import policy as ledger_policy
 from core.events import waiting
 from registry_sync import people
 from service.commands import erasing, mirror
@@ -29,7 +30,7 @@ def status(as_json: Json = False) -> None:
     with opened() as database, database.reading() as db:
         log = logs.current(db)
         pending = db.scalar(select(func.count()).select_from(waiting)) or 0
-        signed = signer.newest(db)
+        signed, published = signer.newest(db), signer.published(db)
     figures = {
         "log": log.number,
         "origin": log.origin,
@@ -37,13 +38,14 @@ def status(as_json: Json = False) -> None:
         "waiting": pending,
         "checkpoint": signed.size if signed else None,
         "signed_at": signed.at if signed else None,
+        "published": published.size if published else None,
     }
     when = f"{signed.at:%Y-%m-%d %H:%M:%S} UTC" if signed else "never"
     show(
         figures,
         as_json=as_json,
         text=f"{log.origin}: {log.size:,} entries, {pending:,} waiting; last checkpoint "
-        f"{signed.size if signed else 0:,}, {when}",
+        f"{signed.size if signed else 0:,}, {when}; published {published.size if published else 0:,}",
     )
 
 
@@ -95,10 +97,15 @@ def freeze(
 @app.command("policy")
 def policy(
     file: Annotated[Path | None, typer.Argument(help="Write it here; standard output if left out.")] = None,
+    for_witnesses: Annotated[
+        bool,
+        typer.Option("--for-witnesses", help="The keys of every log, for `erti witness serve`, instead."),
+    ] = False,
 ) -> None:
     """Write the trust policy that `erti-verify` needs; its fingerprint stands on every activation letter."""
     with opened() as database, database.reading() as db:
-        text, fingerprint = signer.policy_text(db), signer.policy_fingerprint(db)
+        text = signer.policy_for_witnesses(db) if for_witnesses else signer.policy_text(db)
+    fingerprint = ledger_policy.fingerprint(text)
     if file:
         file.write_text(text, "utf-8")
         out.print(f"{file}: fingerprint {fingerprint}")

@@ -79,8 +79,8 @@ def recover(
     only if they lead to the root that the mirror's checkpoint has, and this machine's guard file. What was
     recorded since the backup was put back is added again at the end. Then run `erti ledger fsck`.
 
-    Only the ledger is brought back. The kinds of entries are listed: what they tell of permissions, accounts
-    and erasures since the backup has to be done again in the rest of the database (docs/restore.md).
+    Only the ledger is brought back. The kinds of entries are listed: what they tell of permissions and accounts
+    since the backup has to be done again in the rest of the database (docs/restore.md).
     """
     with opened() as database, Progress(console=err, transient=True) as bar:
         task = bar.add_task("mirror", total=None)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from consent.ledger import bundle, fsck, journal, mirror, policy, quorum, recovery, signer
+from consent.ledger import bundle, erasure, fsck, journal, mirror, policy, quorum, recovery, signer, subjects
 from consent.ledger.errors import NotRecoverable, SignerRefused
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import entry, head
-from core import events
+from core import clock, events
 from core.database import Database
 from core.events import waiting
 from keys.ring import Keyring
@@ -123,6 +123,58 @@ def test_the_restore_drill(database: Database, ledger: Sequencer, furnish: Furni
     assert signer.sign_if_due(database)
     mirrored(database, copy)  # the second institution sees a log that only grew
     assert fsck.check(database) == []
+
+
+def test_what_was_erased_since_the_backup_stays_erased(
+    database: Database, ledger: Sequencer, furnish: Furnish, tmp_path: Path
+) -> None:
+    """A backup brings back what was erased after it; the recovery erases it again, keys and words, and leaves the
+    rest of those citizens' histories readable."""
+    ledger.start()
+    for name in (CITIZEN, OTHER):
+        for _ in range(4):
+            ledger.submit(disclosure(name)).wait()
+    signer.sign_if_due(database)
+    put_back = backup(database, tmp_path)
+    year = clock.now().year
+    with database.reading() as db:
+        label = subjects.label_of(database.parts, CITIZEN)
+        places = [(1, at) for at in db.scalars(select(entry.c.leaf_index).where(entry.c.label == label))][1:3]
+    court = {"basis": erasure.COURT, "actor": SYSTEM, "reference": "1/26", "reason": "a mistake"}
+    with database.writing() as db:
+        orders = [
+            erasure.order(db, CITIZEN, year, places=places, **court),  # type: ignore[arg-type]
+            erasure.order(db, OTHER, year, **court),  # type: ignore[arg-type]
+        ]
+    for one in orders:
+        erasure.carry_out(database, one)
+    assert ledger.drain(timeout=20)
+    ledger.submit(disclosure(CITIZEN)).wait()
+    signer.sign_if_due(database)
+    copy = mirrored(database, tmp_path / "mirror")
+    before = {name: states(database, name) for name in (CITIZEN, OTHER)}
+    assert before[CITIZEN].count(None) == 2
+    assert before[OTHER].count(None) == 4
+    ledger.stop()
+    put_back()
+    process_anew(database, furnish).stop()
+    assert states(database, OTHER)[:4] == ["read"] * 4  # the backup knows of no erasure
+    recovery.recover(database, copy)
+    assert fsck.check(database) == []
+    sequencer = process_anew(database, furnish)
+    assert signer.sign_if_due(database)
+    assert {name: states(database, name) for name in before} == before
+    sequencer.submit(disclosure(OTHER)).wait()
+    signer.sign_if_due(database)
+    assert states(database, OTHER) == [*before[OTHER], "read"]
+    assert fsck.check(database) == []
+
+
+def states(database: Database, citizen: str) -> list[str | None]:
+    """The kinds of a citizen's entries as they can be read; None for each that is erased."""
+    with database.reading() as db:
+        found = subjects.chain(db, citizen, log=1)
+        return [None if one.facts is None else one.facts["kind"] for one in found]
 
 
 def test_without_its_journal_a_mirror_is_not_enough(

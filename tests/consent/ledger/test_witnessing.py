@@ -15,7 +15,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from consent.ledger import api, bundle, note, policy, quorum, signer, tables, witnessing
+from consent.ledger import (
+    api,
+    bundle,
+    freezing,
+    fsck,
+    note,
+    policy,
+    quorum,
+    signer,
+    tables,
+    witnessing,
+)
 from consent.ledger.errors import LedgerBusy, SignerRefused
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.witness import key
@@ -374,3 +385,32 @@ def test_labels_are_no_part_of_what_witnesses_see(witnesses: dict[str, Witness])
     """A witness keeps sizes, roots and notes, and nothing else."""
     columns = witnesses["audit"].memory._db.execute("SELECT name FROM pragma_table_info('seen')").fetchall()
     assert [name for (name,) in columns] == ["origin", "size", "root", "note", "at"]
+
+
+def test_the_check_of_the_ledger_looks_at_cosigned_notes(
+    database: Database, ledger: Sequencer, witnesses: dict[str, Witness], ports: dict[str, int]
+) -> None:
+    """A cosigned note that was exchanged for another tree's is found."""
+    with up(witnesses, ports, "audit", "ngo"):
+        first = turn(database)
+        grow(database, ledger, 2)
+        second = turn(database)
+    assert first is not None
+    assert second is not None
+    assert fsck.check(database) == []
+    with database.writing() as db:
+        db.execute(
+            tables.cosigned.update().where(tables.cosigned.c.size == second.size).values(note=first.note)
+        )
+    assert [str(found) for found in fsck.check(database)] == [
+        f"cosigned checkpoint {second.size}: its note is of another tree, or not signed by every log key"
+    ]
+
+
+def test_witnesses_are_told_of_every_log(database: Database, ledger: Sequencer) -> None:
+    """The policy for witnesses holds the keys of every log, so that a new year's log is cosigned from the start."""
+    freezing.freeze(database, origin="ledger.erti.example/2027")
+    with database.reading() as db:
+        told = quorum.read(signer.policy_for_witnesses(db).encode())
+    assert len(told.logs) == 4
+    assert {log.name for log in told.logs} == {"ledger.erti.example/2026", "ledger.erti.example/2027"}
