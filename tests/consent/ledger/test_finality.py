@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import select
 
 from consent.events import StaffLooked
-from consent.ledger import bundle, erasure, fsck, policy, signer, subjects
+from consent.ledger import bundle, erasure, fsck, journal, logs, policy, signer, subjects
 from consent.ledger.tables import entry
 from core.database import Database
 from core.events import SYSTEM, Actor, record
@@ -55,6 +56,19 @@ class Store:
                 shutil.copytree(path, self.backup / f"{number}", ignore_dangling_symlinks=True)
             elif path.exists():
                 shutil.copy(path, self.backup / path.name)
+
+    def journal(self) -> Path:
+        """The journal of rows, its files opened with the house's own key, as the tool may do as well."""
+        opened = self.backup.parent / "opened-journal"
+        opened.mkdir(exist_ok=True)
+        with self.database.reading() as db:
+            every = logs.every(db)
+        for log in every:
+            frames = journal.read(self.database.parts, log.number, log.origin)
+            for number, frame in enumerate(frames):
+                content = msgspec.msgpack.encode(vars(frame))
+                (opened / f"{log.number}-{number}").write_bytes(content)
+        return opened
 
     def finds(self, marker: bytes, *where: Path, known: frozenset[bytes] = frozenset()) -> bool:
         """Tell whether the tool reads a marker out of some files."""
@@ -171,12 +185,13 @@ def test_after_finality_nothing_opens_what_was_erased(
 
     erase(store.database, single=single)
     assert store.finds(MARKER, store.backup)
+    assert store.finds(MARKER, store.journal())
     if not store.database.is_sqlite:
         assert store.finds(MARKER, *store.live), "dead rows and the log still hold key and entry"
 
     leave_the_epoch(store.database)
 
-    everything = (store.backup, *store.live)
+    everything = (store.backup, store.journal(), *store.live)
     assert not store.finds(MARKER, *everything)
     assert store.finds(b"of another", *everything)
     assert store.finds(KEPT, *everything)
