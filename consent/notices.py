@@ -10,12 +10,14 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent.grants import Grant
+from consent.tables import INVALIDATING
 from consent.tables import notice as table
 from core import clock
 
 WAITING, RECEIVED, REFUSED, GIVEN_UP, DROPPED = "waiting", "received", "refused", "given-up", "dropped"
 NONE = "none"
-UNCHANGED = ("given", "extended", "declined")
+# What the agency need not be told of, or will be when the worker comes to it.
+UNCHANGED = ("given", "extended", "declined", INVALIDATING)
 # Of several systems of one agency, what stands first here is what the citizen is told.
 _WORST_FIRST = (REFUSED, GIVEN_UP, WAITING, RECEIVED)
 
