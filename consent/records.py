@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from consent import agencies, purposes, receipts
 from consent.agencies import Agency
+from consent.allowances import Allowance
 from consent.grants import Grant
 from consent.purposes import Purpose
 from core import clock
@@ -21,6 +22,7 @@ CONTEXT = {
     "dct": "http://purl.org/dc/terms/",
     "dpv": "https://w3id.org/dpv#",
     "pd": "https://w3id.org/dpv/pd#",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
 # Categories of the vocabulary's extension for personal data; what has none of its own is dpv:PersonalData alone.
@@ -125,6 +127,7 @@ def _process(settings: Settings, grant: Grant, purpose: Purpose, agency: Agency)
             "dpv:hasLocation": country,
             "dpv:hasDuration": _days(purpose.retention_days),
         },
+        **_limits(grant.allowance),
         "dpv:hasLocation": country,
         "dpv:hasJurisdiction": country,
         "dpv:hasConsentControl": {
@@ -137,6 +140,22 @@ def _process(settings: Settings, grant: Grant, purpose: Purpose, agency: Agency)
             _right("Withdrawal of this consent", f"{permission}/withdraw"),
         ],
     }
+
+
+def _limits(allowance: Allowance) -> dict[str, Any]:
+    """Return how often may be read, where that is limited: in all, and in each calendar day, week, month or year."""
+    found: dict[str, Any] = {}
+    if allowance.reads is not None:
+        found["dpv:hasDuration"] = {"@type": "dpv:FixedOccurrencesDuration", "rdf:value": allowance.reads}
+    if allowance.per_reads is not None:
+        found["dpv:hasFrequency"] = {
+            "@type": "dpv:Frequency",
+            "rdf:value": allowance.per_reads,
+            "dct:title": allowance.every,
+        }
+    if allowance.begins is not None:
+        found["dct:available"] = _time(allowance.begins)
+    return found
 
 
 def _personal_data(grant: Grant, purpose: Purpose) -> list[dict[str, Any]]:

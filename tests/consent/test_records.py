@@ -1,7 +1,8 @@
 """A grant as a consent record: complete for every state, and without a single value."""
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent import decisions, disclosure, endings, grants, purposes, records
+from consent.allowances import Allowance
 from consent.grants import Grant
 from core import clock
 from core.database import Database
@@ -148,6 +150,23 @@ def test_that_somebody_died_is_not_told(open_door: Database) -> None:
         == open_door.parts.settings.issuer
     )
     assert "deceased" not in json.dumps(found)
+
+
+def test_limits_are_part_of_the_record(open_door: Database) -> None:
+    """How often an agency may read, and from which day, stands in the record; of a standing permission nothing does."""
+    with open_door.writing() as db:
+        grant = allow(db, "given_name")
+    assert (
+        not {"dpv:hasDuration", "dpv:hasFrequency", "dct:available"}
+        & made(open_door, grant)["dpv:hasProcess"].keys()
+    )
+    limited = replace(
+        grant, allowance=Allowance(reads=3, per_reads=1, every="month", first=date(2026, 12, 1))
+    )
+    process = made(open_door, limited)["dpv:hasProcess"]
+    assert process["dpv:hasDuration"] == {"@type": "dpv:FixedOccurrencesDuration", "rdf:value": 3}
+    assert process["dpv:hasFrequency"] == {"@type": "dpv:Frequency", "rdf:value": 1, "dct:title": "month"}
+    assert process["dct:available"]["@value"] == "2026-12-01T00:00:00.000Z"
 
 
 def test_required_and_optional_are_told_apart(open_door: Database) -> None:
