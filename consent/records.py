@@ -42,7 +42,7 @@ CATEGORIES = {
     "email": "pd:EmailAddress",
     "phone_number": "pd:TelephoneNumber",
     "income_bracket": "pd:IncomeBracket",
-    "tax_residency": "pd:Domicile",
+    "tax_residency": "pd:Residency",
     "employer": "pd:CurrentEmployment",
     "preferred_username": "pd:Username",
     "picture": "pd:Picture",
