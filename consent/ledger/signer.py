@@ -158,7 +158,7 @@ def sign_if_due(database: Database) -> Signed | None:
     signed before, or another signer's checkpoints are there and were not adopted.
     """
     with database.reading() as db:
-        due = [log for log in logs.every(db) if _due(db, log)]
+        due = [log for log in logs.every(db) if _due(db, log) or _is_older(database, log)]
     if not due:
         return None
     done: list[Signed | None] = []
@@ -256,6 +256,12 @@ def _due(db: Session, log: Log) -> bool:
     if signed is None or signed.size != log.size:
         return True
     return not log.frozen and _age(signed) >= RENEW_SECONDS
+
+
+def _is_older(database: Database, log: Log) -> bool:
+    """Tell whether more was signed here than there is: then it is time to refuse, however young the checkpoint."""
+    guard = guard_of(database, log.number)
+    return guard is not None and guard.frontier.size > log.size
 
 
 def _age(signed: Signed) -> float:

@@ -62,9 +62,10 @@ def fsck(as_json: Json = False) -> None:
 
 @app.command("publish")
 def publish(as_json: Json = False) -> None:
-    """Write the tiles and sign a checkpoint now, if this process can get the signer's lease."""
+    """Write the tiles, sign a checkpoint and have it cosigned now, if this process can get the signer's lease."""
     with opened() as database:
         done = signer.sign_if_due(database)
+        signer.cosign(database)
     show(
         {"signed": bool(done)},
         as_json=as_json,
