@@ -1,14 +1,29 @@
 """The database: its column types, and the only two ways to open a transaction."""
 
+import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData, create_engine, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    MetaData,
+    String,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -178,6 +193,25 @@ class Database:
         session = Session(bind=connection, autoflush=True, expire_on_commit=False)
         session.info["parts"] = self.parts
         return session
+
+
+def among(column: ColumnElement[str], name: str) -> dict[str, ColumnElement[bool]]:
+    """For each engine the condition that a column is one of many texts, which come as one parameter of that name.
+
+    A list that is expanded is put into the statement anew each time, which costs more than the look-up itself
+    where hundreds are looked up at once. Give the texts as `texts(db, ...)`.
+    """
+    listed = func.json_each(bindparam(name)).table_valued("value")
+    return {
+        "sqlite": column.in_(select(listed.c.value)),
+        "postgresql": column == any_(bindparam(name, type_=postgresql.ARRAY(String))),
+    }
+
+
+def texts(db: Session, values: Iterable[str]) -> str | list[str]:
+    """Return many texts as the one parameter that `among` wants."""
+    listed = list(values)
+    return json.dumps(listed) if db.get_bind().dialect.name == "sqlite" else listed
 
 
 def parts(db: Session) -> Parts:

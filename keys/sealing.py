@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import parts
+from core.database import among, parts, texts
 from keys import epochs
 from keys.errors import BadSeal, KeysBusy, Shredded
 from keys.ring import Keyring
@@ -22,6 +22,10 @@ VERSION = b"\x01"
 NONCE_BYTES = 12
 KEY_BYTES = 32
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
+_MANY = {
+    engine: select(data_key).where(data_key.c.scope == bindparam("scope"), named)
+    for engine, named in among(data_key.c.owner, "owners").items()
+}
 _FIND = select(data_key.c.epoch, data_key.c.wrapped).where(
     data_key.c.owner == bindparam("owner"), data_key.c.scope == bindparam("scope")
 )
@@ -83,14 +87,11 @@ def ready(db: Session, owners: Iterable[str], scope: str) -> None:
     missing = {
         owner for owner in owners if (owner, scope) not in local and ring.data_key(owner, scope) is None
     }
-    for batch in _batches(sorted(missing)):
-        rows = db.execute(
-            select(data_key).where(
-                tuple_(data_key.c.owner, data_key.c.scope).in_([(o, scope) for o in batch])
-            )
-        ).all()
-        for row in rows:
-            local[row.owner, scope] = _open(ring, row.owner, scope, row.epoch, row.wrapped)
+    if missing:
+        named = {"owners": texts(db, missing), "scope": scope}
+        for row in db.execute(_MANY[db.get_bind().dialect.name], named).all():
+            # Keys made in this transaction are local already, so what is found here is committed.
+            ring.keep_data_key(row.owner, scope, _open(ring, row.owner, scope, row.epoch, row.wrapped))
             missing.discard(row.owner)
     fresh = {owner: secrets.token_bytes(KEY_BYTES) for owner in sorted(missing)}
     if not fresh:

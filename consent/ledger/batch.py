@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from consent.ledger.reliance import CheckGrants, Relied
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
 from core import clock, events
-from core.database import parts
+from core.database import among, parts, texts
 from core.events import CLEAR_FIELDS, Actor, Event, waiting
 from keys.errors import BadSeal, Shredded
 
@@ -27,14 +27,17 @@ log = structlog.get_logger("erti.ledger")
 
 
 _TAKE_IDS = delete(waiting).where(waiting.c.id.in_(bindparam("ids", expanding=True))).returning(*waiting.c)
-_TAKE_CHAINS = (
-    delete(waiting).where(waiting.c.chain.in_(bindparam("chains", expanding=True))).returning(*waiting.c)
-)
-_CLAIMED = select(request, entry.c.commitment).where(
-    entry.c.log == request.c.log,
-    tuple_(request.c.client, request.c.request_id).in_(bindparam("pairs", expanding=True)),
-    entry.c.leaf_index == request.c.leaf_index,
-)
+_TAKE_CHAINS = {
+    engine: delete(waiting).where(named).returning(*waiting.c)
+    for engine, named in among(waiting.c.chain, "chains").items()
+}
+_CLAIMS = among(request.c.request_id, "requests")
+_CLAIMED = {
+    engine: select(request, entry.c.commitment).where(
+        named, _CLAIMS[engine], entry.c.log == request.c.log, entry.c.leaf_index == request.c.leaf_index
+    )
+    for engine, named in among(request.c.client, "clients").items()
+}
 _COLUMNS = [column.name for column in entry.c if column is not entry.c.erasure]
 _PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = insert(entry), insert(node), insert(request)
 _PUT_HEAD = update(head).where(head.c.log == bindparam("of"))
@@ -304,7 +307,7 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     batch = Batch.begin(db, labels)
     grants = check_grants(db, [pair for item in items for pair in item.disclosure.relies_on])
     names = sorted({name for item in items for name in item.disclosure.about})
-    _add_waiting(batch, db.execute(_TAKE_CHAINS, {"chains": names}).mappings().all())
+    _add_waiting(batch, _waiting_about(db, names))
     batch.know(names)
     claimed = _claimed(db, items)
     outcomes = [_decide(batch, item, grants, claimed) for item in items]
@@ -313,17 +316,27 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     return outcomes
 
 
+def _waiting_about(db: Session, names: Sequence[str]) -> Sequence[Mapping[Any, Any]]:
+    found = db.execute(_TAKE_CHAINS[db.get_bind().dialect.name], {"chains": texts(db, names)})
+    return found.mappings().all()
+
+
 def _claimed(db: Session, items: Sequence[Item]) -> _Claims:
-    pairs = sorted({item.claim for item in items if item.claim})
+    pairs = {item.claim for item in items if item.claim}
     if not pairs:
         return {}
+    asked = {
+        "clients": texts(db, sorted({client for client, _request in pairs})),
+        "requests": texts(db, sorted({request_id for _client, request_id in pairs})),
+    }
     return {
         (row.client, row.request_id): (
             row.body_hmac,
             row.at,
             Repeated(row.leaf_index, row.event_id, row.commitment, row.log),
         )
-        for row in db.execute(_CLAIMED, {"pairs": pairs})
+        for row in db.execute(_CLAIMED[db.get_bind().dialect.name], asked)
+        if (row.client, row.request_id) in pairs
     }
 
 

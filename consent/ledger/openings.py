@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from consent.ledger.tables import generation
 from core import clock
+from core.database import among, texts
 from keys import sealing
 from keys.errors import BadSeal
 
@@ -17,7 +18,9 @@ LEDGER, WITHHELD = "ledger", "withheld"
 # A citizen's year has one key until entries of it are erased; then the next generation seals. In front of what is sealed
 # stands "2026", or "2026:3:" from the first erasure on; "w" before it for what the law withholds, which has keys of its own.
 _FRONT: Final = re.compile(rb"(w?)(\d{4})(?::([1-9]\d{0,8}):)?")
-_FIND = select(generation).where(generation.c.chain.in_(bindparam("chains", expanding=True)))
+_FIND = {
+    engine: select(generation).where(named) for engine, named in among(generation.c.chain, "chains").items()
+}
 _INSERT: dict[str, sqlite.Insert | postgresql.Insert] = {
     "sqlite": sqlite.insert(generation),
     "postgresql": postgresql.insert(generation),
@@ -45,7 +48,10 @@ def generations(db: Session, chains: Iterable[str]) -> Mapping[str, int]:
 
     Whoever seals openings asks for this under the head lock: erasing takes that lock before it moves on.
     """
-    return {row.chain: row.number for row in db.execute(_FIND, {"chains": list(chains)})}
+    return {
+        row.chain: row.number
+        for row in db.execute(_FIND[db.get_bind().dialect.name], {"chains": texts(db, chains)})
+    }
 
 
 def next_generation(db: Session, chain: str) -> int:

@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 
 from consent.ledger import entries, logs, openings, policy
 from consent.ledger.tables import entry, subject
-from core.database import Parts, parts
+from core.database import Parts, among, parts, texts
 from keys import vrf
 from keys.errors import Shredded
 
 LABELS_KEPT = 200_000
-_LABELS = select(subject.c.chain, subject.c.label).where(
-    subject.c.chain.in_(bindparam("chains", expanding=True))
-)
-_FIND = select(subject).where(
-    subject.c.log == bindparam("log"), subject.c.chain.in_(bindparam("chains", expanding=True))
-)
+_NAMED = among(subject.c.chain, "chains")
+_LABELS = {engine: select(subject.c.chain, subject.c.label).where(named) for engine, named in _NAMED.items()}
+_FIND = {
+    engine: select(subject).where(subject.c.log == bindparam("log"), named)
+    for engine, named in _NAMED.items()
+}
 _OF = select(entry).where(
     entry.c.label == bindparam("label"),
     entry.c.log == bindparam("log"),
@@ -94,7 +94,7 @@ class Labels:
         """Have the labels of these chains at hand, so that nobody waits for them under the head lock."""
         missing = self.missing(set(names))
         if missing:
-            for row in db.execute(_LABELS, {"chains": missing}):
+            for row in db.execute(_LABELS[db.get_bind().dialect.name], {"chains": texts(db, missing)}):
                 self.keep(row.chain, row.label)
             for name in missing:
                 self.of(name)
@@ -114,7 +114,7 @@ def standing(db: Session, log: int, names: Sequence[str], labels: Labels) -> dic
     """The chains of a log as they stand, new ones at their beginning. For the holder of the head lock."""
     found = {
         row.chain: Chain(row.chain, row.label, row.n, row.head)
-        for row in db.execute(_FIND, {"log": log, "chains": list(names)})
+        for row in db.execute(_FIND[db.get_bind().dialect.name], {"log": log, "chains": texts(db, names)})
     }
     for name in names:
         if name not in found:
