@@ -12,7 +12,7 @@ from consent.agencies import Agency
 from consent.desk import Sitting
 from consent.errors import AskMalformed
 from consent.grants import Grant
-from consent.ledger.batch import RETRY_WINDOW
+from consent.ledger.disclosures import RETRY_WINDOW
 from consent.mandates import Mandate
 from consent.purposes import Purpose
 from core import clock

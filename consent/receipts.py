@@ -13,7 +13,7 @@ from consent.errors import ReceiptUnknown
 from consent.events import GrantDeclined
 from consent.grants import Grant
 from consent.ledger import entries, logs, receipts, subjects
-from consent.ledger.batch import Integrated
+from consent.ledger.disclosures import Integrated
 from consent.ledger.tables import entry, subject
 from keys.errors import Shredded
 

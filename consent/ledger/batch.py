@@ -1,13 +1,12 @@
 """One transaction that extends the ledger: place entries, chain them, grow the tree."""
 
-import dataclasses
 import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -15,12 +14,24 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from consent.ledger import entries, logs, openings, subjects, tree
+from consent.ledger.disclosures import (
+    GRANT_ENDED,
+    RETRY_WINDOW,
+    Disclosure,
+    Integrated,
+    Item,
+    Later,
+    Outcome,
+    Refused,
+    Repeated,
+    Reused,
+)
 from consent.ledger.reliance import CheckGrants, Relied
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
-from core import clock, events
+from core import clock
 from core.database import among, parts, texts
-from core.events import CLEAR_FIELDS, Actor, Event, waiting
+from core.events import CLEAR_FIELDS, waiting
 from keys.errors import BadSeal, Shredded
 
 log = structlog.get_logger("erti.ledger")
@@ -53,121 +64,8 @@ _PUT_SUBJECT = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Disclosure:
-    """A read that must be in the ledger before it happens.
-
-    `about` are the chains it belongs to, the citizen's own first. `grant_id` and `grant_version` are
-    what it relies on, None if it relies on a law; `beside` names what else must stand at that moment, as
-    ``kind:ID`` and version. (`client`, `request_id`) is claimed once; without a request ID nothing is
-    claimed. What is kept of `body_sha256` is a keyed hash.
-    """
-
-    event: Event
-    about: Sequence[str]
-    actor: Actor
-    agency: str | None = None
-    purpose: str | None = None
-    basis: str | None = None
-    outcome: str | None = None
-    grant_id: str | None = None
-    grant_version: int = 0
-    client: str = ""
-    request_id: str = ""
-    body_sha256: bytes = b""
-    beside: Sequence[tuple[str, int]] = ()
-
-    @property
-    def relies_on(self) -> tuple[tuple[str, int], ...]:
-        """All that must stand when the entry is made: (ID, version)."""
-        return (*([(self.grant_id, self.grant_version)] if self.grant_id else []), *self.beside)
-
-
-@dataclass(frozen=True)
-class Integrated:
-    """The entry stands in the tree and is durable: the value may be released."""
-
-    index: int
-    event_id: str
-    commitment: bytes
-    log: int = logs.FIRST
-
-
-@dataclass(frozen=True)
-class Repeated(Integrated):
-    """The same request came before: its entry stands, none was added, and the value may be released."""
-
-
-@dataclass(frozen=True)
-class Reused:
-    """The request ID was used for another body, or longer ago than a retry takes."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """What it relied on ended or changed before the entry could be made; the refusal itself is in the ledger."""
-
-    rule: str
-
-
-@dataclass(frozen=True)
-class Later:
-    """The grant is being changed at this moment: try with the next batch."""
-
-
-Outcome = Integrated | Refused | Reused | Later
 _Claims = dict[tuple[str, str], tuple[bytes, datetime, Integrated]]
-GRANT_ENDED = "grant-ended"
 MAP_ROOT = "map-root"
-# A repeat gets the values of its own moment without an entry of its own: only a retry may, not a later read.
-RETRY_WINDOW: Final = timedelta(minutes=5)
-MOST_CHARACTERS = 128
-
-
-@dataclass
-class Item:
-    """A disclosure on its way, with everything prepared that needs no lock."""
-
-    disclosure: Disclosure
-    event_id: str
-    at: Any
-    draft: entries.Draft
-
-    @classmethod
-    def of(cls, disclosure: Disclosure) -> "Item":
-        """Prepare a disclosure. Raises ValueError if its event cannot be written as it is.
-
-        What would fail in the database must fail here: a batch stands or falls as a whole.
-        """
-        named = (disclosure.client, disclosure.request_id, *disclosure.about)
-        clear = (disclosure.agency, disclosure.purpose, disclosure.basis, disclosure.outcome)
-        if any(len(text) > MOST_CHARACTERS or "\0" in text for text in (*named, *clear) if text):
-            raise ValueError("a name in a disclosure is too long or not text")
-        if not disclosure.about:
-            raise ValueError("a disclosure is about somebody")
-        event_id, at = events.new_id(), clock.now()
-        body = events.body(disclosure.event, event_id, at, disclosure.actor)
-        return cls(disclosure, event_id, at, entries.Draft(body))
-
-    @property
-    def claim(self) -> tuple[str, str] | None:
-        """What is claimed once: client and request ID."""
-        found = self.disclosure
-        return (found.client, found.request_id) if found.request_id else None
-
-    def refused(self, rule: str) -> tuple[entries.Draft, dict[str, Any]]:
-        """The entry to make instead when what it relied on is over, or its reads are: the same event, refused."""
-        event = self.disclosure.event
-        names = {member.name for member in dataclasses.fields(event)}
-        changes = {"outcome": "refused", "rule": rule}
-        event = dataclasses.replace(event, **{k: v for k, v in changes.items() if k in names})
-        body = events.body(event, self.event_id, self.at, self.disclosure.actor)
-        return entries.Draft(body), self.clear | {"outcome": "refused"}
-
-    @property
-    def clear(self) -> dict[str, Any]:
-        """The clear columns of its entry."""
-        return {name: getattr(self.disclosure, name) for name in CLEAR_FIELDS}
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.ledger import entries, logs, proofs, signer, tree
-from consent.ledger.batch import Integrated
+from consent.ledger.disclosures import Integrated
 from core import clock
 from core.database import parts
 from keys import signing

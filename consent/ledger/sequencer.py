@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent.ledger import batch, logs, openings, signer
-from consent.ledger.batch import (
+from consent.ledger.disclosures import (
     Disclosure,
     Integrated,
     Item,

@@ -8,7 +8,7 @@ from typing import Any
 
 from consent import disclosure
 from consent.disclosure import Ask, Envelope, NotReleased
-from consent.ledger.batch import RETRY_WINDOW
+from consent.ledger.disclosures import RETRY_WINDOW
 from core import clock
 from core.database import Database
 from idp.oidc import bearer, claims, clients, subjects

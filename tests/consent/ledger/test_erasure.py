@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from consent.events import Disclosed, StaffLooked
 from consent.ledger import erasure, fsck, logs, openings, retention, shredding, signer, subjects
-from consent.ledger.batch import Disclosure
+from consent.ledger.disclosures import Disclosure
 from consent.ledger.errors import AlreadyOrdered, ErasureUnknown, MustBeKept, NothingToErase
 from consent.ledger.tables import entry, request
 from consent.ledger.tables import erasure as table
