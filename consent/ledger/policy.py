@@ -12,10 +12,10 @@ _VRF = "ledger vrf"
 
 
 def signers(house: Parts, origin: str) -> Sequence[note.Signer]:
-    """A log's two signers, Ed25519 and ML-DSA-44, named by its origin; a signature covers the origin line."""
+    """A log's two signers, Ed25519 and ML-DSA-44, of keys of its own that are named by its origin."""
     return (
-        note.Ed25519Signer(origin, house.keys.secret("ledger log ed25519")),
-        note.Mldsa44Signer(origin, house.keys.secret("ledger log ml-dsa-44")),
+        note.Ed25519Signer(origin, house.keys.secret(f"ledger log ed25519 {origin}")),
+        note.Mldsa44Signer(origin, house.keys.secret(f"ledger log ml-dsa-44 {origin}")),
     )
 
 
