@@ -216,7 +216,11 @@ def _wanted(db: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[dict[st
     labels = {row.label for row in looks}
     owners = {
         row.label: row.chain
-        for row in db.execute(select(subject.c.label, subject.c.chain).where(subject.c.label.in_(labels)))
+        for row in db.execute(
+            select(subject.c.label, subject.c.chain).where(
+                subject.c.label.in_(labels), subject.c.log.in_(logs.SHOWN)
+            )
+        )
         if ":" not in row.chain  # the chains of agencies, sources and offices are nobody's
     }
     chosen = _choices(db, owners.values())

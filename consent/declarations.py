@@ -12,6 +12,7 @@ from consent import allowances, assurance
 from consent.allowances import Allowance
 from consent.errors import Mistake
 from core.language import Lazy, _
+from core.settings import Settings
 from registry_sync.catalogue import CATALOGUE
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
@@ -26,7 +27,7 @@ LONGEST_DAYS = 36_525
 LONGEST_DECLARATION = 60_000  # a leaf of the ledger holds at most 65,535 bytes (C2SP tlog-tiles)
 KINDS = ("public", "private")
 TEXTS = ("title", "why", "refused")
-BASES = {"consent": ("kind",), "law": ("kind", "act", "article", "url", "deceased")}
+BASES = {"consent": ("kind",), "law": ("kind", "act", "article", "url", "deceased", "withhold")}
 AGENCY_FIELDS = ("id", "names", "kind", "contact", "state", "covered", "covered_since")
 AGENCY_OPTIONAL = ("state", "covered", "covered_since")
 PURPOSE_FIELDS = ("id", "agency", "attributes", "texts", "basis", "retention_days", "valid_days", "acr")
@@ -38,6 +39,7 @@ class Reader:
     """Reads a declaration and collects every mistake with its path, so that all can be put right at once."""
 
     languages: Sequence[str]
+    longest_withheld: int = LONGEST_DAYS  # days for which a law may keep a read out of its citizen's history
     mistakes: list[Mistake] = field(default_factory=list)
 
     def wrong(self, path: str, says: str | Lazy) -> None:
@@ -128,6 +130,11 @@ class Reader:
             if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
                 self.wrong(f"{path}.{language}", _("is not a language tag such as en or ka"))
         return {str(language): value for language, value in raw.items()}
+
+
+def reader(settings: Settings) -> Reader:
+    """Return a reader for the official languages, and for the longest time that a law may withhold a read."""
+    return Reader(settings.languages, settings.withheld_longest_days)
 
 
 def agency(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
@@ -258,17 +265,34 @@ def _basis(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
     if not isinstance(kind, str) or kind not in BASES:
         reader.wrong(f"{path}.kind", _("must be one of: {known}").format(known=", ".join(BASES)))
         return {}
-    reader.fields(raw, path, BASES[kind], optional=("deceased",))
+    reader.fields(raw, path, BASES[kind], optional=("deceased", "withhold"))
     if kind == "consent":
         return {"kind": "consent"}
-    found: dict[str, Any] = {"kind": "law"}
-    for name in ("act", "article", "url"):
-        if name in raw:
-            found[name] = reader.text(raw[name], f"{path}.{name}", longest=LONGEST_NAME)
-    if "url" in raw and not ADDRESS.fullmatch(found["url"]):
-        reader.wrong(f"{path}.url", _("must be an address that begins with https://"))
+    found: dict[str, Any] = {"kind": "law", **_law(reader, raw, path)}
     if "deceased" in raw:
         if not isinstance(raw["deceased"], bool):
             reader.wrong(f"{path}.deceased", _("must be true or false"))
         found["deceased"] = raw["deceased"] is True
+    if "withhold" in raw:
+        found["withhold"] = _withhold(reader, raw["withhold"], f"{path}.withhold")
     return found
+
+
+def _law(reader: Reader, raw: Mapping[str, Any], path: str) -> dict[str, str]:
+    names = ("act", "article", "url")
+    found = {
+        name: reader.text(raw[name], f"{path}.{name}", longest=LONGEST_NAME) for name in names if name in raw
+    }
+    if "url" in raw and not ADDRESS.fullmatch(found["url"]):
+        reader.wrong(f"{path}.url", _("must be an address that begins with https://"))
+    return found
+
+
+def _withhold(reader: Reader, raw: Any, path: str) -> dict[str, Any]:
+    """Read for how many days, and by which law, reads stay out of the history of whom they are about."""
+    if not reader.fields(raw, path, ("days", "act", "article", "url")):
+        return {}
+    days = reader.days(raw["days"], f"{path}.days") if "days" in raw else 1
+    if days > reader.longest_withheld:
+        reader.wrong(f"{path}.days", _("must be at most {most}").format(most=reader.longest_withheld))
+    return {"days": days, **_law(reader, raw, path)}

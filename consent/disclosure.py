@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from consent import agencies, door, endings, evidence
+from consent import agencies, door, endings, evidence, secrecy
 from consent import unmatched as looks
 from consent.door import Ask, NotReleased, Situation
 from consent.errors import AskMalformed, RefusedTooOften
@@ -299,35 +299,52 @@ def _throttle_repeats(database: Database, found: Sequence[Situation]) -> None:
 
 
 def _keep_refusal(database: Database, found: Situation, refused: NotReleased) -> None:
-    ask = found.ask
+    event = _disclosed(found, outcome="refused", rule=refused.rule)
     with database.writing() as db:
-        wait = limits.hit(db, "door.refused", ask.client, most=REFUSALS_A_MINUTE, per_seconds=60)
-        if not wait:
-            event = _disclosed(found, outcome="refused", rule=refused.rule)
+        wait = limits.hit(db, "door.refused", found.ask.client, most=REFUSALS_A_MINUTE, per_seconds=60)
+        if not wait and not event.disclose_after:
             record(db, event, actor=_actor(found), about=_chains(found))
     if wait:
         raise RefusedTooOften(retry_after=wait)
+    if event.disclose_after:
+        evidence.obtain(database, _withheld_refusal(found, event))
 
 
 def _keep_refusals(database: Database, refused: Sequence[tuple[Situation, NotReleased]]) -> None:
     clients = Counter(found.ask.client for found, _no in refused)
     if not clients:
         return
+    events = [(found, _disclosed(found, outcome="refused", rule=no.rule)) for found, no in refused]
     most, wait = REFUSALS_IN_BATCHES_A_MINUTE, 0
     with database.writing() as db:
         for client, times in clients.items():
             wait = limits.hit(db, "door.refused.batch", client, most=most, per_seconds=60, times=times)
-        for found, no in refused if not wait else ():
-            event = _disclosed(found, outcome="refused", rule=no.rule)
-            record(db, event, actor=_actor(found), about=_chains(found))
+        for found, event in events if not wait else ():
+            if not event.disclose_after:
+                record(db, event, actor=_actor(found), about=_chains(found))
     if wait:
         raise RefusedTooOften(retry_after=wait)
+    kept_back = [_withheld_refusal(found, event) for found, event in events if event.disclose_after]
+    evidence.obtain_all(database, kept_back)
+
+
+def _withheld_refusal(found: Situation, event: Disclosed) -> Entry:
+    """Return the entry of a refused read that a law withholds: what waits for the ledger would be in the open log."""
+    return Entry(
+        event=event,
+        about=[found.ask.citizen],
+        actor=_actor(found),
+        client=found.ask.client,
+        request_id="",
+        bound_to=b"",
+    )
 
 
 def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Disclosed:
     ask, terms, released = found.ask, found.purpose, outcome == "released"
     # What does not exist, or is another's, must not stand in a history under a name the asker chose.
     known = terms if terms is not None and terms.agency == ask.agency else None
+    until = secrecy.until(known) if found.person else None
     names = [name for name in (found.names if released else ask.attributes) if name in CATALOGUE]
     withheld = tuple(name for name in found.beyond if name in CATALOGUE)
     return Disclosed(
@@ -352,4 +369,6 @@ def _disclosed(found: Situation, *, outcome: str, rule: str | None = None) -> Di
         request_id=found.request_id,
         outcome=outcome,
         rule=rule,
+        disclose_after=until,
+        withholding_law=known.withholding_law if known and until else None,
     )

@@ -24,7 +24,6 @@ from registry_sync.people import Person
 LONGEST_CASE = 200
 LONGEST_REQUEST_ID = 128
 MOST_ATTRIBUTES = 100
-
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # How a read comes about. sign-in: a token of a session at this moment; offline: a token that came of a refresh
@@ -286,6 +285,12 @@ def official_is_named(found: Situation) -> NotReleased | None:
     return None
 
 
+def withheld_is_by_system(found: Situation) -> NotReleased | None:
+    """What a law withholds is read by an agency's own system alone, with nobody beside it who would know."""
+    alone = not found.terms.withheld_days or found.ask.channel in ("standing", "law")
+    return None if alone else NotReleased("withheld-not-alone", _("Only the agency's own system reads this."))
+
+
 def mandate_is_live(found: Situation) -> NotReleased | None:
     """Whoever acts for the citizen is known, lives, and has a mandate that covers this purpose now."""
     if found.ask.representative is None:
@@ -368,6 +373,7 @@ CHECKS: tuple[Check, ...] = (
     attributes_are_within,
     case_is_named,
     official_is_named,
+    withheld_is_by_system,
     mandate_is_live,
     citizen_confirmed,
     assurance_is_enough,

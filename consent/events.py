@@ -138,6 +138,7 @@ class Disclosed(Event):
     `attributes` were released (or, of a refused read, asked for); `withheld` were asked for too and are not
     covered. A read on behalf names both people and the mandate, one at a desk the office, the sitting and
     when the citizen confirmed it.
+    With `disclose_after` a law keeps it out of the citizen's history until then.
     """
 
     kind: ClassVar[str] = "disclosed"
@@ -162,11 +163,16 @@ class Disclosed(Event):
     request_id: str
     outcome: str
     rule: str | None = None
+    disclose_after: datetime | None = None
+    withholding_law: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CitizenResolved(Event):
-    """An agency asked for the citizen ID behind an identifier; the identifier itself is not kept."""
+    """An agency asked for the citizen ID behind an identifier; the identifier itself is not kept.
+
+    With `disclose_after` a law keeps it out of the citizen's history until then.
+    """
 
     kind: ClassVar[str] = "citizen-resolved"
     agency: str
@@ -180,6 +186,49 @@ class CitizenResolved(Event):
     official: str
     request_id: str
     outcome: str
+    disclose_after: datetime | None = None
+    withholding_law: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithheldRevealed(Event):
+    """What a law kept out of a citizen's history joined it: the `read` as it was recorded then.
+
+    `sealed` says where it has stood since, in the log of what is withheld, and holds what opens it there.
+    """
+
+    kind: ClassVar[str] = "withheld-revealed"
+    agency: str
+    purpose: str
+    basis: str = "law"
+    outcome: str
+    disclose_after: datetime
+    read: Mapping[str, Any]
+    sealed: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithheldCheckpoint(Event):
+    """The log of what the law withholds was signed: the SHA-256 of that checkpoint, which tells nothing but that."""
+
+    kind: ClassVar[str] = "withheld-checkpoint"
+    public: ClassVar[bool] = True
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithheldCount(Event):
+    """How many entries the law withheld in a month in the whole country: at most so many, by agency.
+
+    No count is told smaller than `least`; every agency stands there that may withhold, and nothing is told of persons.
+    """
+
+    kind: ClassVar[str] = "withheld-count"
+    public: ClassVar[bool] = True
+    month: str
+    least: int
+    counts: Mapping[str, int]
+    at_most: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,4 +143,5 @@ def _disclosure(entry: Entry) -> Disclosure:
         request_id=entry.request_id,
         body_sha256=entry.bound_to,
         beside=entry.beside,
+        disclose_after=getattr(entry.event, "disclose_after", None),
     )

@@ -205,6 +205,8 @@ def standing(db: Session, citizen: str) -> Standing:
     """Return how far a citizen's history reaches back, and whether the newest checkpoint covers all of it."""
     signed, log = signer.published(db), logs.current(db).number
     label = _label(db, citizen)
+    if label is None:
+        return Standing(0, None, signed.at if signed else None, covered=True)
     mine = (entry.c.label == label, _SHOWN)
     row = db.execute(
         select(func.count().label("number"), func.min(entry.c.month).label("since")).where(*mine)
@@ -215,7 +217,10 @@ def standing(db: Session, citizen: str) -> Standing:
 
 
 def _label(db: Session, citizen: str) -> bytes | None:
-    return db.scalar(select(subject.c.label).where(subject.c.chain == citizen))
+    # Only of logs that are shown: that a citizen has a chain in another must change nothing here.
+    return db.scalar(
+        select(subject.c.label).where(subject.c.chain == citizen, subject.c.log.in_(logs.SHOWN)).limit(1)
+    )
 
 
 def _where(db: Session, citizen: str, only: Filter) -> list[ColumnElement[bool]] | None:

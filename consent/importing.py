@@ -27,7 +27,7 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> dict[str,
     The same file again changes nothing. Clients are left to `idp.oidc.clients`. Raises FileRefused with
     every mistake and its path, e.g. ``agencies[2].contact: must not be empty``, before anything is written.
     """
-    reader = declarations.Reader(parts(db).settings.languages)
+    reader = declarations.reader(parts(db).settings)
     declared = _declared(db, reader, document)
     if reader.mistakes:
         raise FileRefused(reader.mistakes)

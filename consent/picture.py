@@ -89,7 +89,8 @@ def of(db: Session, citizen: str, *, until: str = "") -> Picture:
     now = f"{clock.now():%Y-%m}"
     last = until if _is_month(until) and until < now else now
     months = tuple(_earlier(last, back) for back in range(MONTHS - 1, -1, -1))
-    label = select(subject.c.label).where(subject.c.chain == citizen).scalar_subquery()
+    mine = select(subject.c.label).where(subject.c.chain == citizen, subject.c.log.in_(logs.SHOWN))
+    label = mine.limit(1).scalar_subquery()
     looked = (
         entry.c.label == label,
         entry.c.log.in_(logs.SHOWN),

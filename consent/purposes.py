@@ -63,6 +63,17 @@ class Purpose:
         return f"{self.basis['act']}, {self.basis['article']}" if self.by_law else None
 
     @property
+    def withheld_days(self) -> int:
+        """For how many days a law keeps reads out of the history of whom they are about; 0 for nearly all purposes."""
+        return int(self.basis.get("withhold", {}).get("days", 0))
+
+    @property
+    def withholding_law(self) -> str | None:
+        """The law that lets reads be withheld, in words; None where they are not."""
+        law = self.basis.get("withhold")
+        return f"{law['act']}, {law['article']}" if law else None
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of its attributes, in the order declared."""
         return tuple(wanted.name for wanted in self.attributes)
@@ -140,7 +151,7 @@ def publish(db: Session, spec: Mapping[str, Any], *, actor: Actor) -> Purpose:
     `spec` is what a file holds. Nothing is ever edited: grants go on under the version they were given
     for. Raises FileRefused.
     """
-    reader = declarations.Reader(parts(db).settings.languages)
+    reader = declarations.reader(parts(db).settings)
     declared = declarations.purpose(reader, spec, "purpose")
     if not reader.mistakes and agencies.find(db, declared["agency"]) is None:
         reader.wrong("purpose.agency", _("is not an agency that is known"))

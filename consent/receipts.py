@@ -22,23 +22,22 @@ DECISION = "grant-"
 READS = ("disclosed", "citizen-resolved")
 # Why a permission ended may be a death, which is not for every company to know; nor are citizen IDs.
 NOT_TOLD = ("reason", "citizen", "representative", "mandate")
-_ENTRY = (
-    select(
-        subject.c.chain,
-        entry.c.log,
-        entry.c.leaf_index,
-        entry.c.commitment,
-        entry.c.event_id,
-        entry.c.kind,
-        entry.c.agency,
-        entry.c.purpose,
-        entry.c.opening,
-    )
-    .join(subject, (subject.c.log == entry.c.log) & (subject.c.label == entry.c.label))
-    .where(entry.c.log.in_(logs.SHOWN))
-)
+_ENTRY = select(
+    subject.c.chain,
+    entry.c.log,
+    entry.c.leaf_index,
+    entry.c.commitment,
+    entry.c.event_id,
+    entry.c.kind,
+    entry.c.agency,
+    entry.c.purpose,
+    entry.c.opening,
+).join(subject, (subject.c.log == entry.c.log) & (subject.c.label == entry.c.label))
 _OF_EVENT = _ENTRY.where(entry.c.event_id == bindparam("event"))
+# Of what the law withholds its agency has receipts, and nobody else.
+_SHOWN = entry.c.log.in_(logs.SHOWN)
 _ABOUT_GRANT = _ENTRY.where(
+    _SHOWN,
     subject.c.chain == bindparam("chain"),
     entry.c.agency == bindparam("agency"),
     entry.c.purpose == bindparam("purpose"),
@@ -48,6 +47,7 @@ _ABOUT_GRANT = _ENTRY.where(
 
 _A_NO = (
     _ENTRY.where(
+        _SHOWN,
         subject.c.chain == bindparam("chain"),
         entry.c.agency == bindparam("agency"),
         entry.c.purpose == bindparam("purpose"),
@@ -64,7 +64,7 @@ def for_citizen(db: Session, event_id: str, *, citizen: str) -> str:
     The opening is left out where it was destroyed: the receipt then proves that something stands there.
     Raises ReceiptUnknown, for another's entry too.
     """
-    row = _found(db, event_id, _OF_EVENT.where(subject.c.chain == citizen))
+    row = _found(db, event_id, _OF_EVENT.where(subject.c.chain == citizen, _SHOWN))
     opened = _opened(db, row)
     facts: dict[str, Any] = {"erased": True}
     if opened is not None:

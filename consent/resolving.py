@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from consent import agencies, evidence, purposes
+from consent import agencies, evidence, purposes, secrecy
 from consent.door import LONGEST_CASE, LONGEST_REQUEST_ID, SHA256, outside_writing
 from consent.errors import AskMalformed, RefusedTooOften
 from consent.events import CitizenResolved
@@ -12,7 +12,7 @@ from core import limits
 from core.database import Database
 from core.events import Actor
 from registry_sync import people
-from registry_sync.people import DECEASED
+from registry_sync.people import DECEASED, Person
 
 ASKED_A_MINUTE = 120
 MISSED_AN_HOUR = 60
@@ -65,7 +65,7 @@ def resolve(database: Database, ask: ResolveAsk) -> str | None:
     lives = person is not None and (person.state != DECEASED or bool(own and own.basis.get("deceased")))
     found = person.citizen_id if person is not None and may and lives else None
     entry = Entry(
-        event=_event(ask, own, outcome="released" if found else "refused"),
+        event=_event(ask, own, person, outcome="released" if found else "refused"),
         about=[person.citizen_id if person else agencies.chain(ask.agency)],
         actor=Actor("client", ask.client),
         client=ask.client,
@@ -78,7 +78,10 @@ def resolve(database: Database, ask: ResolveAsk) -> str | None:
     return found
 
 
-def _event(ask: ResolveAsk, purpose: Purpose | None, *, outcome: str) -> CitizenResolved:
+def _event(
+    ask: ResolveAsk, purpose: Purpose | None, person: Person | None, *, outcome: str
+) -> CitizenResolved:
+    until = secrecy.until(purpose) if person else None
     return CitizenResolved(
         agency=ask.agency,
         client=ask.client,
@@ -91,6 +94,8 @@ def _event(ask: ResolveAsk, purpose: Purpose | None, *, outcome: str) -> Citizen
         official=ask.official,
         request_id=ask.request_id,
         outcome=outcome,
+        disclose_after=until,
+        withholding_law=purpose.withholding_law if purpose and until else None,
     )
 
 

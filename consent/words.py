@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, errands, showing
+from consent import allowances, errands, secrecy, showing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -106,6 +106,7 @@ RULES: dict[str, Lazy] = {
     "attribute-outside-purpose": _("It asked for something that its purpose does not name."),
     "case-missing": _("It did not say for which case."),
     "official-missing": _("It did not say for which official."),
+    "withheld-not-alone": _("What a law keeps back may be read by the agency's own system alone."),
     "mandate-missing": _("There was no mandate for it."),
     "mandate-ended": _("The mandate had just ended."),
     "desk-not-confirmed": _("You had not confirmed it at the desk."),
@@ -295,6 +296,7 @@ ALERTS: dict[str, Lazy] = {
 KINDS: dict[str, tuple[str, Sentence]] = {
     "disclosed": ("reads", _disclosed),
     "citizen-resolved": ("reads", _resolved),
+    "withheld-revealed": ("reads", secrecy.revealed(lambda *read: say(*read))),  # noqa: PLW0108  (it is below)
     "staff-looked": ("reads", _staff),
     "record-unmasked": ("reads", _unmasked),
     "grant-given": ("sharing", _given(_("You allowed {agency} to read {attributes}"))),

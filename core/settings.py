@@ -77,6 +77,25 @@ class Settings(BaseSettings):
         ge=1,
         description="How long the journal is kept: as long as the oldest backup that may be restored.",
     )
+    withheld_longest_days: int = Field(
+        1_095, ge=1, description="Longest time for which a purpose may say that a law withholds its reads."
+    )
+    withheld_checkpoint_seconds: int = Field(
+        3_600,
+        ge=1,
+        le=43_200,
+        description="Rhythm in which the open log takes in the hash of the withheld log's checkpoint.",
+    )
+    withheld_count_months: int = Field(
+        3,
+        ge=1,
+        description="Whole months after which it is published how many entries the law withheld in a month.",
+    )
+    withheld_count_least: int = Field(
+        10,
+        ge=2,
+        description="Published counts of what the law withholds are never smaller: fewer are told as this.",
+    )
     ledger_batch_milliseconds: float = Field(4.0, description="How long the sequencer gathers one batch.")
 
     dispute_days: int = Field(30, ge=1, description="Days an agency has to answer a citizen's dispute.")

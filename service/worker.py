@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent import alerts, desk, disputes, endings, mandates
+from consent import alerts, desk, disputes, endings, mandates, withholding
 from consent.ledger import clearing, erasure, journal, logs, signer
 from core import limits, sessions
 from core.database import Database
@@ -89,6 +89,7 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("signals", 1, courier.turn),
         Duty("witnesses", 0.5, signer.cosign),
+        Duty("withheld", 20, withholding.tend),
         Duty("mail", 2, notify.deliver),
         Duty("alerts", 2, _watch),
         Duty("alert summaries", 300, _sum_up_alerts),

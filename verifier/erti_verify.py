@@ -13,11 +13,13 @@ What acceptance establishes:
 7.  The entries are numbered 1 to n without a gap, each names the one before it, and they end in the head given.
 8.  The last leaf of each log's tree is the root of a map of all histories, and that map says that this one has
     n entries and ends in that head: nothing newer was left out. Where nothing is shown, it says that nothing is there.
-9.  With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
+9.  What a law kept out of the history until it was due stood in a log of its own at the time: its place there is
+    shown, and a public record that has held the hash of that log's tree since, in a tree signed at the time named.
+10. With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
 
 What it does not establish: without a quorum in the policy, that everybody is shown the same tree; that the
-server has not kept a second label for you (an auditor can see that); what the law withholds until it is due;
-or anything about a read that went around the ledger.
+server has not kept a second label for you (an auditor can see that); what the law withholds until it is due
+(how much that is in the whole country is told, as published, never of whom); or anything about a read that went around the ledger.
 
 This file shares no code with the server. It needs Python 3.11 and the `cryptography` package (50 or later).
 """
@@ -36,7 +38,8 @@ import sys
 import time
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +49,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 FORMAT = "erti-history-bundle/2"
 SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"
+SPLIT_KEY = hashlib.sha256(b"erti/withheld/v1").digest()
+SEALED_WITHIN, TOLD_WITHIN = 2 * 86_400, 86_400  # seconds that the proof of a time, and the telling, may take
 ENTRY_KEY = hashlib.sha256(b"erti/entry/v1").digest()
 MOST_BYTES = 512 * 1024 * 1024
 ED25519, COSIGNATURE, MLDSA44 = 1, 4, 6
@@ -96,6 +101,26 @@ class Policy:
         return self.quorum == "none" or self.quorum in seen
 
 
+@dataclass(frozen=True)
+class Withheld:
+    """An entry that a law kept back, in seconds since 1970: when it was made, due and told.
+
+    `proved` is when the log, and the witnesses named, signed an open tree that fixes it.
+    """
+
+    at: float
+    due: float
+    told: float
+    proved: int
+    witnesses: tuple[str, ...]
+    quorum: bool
+
+    @property
+    def late(self) -> bool:
+        """Whether it was told later than the law says."""
+        return self.told > self.due + TOLD_WITHIN
+
+
 @dataclass
 class Entry:
     """One entry of the history, as proved: its number in a log of this origin, and its place there."""
@@ -105,6 +130,8 @@ class Entry:
     index: int
     commitment: bytes
     record: dict[str, Any] | None
+    sealed: object = None
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +154,8 @@ class History:
     witnesses: tuple[str, ...] = ()
     earlier: Tree | None = None  # what one of the trees is proved to extend
     extends: bool = False  # that is the tree of the earlier bundle
+    keys: dict[str, tuple[Key, ...]] = field(default_factory=dict)  # of each log, as its entry 0 says
+    count: dict[str, Any] | None = None  # what the law withheld in the country in a month, as published
 
 
 # ------------------------------------------------------------------------------------ plain encodings
@@ -294,26 +323,32 @@ def open_checkpoint(note: str, policy: Policy) -> Checkpoint:
 
     Its time is the latest at which the log and a quorum of witnesses said that nothing larger was known.
     """
+    found = signed_checkpoint(note, policy, policy.logs)
+    if not policy.met(set(found.witnesses)):
+        names = ", ".join(found.witnesses) or "none"
+        raise Rejected(
+            "UNWITNESSED", f"too few witnesses saw this tree ({names}): others may see another one"
+        )
+    return found
+
+
+def signed_checkpoint(note: str, policy: Policy, keys: Sequence[Key]) -> Checkpoint:
+    """A checkpoint that every one of a log's keys signed, and who of the policy's witnesses did."""
     text, head, signatures = _split_note(note)
     times = []
-    for key in policy.logs:
+    for key in keys:
         signature = signatures.get((key.name, key.key_id))
         if signature is None:
             kind = KEY_KINDS[key.kind]
             raise Rejected("UNKNOWN-KEY", f"the checkpoint has no signature of the policy's {kind} log key")
         times += _check_signature(key, signature, text, head)
-    if head[0] != policy.logs[0].name:
+    if head[0] != keys[0].name:
         raise Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's")
     seen = {}
     for name, witness in policy.witnesses.items():
         if signature := signatures.get((witness.name, witness.key_id)):
             seen[name] = _check_signature(witness, signature, text, head)[0]
-    if not policy.met(set(seen)):
-        names = ", ".join(sorted(seen)) or "none"
-        raise Rejected(
-            "UNWITNESSED", f"too few witnesses saw this tree ({names}): others may see another one"
-        )
-    if policy.quorum != "none":
+    if policy.quorum != "none" and policy.met(set(seen)):
         times += [
             max(at for at in seen.values() if policy.met({n for n, then in seen.items() if then >= at}))
         ]
@@ -539,7 +574,7 @@ def check_map(value: object, label: bytes, count: int, head: bytes, tree: Tree) 
 def read_bundle(data: bytes, policy: Policy) -> History:
     """Everything a bundle proves. Raises Rejected with the first thing that is wrong."""
     bundle = canonical(data, "the bundle")
-    names = "format citizen label vrf_proof logs checkpoint earlier"
+    names = "format citizen label vrf_proof logs checkpoint earlier withheld"
     fields(bundle, names, "the bundle")
     if bundle["format"] != FORMAT:
         raise Rejected("ALTERED", f"the bundle's format is not {FORMAT}")
@@ -549,6 +584,10 @@ def read_bundle(data: bytes, policy: Policy) -> History:
     history = History(citizen, signed.signed_at, witnesses=signed.witnesses)
     _read_logs(bundle["logs"], label, Tree(signed.origin, signed.size, signed.root), policy, history)
     history.earlier = _read_earlier(bundle["earlier"], history.trees)
+    history.count = _read_count(bundle["withheld"], history.trees)
+    for entry in history.entries:
+        if entry.record is not None and entry.record.get("kind") == "withheld-revealed":
+            entry.withheld = check_withheld(entry, label, policy, history)
     output = vrf_output(policy.vrf, b64(bundle["vrf_proof"], "vrf_proof", 80), citizen.encode())
     if output is None or hashlib.sha256(output).digest() != label:
         raise Rejected("ALTERED", f"the label is not proved to be the one of citizen {citizen}")
@@ -589,7 +628,7 @@ def _read_logs(value: object, label: bytes, newest: Tree, policy: Policy, histor
             said = plain(expected.origin) if expected else "the first log"
             raise Rejected("MISSING", f"a log is left out or out of order: {said} should stand here")
         tree = expected
-        expected = _check_leaf0(log["leaf0"], tree, policy)
+        expected, history.keys[tree.origin] = _check_leaf0(log["leaf0"], tree, policy)
         entries, head = _read_entries(log, label, tree)
         check_map(log["map"], label, len(entries), head, tree)
         history.trees.append(tree)
@@ -598,8 +637,8 @@ def _read_logs(value: object, label: bytes, newest: Tree, policy: Policy, histor
         raise Rejected("MISSING", f"the log before is left out: {plain(expected.origin)}")
 
 
-def _check_leaf0(value: object, tree: Tree, policy: Policy) -> Tree | None:
-    """What a log's first entry says of it; returns the log before it, as it ended, if it names one."""
+def _check_leaf0(value: object, tree: Tree, policy: Policy) -> tuple[Tree | None, tuple[Key, ...]]:
+    """What a log's first entry says of it; returns the log before it, as it ended, if it names one, and its keys."""
     where = f"entry 0 of {'the log' if tree.origin == policy.logs[0].name else plain(tree.origin)}"
     leaf = fields(value, "record proof", "leaf0")
     record = text_of(leaf["record"], "leaf0's record").encode(errors="replace")
@@ -615,11 +654,15 @@ def _check_leaf0(value: object, tree: Tree, policy: Policy) -> Tree | None:
         raise Rejected("UNKNOWN-KEY", f"{where} names another log or other log keys than the trust policy")
     if said.get("vrf") != vrf:
         raise Rejected("UNKNOWN-KEY", f"{where} names another label key than the trust policy")
+    try:
+        own = tuple(_key(text_of(line, where), (ED25519, MLDSA44)) for line in said["log_keys"])
+    except (KeyError, TypeError, Unusable):
+        raise Rejected("ALTERED", f"{where} does not say by which keys the log signs") from None
     if "previous" not in said:
-        return None
+        return None, own
     before = fields(said["previous"], "origin size root", f"{where}: the log before it")
     size = number(before["size"], f"{where}: size of the log before it")
-    return Tree(text_of(before["origin"], where), size, b64(before["root"], where, 32))
+    return Tree(text_of(before["origin"], where), size, b64(before["root"], where, 32)), own
 
 
 def _read_entries(log: dict[str, Any], label: bytes, tree: Tree) -> tuple[list[Entry], bytes]:
@@ -645,14 +688,15 @@ def _read_entries(log: dict[str, Any], label: bytes, tree: Tree) -> tuple[list[E
 
 
 def _read_entry(value: object, place: int, label: bytes, tree: Tree) -> Entry:
-    where = f"entry {place}"
+    where, sealed = f"entry {place}", None
     if isinstance(value, dict) and "erased" in value:
         fields(value, "index commitment erased proof", where)
         if value["erased"] is not True:
             raise Rejected("ALTERED", f"{where}: erased is not true")
         commitment, record = b64(value["commitment"], f"{where}: its commitment", 32), None
     else:
-        opened = fields(value, "index record nonce proof", where)
+        sealed = value.get("sealed") if isinstance(value, dict) else None
+        opened = fields(value, "index record nonce proof" + (" sealed" if sealed else ""), where)
         words = text_of(opened["record"], f"{where}: its record").encode(errors="replace")
         nonce = b64(opened["nonce"], f"{where}: its nonce", 32)
         commitment = hmac.digest(ENTRY_KEY, nonce + len(words).to_bytes(4, "big") + words, "sha256")
@@ -661,9 +705,11 @@ def _read_entry(value: object, place: int, label: bytes, tree: Tree) -> Entry:
             raise Rejected("ALTERED", f"{where}: its record is not one this verifier knows")
         if record.get("chain") != label.hex():
             raise Rejected("ALTERED", f"{where} belongs to somebody else's history")
+        if (record.get("kind") == "withheld-revealed") != (sealed is not None):
+            raise Rejected("MISSING", f"{where} was withheld, and its proof is left out, or is not its own")
     index = number(value["index"], f"{where}: its index")
     check_place(index, b"\x01" + commitment, value["proof"], tree, where)
-    return Entry(tree.origin, place, index, commitment, record)
+    return Entry(tree.origin, place, index, commitment, record, sealed)
 
 
 def _check_order(entry: Entry, head: bytes) -> None:
@@ -702,6 +748,114 @@ def check_earlier(now: History, before: History) -> None:
     now.extends = old in (tree, told)
 
 
+# ------------------------------------------------------------------------------------ what the law withheld
+
+
+def _moment(value: object, where: str) -> float:
+    """Seconds since 1970 of a time in UTC as records write it."""
+    text = text_of(value, where)
+    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{3}Z", text):
+        raise Rejected("ALTERED", f"{where} is not a time")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise Rejected("ALTERED", f"{where} is not a time") from None
+
+
+def _public(value: dict[str, Any], kind: str, trees: Sequence[Tree], where: str) -> tuple[Any, Tree, int]:
+    """What a public record of one of the open logs says, its log's tree, and its place there."""
+    tree = next((tree for tree in trees if tree.origin == value["origin"]), None)
+    if tree is None:
+        raise Rejected("ALTERED", f"{where} is in a log that this history does not go through")
+    record = text_of(value["record"], where).encode(errors="replace")
+    index = number(value["index"], f"{where}: its place")
+    check_place(index, b"\x03" + record, value["proof"], tree, where)
+    said = canonical(record, where)
+    if not isinstance(said, dict) or (said.get("v"), said.get("kind")) != (1, kind):
+        raise Rejected("ALTERED", f"{where} is not a record of the kind {kind}")
+    return said.get("data"), tree, index
+
+
+def _read_count(value: object, trees: Sequence[Tree]) -> dict[str, Any] | None:
+    """How many entries the law withheld in the country in a month, as published; None before the first time."""
+    if value is None:
+        return None
+    where = "the count of what the law withholds"
+    found = fields(value, "origin index record proof", where)
+    said = fields(_public(found, "withheld-count", trees, where)[0], "at_most counts least month", where)
+    number(said["at_most"], where)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", text_of(said["month"], where)):
+        raise Rejected("ALTERED", f"{where} is not of a month")
+    return said
+
+
+def check_withheld(entry: Entry, label: bytes, policy: Policy, history: History) -> Withheld:
+    """That what an entry reveals stood in the log of what is withheld when it says so. It establishes:
+
+    1. the facts revealed, with their nonce and the commitment to the place in their chain, make a commitment;
+    2. that stands where the entry says in a tree of that log;
+    3. a public record of an open log of this history holds the hash of that tree's signed note, so that the note
+       needs no signature of its own to be believed;
+    4. the record stood in a tree of the open log that was signed then, and that the log of now extends;
+    5. that was within two days of the time that the facts name.
+    """
+    where, record = f"entry {entry.number}, which was withheld", entry.record or {}
+    data = record.get("data")
+    if not isinstance(data, dict):
+        raise Rejected("ALTERED", f"{where} says nothing")
+    own = fields(data.get("sealed"), "index log nonce place", where)
+    read = fields(data.get("read"), "actor at chain data event kind v", where)
+    shown = fields(entry.sealed, "checkpoint open proof", where)
+    facts = read["data"] if isinstance(read["data"], dict) else {}
+    names = ("agency", "purpose", "outcome", "disclose_after")
+    if read["chain"] != label.hex() or any(data.get(name) != facts.get(name) for name in names):
+        raise Rejected("ALTERED", f"{where} is of somebody else, or says otherwise than what it reveals")
+    words = json.dumps(_sorted(read), ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    nonce, place = (b64(own[name], f"{where}: its {name}", 32) for name in ("nonce", "place"))
+    part = hmac.digest(ENTRY_KEY, nonce + len(words).to_bytes(4, "big") + words, "sha256")
+    commitment = hmac.digest(SPLIT_KEY, part + place, "sha256")  # 1
+
+    opened = fields(shown["open"], "checkpoint extends index origin proof record", where)
+    said, tree, index = _public(
+        opened, "withheld-checkpoint", history.trees, f"{where}: the record of its time"
+    )
+    keys, note = history.keys[tree.origin], text_of(shown["checkpoint"], f"{where}: its checkpoint")
+    name = text_of(own["log"], f"{where}: its log")
+    if name in history.keys:
+        raise Rejected("ALTERED", f"{where} stands in an open log")
+    then = Tree(*_split_note(note)[1])
+    at = number(own["index"], f"{where}: its place")
+    if then.origin != name:
+        raise Rejected("ALTERED", f"{where}: its checkpoint is of another log")
+    check_place(at, b"\x01" + commitment, shown["proof"], then, where)  # 2
+    if said != {"sha256": hashlib.sha256(note.encode(errors="replace")).hexdigest()}:
+        raise Rejected("ALTERED", f"{where}: the open log holds the hash of another checkpoint")  # 3
+    proof = _check_then(opened, index, tree, policy, keys, where)  # 4
+    made = _moment(read["at"], where)
+    if (proof.signed_at or 0) > made + SEALED_WITHIN:  # 5
+        claimed = plain(read["at"])
+        raise Rejected(
+            "LATE", f"{where}: it claims {claimed}, and is proved from {day(proof.signed_at)} on only"
+        )
+    due, told = _moment(data["disclose_after"], where), _moment(record.get("at"), where)
+    met = policy.met(set(proof.witnesses))
+    return Withheld(made, due, told, proof.signed_at or 0, proof.witnesses, met)
+
+
+def _check_then(
+    opened: dict[str, Any], index: int, tree: Tree, policy: Policy, keys: Sequence[Key], where: str
+) -> Checkpoint:
+    """A checkpoint of the open log from the time when the record was new, which the log of now extends."""
+    then = signed_checkpoint(text_of(opened["checkpoint"], f"{where}: the open checkpoint"), policy, keys)
+    steps = opened["extends"]
+    if not isinstance(steps, list) or not index < then.size <= tree.size:
+        raise Rejected("ALTERED", f"{where}: the open checkpoint does not cover the record of its time")
+    proof = [b64(step, f"{where}: a step of a proof", 32) for step in steps]
+    if not grew(Tree(tree.origin, then.size, then.root), tree, proof):
+        raise Rejected("FORK", f"{where}: the open log does not extend the tree that it signed then")
+    return then
+
+
 # ------------------------------------------------------------------------------------ the report
 
 
@@ -725,8 +879,15 @@ def sentence(entry: Entry) -> str:
     when = plain(record.get("at")).replace("T", " ").replace("Z", " UTC")
     facts = record.get("data")
     members = facts.items() if isinstance(facts, dict) else ()
-    shown = [f"{plain(name).replace('_', ' ')}: {plain(value)}" for name, value in members if value]
+    hidden = ("sealed",) if entry.withheld else ()
+    shown = [
+        f"{plain(name).replace('_', ' ')}: {plain(value)}"
+        for name, value in members
+        if value and name not in hidden
+    ]
     told = f"\n        {'; '.join(shown)}" if shown else ""
+    if entry.withheld:
+        told += f"\n{proved(entry.withheld)}"
     return f"{entry.number:>5}.  {when}  {plain(record.get('kind')).replace('-', ' ')}{who}{told}"
 
 
@@ -738,7 +899,31 @@ def day(seconds: int | None) -> str:
 def verdict_of(history: History) -> list[str]:
     """The verdict words of an accepted bundle."""
     erased = sum(entry.record is None for entry in history.entries)
-    return ["VALID-COMPLETE", *([f"ERASED {erased}"] if erased else [])]
+    kept = [entry.withheld for entry in history.entries if entry.withheld]
+    late, alone = sum(one.late for one in kept), sum(not one.quorum for one in kept)
+    words = [(f"ERASED {erased}", erased), (f"LATE {late}", late), (f"UNWITNESSED {alone}", alone)]
+    return ["VALID-COMPLETE", *(word for word, number in words if number)]
+
+
+def country(history: History) -> str:
+    """What the law withholds, of which nothing can be told to anybody."""
+    if history.count is None:
+        return "Except what the law may withhold; how much that is has not been published yet."
+    said = history.count
+    return (
+        f"Except what the law withholds: at most {said['at_most']} entries in the whole country in "
+        f"{plain(said['month'])}, as published."
+    )
+
+
+def proved(kept: Withheld) -> str:
+    """Since when it is proved that an entry which was withheld stood there."""
+    seen = f"{len(kept.witnesses)} witnesses" if kept.witnesses else "no witness"
+    late = " LATE: the law wanted it told before." if kept.late else ""
+    return (
+        f"        withheld by law until {day(int(kept.due))}, told {day(int(kept.told))}; recorded at "
+        f"{day(int(kept.at))}, as proved by an open checkpoint of {day(kept.proved)} that {seen} saw.{late}"
+    )
 
 
 def witnessed(history: History) -> str:
@@ -755,6 +940,7 @@ def report(history: History, policy: Policy) -> str:
         "              Compare these characters with your activation letter.",
         f"Verdict       {', '.join(verdict_of(history))}",
         f"              Nothing shown was altered and nothing is left out, as of {day(history.signed_at)}.",
+        f"              {country(history)}",
         f"Citizen       {plain(history.citizen)}",
         *(f"Log           {plain(tree.origin)}, {tree.size} leaves" for tree in history.trees),
         f"Witnesses     {witnessed(history)}",
@@ -780,8 +966,10 @@ def as_json(policy: Policy | None, verdicts: list[str], history: History | None,
             "witnesses": list(history.witnesses),
             "entries": [
                 {"log": e.origin, "number": e.number, "index": e.index, "record": e.record}
+                | ({"withheld": asdict(e.withheld)} if e.withheld else {})
                 for e in history.entries
             ],
+            "withheld_in_the_country": history.count,
         }
     return json.dumps(known, ensure_ascii=True, indent=1)
 

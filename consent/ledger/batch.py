@@ -3,7 +3,7 @@
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, openings, subjects, tree
+from consent.ledger import entries, logs, openings, subjects, tree, withheld
 from consent.ledger.disclosures import (
     GRANT_ENDED,
     RETRY_WINDOW,
@@ -82,32 +82,40 @@ class Batch:
     claims: list[dict[str, Any]] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     keys: str = openings.LEDGER
+    due: list[dict[str, Any]] = field(default_factory=list)
+    commitment_of: Callable[[bytes, bytes], bytes] = entries.commitment
 
     @classmethod
     def begin(cls, db: Session, labels: Labels, kind: str = logs.OPEN) -> "Batch":
         """Lock the log of a kind that grows: nobody else extends it until this transaction ends."""
         log = logs.lock(db, kind)
-        keys = openings.LEDGER if kind == logs.OPEN else openings.WITHHELD
-        return cls(db, log.number, labels, tree.Frontier.from_bytes(log.frontier), keys=keys)
+        edge = tree.Frontier.from_bytes(log.frontier)
+        if kind == logs.OPEN:
+            return cls(db, log.number, labels, edge)
+        return cls(
+            db, log.number, labels, edge, keys=openings.WITHHELD, commitment_of=entries.split_commitment
+        )
 
     def know(self, names: Sequence[str]) -> None:
         """Load the chains and their keys, all at once."""
         missing = sorted({name for name in names if name not in self.chains})
         if missing:
             self.chains.update(subjects.standing(self.db, self.log, missing, self.labels))
-            for name, number in openings.ready(self.db, missing, clock.now().year, kind=self.keys).items():
-                self.chains[name].generation = number
+            if self.keys == openings.LEDGER:
+                for name, number in openings.ready(self.db, missing, clock.now().year).items():
+                    self.chains[name].generation = number
 
     def add(self, name: str, draft: entries.Draft, event_id: str, clear: Mapping[str, Any]) -> Integrated:
         """Place one entry at the end of a chain and of the tree."""
         chain, place = self.chains[name], self.frontier.size
         record = draft.record(label=chain.label, seq=chain.n + 1, previous=chain.head)
         nonce = secrets.token_bytes(entries.NONCE_BYTES)
-        commitment = entries.commitment(nonce, record)
+        commitment = self.commitment_of(nonce, record)
         chain.n, chain.head = chain.n + 1, entries.next_head(chain.head, commitment)
-        key = openings.scope(
-            draft.month[:4], chain.generation, kind=self.keys
-        )  # the year in which it happened
+        # The key is that of the year in which it happened; what is withheld has a key of its own until it is told.
+        alone = self.keys == openings.WITHHELD
+        number = withheld.key_number(self.log, place) if alone else chain.generation
+        key = openings.scope(draft.month[:4], number, kind=self.keys)
         self.touched.add(name)
         self._grow(entries.COMMITMENT, commitment)
         self.rows.append(
@@ -183,6 +191,7 @@ class Batch:
             db.execute(_PUT_NODE, grown)
         if self.claims:
             db.execute(_PUT_REQUEST, self.claims)
+        withheld.keep(db, self.due)
         size, root, edge = self.frontier.size, self.frontier.root(), self.frontier.to_bytes()
         db.execute(_PUT_HEAD, {"of": self.log, "size": size, "root": root, "frontier": edge})
 
@@ -200,17 +209,27 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     """Take disclosures into the ledger, after what waits about the same people. One outcome for each.
 
     Grants are read, and held, before the waiting events are taken: a withdrawal is then either
-    committed, seen here and placed before the refusal it causes, or it waits for this batch.
+    committed, seen here and placed before the refusal it causes, or it waits for this batch. What the law
+    withholds goes into its own log in the same transaction, and takes in nothing that waits. Whoever locks
+    logs of both kinds locks the open one first.
     """
-    batch = Batch.begin(db, labels)
+    about = {
+        kind: sorted(
+            {name for item in items if item.disclosure.log == kind for name in item.disclosure.about}
+        )
+        for kind in (logs.OPEN, logs.WITHHELD)
+    }
+    batches = {kind: Batch.begin(db, labels, kind) for kind, names in about.items() if names}
     grants = check_grants(db, [pair for item in items for pair in item.disclosure.relies_on])
-    names = sorted({name for item in items for name in item.disclosure.about})
-    _add_waiting(batch, _waiting_about(db, names))
-    batch.know(names)
+    if names := about[logs.OPEN]:
+        _add_waiting(batches[logs.OPEN], _waiting_about(db, names))
+    for kind, batch in batches.items():
+        batch.know(about[kind])
     claimed = _claimed(db, items)
-    outcomes = [_decide(batch, item, grants, claimed) for item in items]
+    outcomes = [_decide(batches[item.disclosure.log], item, grants, claimed) for item in items]
     grants.write(db)
-    batch.write()
+    for batch in batches.values():
+        batch.write()
     return outcomes
 
 
@@ -261,12 +280,9 @@ def _decide(
         same = hmac.compare_digest(body, _asked(batch.db, found))
         return before if same and item.at - first <= RETRY_WINDOW else Reused()
     if rule := grants.take(found.grant_id) if ended is None else _ended(ended):
-        draft, clear = item.refused(rule)
-        for name in found.about:
-            batch.add(name, draft, item.event_id, clear)
+        _add(batch, item, *item.refused(rule))
         return Refused(rule)
-    added = [batch.add(name, item.draft, item.event_id, item.clear) for name in found.about]
-    placed = added[0]
+    placed = _add(batch, item, item.draft, item.clear)
     if item.claim:
         batch.claim(item, placed)
         again = Repeated(placed.index, placed.event_id, placed.commitment, placed.log)
@@ -276,6 +292,14 @@ def _decide(
 
 def _ended(name: str) -> str:
     return f"{name.partition(':')[0]}-ended" if ":" in name else GRANT_ENDED
+
+
+def _add(batch: Batch, item: Item, draft: entries.Draft, clear: Mapping[str, Any]) -> Integrated:
+    """Add an item's entry to every chain it is about; returns the first."""
+    placed = [batch.add(name, draft, item.event_id, clear) for name in item.disclosure.about]
+    if until := item.disclosure.disclose_after:
+        batch.due += [withheld.row(one.log, one.index, until) for one in placed]
+    return placed[0]
 
 
 def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:

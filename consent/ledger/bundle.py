@@ -1,13 +1,15 @@
 """A citizen's whole history with everything needed to check it offline."""
 
+import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, map_store, proofs, signer, subjects, tree
+from consent.ledger import entries, logs, map_store, proofs, sealed, signer, subjects, tree, withheld
 from consent.ledger.errors import LedgerBusy
 from consent.ledger.logs import Log
 from consent.ledger.tables import entry, subject
@@ -70,14 +72,17 @@ def _contents(db: Session, citizen: str, earlier: int) -> dict[str, Any]:
     signed = signer.published(db)
     if signed is None:
         raise LedgerBusy(overload=True, detail="no checkpoint yet")
+    every = logs.listing(db)
+    trees = {log.number: _tree(db, log) for log in every}
     return {
         "format": FORMAT,
         "citizen": citizen,
         "label": subjects.label_of(house, citizen).hex(),
         "vrf_proof": entries.base64_of(subjects.proof_of(house, citizen)),
-        "logs": [_section(db, citizen, log) for log in logs.listing(db)],
+        "logs": [_section(db, citizen, log, trees) for log in every],
         "checkpoint": signed.note,
         "earlier": _extended(db, earlier, signed.size),
+        "withheld": sealed.count(db, trees),
     }
 
 
@@ -95,18 +100,24 @@ def _extended(db: Session, earlier: int, size: int) -> dict[str, Any] | None:
     }
 
 
-def _section(db: Session, citizen: str, log: Log) -> dict[str, Any]:
-    """What one log holds of a citizen, up to its newest map root, which is the last leaf of its signed tree."""
+def _tree(db: Session, log: Log) -> proofs.Tiles:
+    """A log's tree up to its newest map root, which is the last leaf that was signed."""
     end = map_store.state(db, log.number).root_index
     if end is None:
         raise LedgerBusy(overload=True, detail=f"log {log.number} has no map root")
-    tree_of = proofs.Tiles(db, log.number, end + 1)
+    return proofs.Tiles(db, log.number, end + 1)
+
+
+def _section(db: Session, citizen: str, log: Log, trees: Mapping[int, proofs.Tiles]) -> dict[str, Any]:
+    """What one log holds of a citizen, up to its newest map root, which is the last leaf of its signed tree."""
+    tree_of = trees[log.number]
+    end = tree_of.size - 1
     label = subjects.label_of(parts(db), citizen)
     head = entries.first_head(label)
     listed = []
     for found in subjects.chain(db, citizen, log=log.number, below=end):
         head = entries.next_head(head, found.commitment)
-        listed.append(_entry(found, tree_of))
+        listed.append(_entry(db, found, tree_of, trees))
     return {
         "origin": log.origin,
         "leaf0": {"record": _payload(db, log.number, 0).decode(), "proof": _proof(tree_of, 0)},
@@ -132,11 +143,16 @@ def _payload(db: Session, log: int, place: int) -> bytes:
     return db.scalar(_PAYLOAD, {"log": log, "place": place}) or b""
 
 
-def _entry(found: subjects.Opened, tree_of: proofs.Tiles) -> dict[str, Any]:
+def _entry(
+    db: Session, found: subjects.Opened, tree_of: proofs.Tiles, trees: Mapping[int, proofs.Tiles]
+) -> dict[str, Any]:
     place = {"index": found.index, "proof": _proof(tree_of, found.index)}
     if found.record is None or found.nonce is None:
         return place | {"commitment": entries.base64_of(found.commitment), "erased": True}
-    return place | {"record": found.record.decode(), "nonce": entries.base64_of(found.nonce)}
+    place |= {"record": found.record.decode(), "nonce": entries.base64_of(found.nonce)}
+    if found.kind != withheld.REVEALED:
+        return place
+    return place | {"sealed": sealed.proof(db, json.loads(found.record), trees)}
 
 
 def _proof(tree_of: proofs.Tiles, index: int) -> list[str]:

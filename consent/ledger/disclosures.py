@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from consent.ledger import entries, logs
@@ -23,7 +23,8 @@ class Disclosure:
     `about` are the chains it belongs to, the citizen's own first. `grant_id` and `grant_version` are
     what it relies on, None if it relies on a law; `beside` names what else must stand at that moment, as
     ``kind:ID`` and version. (`client`, `request_id`) is claimed once; without a request ID nothing is
-    claimed. What is kept of `body_sha256` is a keyed hash.
+    claimed. What is kept of `body_sha256` is a keyed hash. With `disclose_after` it goes into the log of what
+    the law withholds, and joins the history of whom it is about when that moment has passed.
     """
 
     event: Event
@@ -39,6 +40,12 @@ class Disclosure:
     request_id: str = ""
     body_sha256: bytes = b""
     beside: Sequence[tuple[str, int]] = ()
+    disclose_after: datetime | None = None
+
+    @property
+    def log(self) -> str:
+        """The kind of log that its entry goes into."""
+        return logs.WITHHELD if self.disclose_after else logs.OPEN
 
     @property
     def relies_on(self) -> tuple[tuple[str, int], ...]:

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
@@ -13,6 +15,8 @@ PUBLIC = 0x03
 NONCE_BYTES = 32
 _KEY = hashlib.sha256(b"erti/entry/v1").digest()
 _CHAIN = b"erti/chain/v1"
+_SPLIT_KEY = hashlib.sha256(b"erti/withheld/v1").digest()
+_PLACE = ("prev", "seq")
 
 
 class Draft:
@@ -56,6 +60,38 @@ def base64_of(data: bytes) -> str:
 def commitment(nonce: bytes, content: bytes) -> bytes:
     """The hiding, binding commitment to a record: HMAC-SHA256 over nonce, length and record."""
     return hmac.digest(_KEY, nonce + len(content).to_bytes(4, "big") + content, "sha256")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A record in two parts that can be opened one without the other: what happened, and its place in its chain.
+
+    A withheld entry is shown when it is due. Its number in its chain would tell how many others are
+    withheld about the same citizen, so that part is never opened for them (ADR 23).
+    """
+
+    facts: bytes
+    nonce: bytes
+    place: bytes  # the commitment to the other part
+
+    @property
+    def commitment(self) -> bytes:
+        """What stands in the tree: the commitments to both parts, in one."""
+        return hmac.digest(_SPLIT_KEY, commitment(self.nonce, self.facts) + self.place, "sha256")
+
+
+def split(nonce: bytes, content: bytes) -> Split:
+    """Split a record. Each part has a nonce of its own, made from the entry's, which is never shown."""
+    said: dict[str, Any] = json.loads(content)
+    facts = rfc8785.dumps({name: value for name, value in said.items() if name not in _PLACE})
+    place = rfc8785.dumps({name: said[name] for name in _PLACE})
+    one, other = (hmac.digest(nonce, part, "sha256") for part in (b"facts", b"place"))
+    return Split(facts, one, commitment(other, place))
+
+
+def split_commitment(nonce: bytes, content: bytes) -> bytes:
+    """The commitment to a record that is withheld, whose two parts can be opened apart."""
+    return split(nonce, content).commitment
 
 
 def map_root(root: bytes, chains: int, at: int) -> bytes:

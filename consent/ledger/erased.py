@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries
+from consent.ledger import entries, logs
 from consent.ledger.events import EntriesErased
 from consent.ledger.shredding import DONE
 from consent.ledger.tables import entry
@@ -16,6 +16,7 @@ from core.events import waiting
 _KNOWN = select(table.c.id).where(table.c.state == DONE)
 _SILENT = select(entry.c.log, entry.c.leaf_index).where(
     entry.c.leaf_type == entries.COMMITMENT,
+    entry.c.log.in_(logs.SHOWN),  # of what the law withholds `withheld_check` says it
     entry.c.opening.is_(None),
     entry.c.erasure.is_(None) | entry.c.erasure.not_in(_KNOWN),
 )

@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, erased, logs, map_store, note, policy, subjects, tree
+from consent.ledger import entries, erased, logs, map_store, note, policy, subjects, tree, withheld_check
 from consent.ledger.citizen_map import CitizenMap
 from consent.ledger.logs import Log
 from consent.ledger.note import BadNote
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import checkpoint, cosigned, entry, map_leaf, node, request, subject
+from consent.ledger.withheld_check import Seen
 from core.database import Database, parts
 from keys.errors import BadSeal, Shredded
 
@@ -61,6 +62,7 @@ class _Run:
     labels: Labels
     findings: list[Finding]
     state: map_store.State
+    seen: Seen
     frontier: tree.Frontier = field(default_factory=tree.Frontier)
     names: dict[bytes, str] = field(default_factory=dict)
     chains: dict[bytes, Chain] = field(default_factory=dict)
@@ -84,16 +86,17 @@ def check(
 
     Recomputed, log by log: indexes 0 to n-1, commitments from openings, each chain's numbers, heads and
     label, the tree's stored nodes, frontier and root, every root of the citizen map, every signed checkpoint,
-    that each year's log names the one before as it ended, and every claimed request. `progress` is told
+    that each year's log names the one before as it ended, every claimed request, and that what the law withholds
+    may be withheld, was fixed at the time, and is revealed when due (`withheld_check`). `progress` is told
     how many entries are done and how many there are. `known` says which of some citizen IDs belong to
     somebody: with it, a chain under a name that is nobody's is found too.
     """
     findings: list[Finding] = []
     with database.snapshot() as db:
         size = db.scalar(select(func.count()).select_from(entry)) or 0
-        labels, done = Labels(parts(db)), 0
+        labels, seen, done = Labels(parts(db)), Seen(), 0
         for log in logs.every(db):
-            run = _Run(db, log, labels, findings, map_store.state(db, log.number))
+            run = _Run(db, log, labels, findings, map_store.state(db, log.number), seen)
             _load(run)
             for row in _rows(run):
                 _check_entry(run, row)
@@ -106,6 +109,7 @@ def check(
             _check_map(run)
             _check_tree(run)
             _check_first_leaf(run)
+        findings += [Finding(where, says) for where, says in withheld_check.findings(db, seen)]
         findings += [
             Finding(f"request {lost.request_id} of {lost.client}", "its entry is not there")
             for lost in db.execute(_REQUESTS)
@@ -161,6 +165,7 @@ def _check_entry(run: _Run, row: Mapping[Any, Any]) -> None:
         run.nodes[made.level, made.index] = made.hash
     if run.checkpoints.pop(run.frontier.size, None) not in (None, run.frontier.root()):
         run.says(f"checkpoint {run.frontier.size}", "the rows lead to another root")
+    run.seen.leaf(run.log, row, run.frontier)
     if row["leaf_type"] == entries.COMMITMENT and row["label"] is not None:
         _check_link(run, row, where)
 
@@ -196,7 +201,8 @@ def _check_opening(run: _Run, row: Mapping[Any, Any], chain: Chain, where: str) 
     except BadSeal:
         run.says(where, "its opening was altered")
         return
-    if entries.commitment(nonce, record) != row["commitment"]:
+    commit = entries.commitment if run.log.kind == logs.OPEN else entries.split_commitment
+    if commit(nonce, record) != row["commitment"]:
         run.says(where, "its record is not what the tree commits to")
         return
     said = json.loads(record)
@@ -205,6 +211,7 @@ def _check_opening(run: _Run, row: Mapping[Any, Any], chain: Chain, where: str) 
         run.says(where, "its record names another place in another chain")
     if (said["kind"], said["event"], said["at"][:7]) != (row["kind"], row["event_id"], row["month"]):
         run.says(where, "its clear columns say something else than its record")
+    run.seen.opened(run.log, row, said)
 
 
 def _check_chains(run: _Run) -> None:

@@ -19,6 +19,9 @@ from keys import vrf
 
 OPEN, WITHHELD = "open", "withheld"
 FIRST = 1
+# Logs of what is withheld are numbered apart, so that the numbers of the open ones tell nothing of them.
+FIRST_WITHHELD = 10_001
+_FIRST = {OPEN: FIRST, WITHHELD: FIRST_WITHHELD}
 _ALL = select(head).order_by(head.c.log)
 _CURRENT = (
     select(head)
@@ -90,14 +93,18 @@ def lock(db: Session, kind: str = OPEN) -> Log:
 
 
 def opened(db: Session) -> bool:
-    """Open the ledger if this is the first start: write leaf 0 of the first log; True if it was written now.
+    """Open the ledger if this is the first start: write leaf 0 of the first logs; True if they were written now.
 
-    On later starts checks that one of the logs here has the settings' origin and that leaf 0 of the one that
+    There is always a log for what the law withholds, so that its existence tells nothing. On later starts checks that one of the logs here has the settings' origin and that leaf 0 of the one that
     grows names the keys of this house. Raises LedgerMismatch.
     """
     house = parts(db)
-    if (log := find(db)) is None:
-        return begin(db, kind=OPEN, origin=house.settings.ledger_origin)
+    log = find(db)
+    begun = log is None and begin(db, kind=OPEN, origin=house.settings.ledger_origin)
+    if find(db, WITHHELD) is None:
+        begin(db, kind=WITHHELD, origin=f"{house.settings.ledger_origin}/withheld")
+    if log is None:
+        return begun
     if house.settings.ledger_origin not in {one.origin for one in listing(db)}:
         raise LedgerMismatch(detail="leaf 0 has another origin")
     said = leaf0(db, log.number)
@@ -113,7 +120,7 @@ def begin(db: Session, *, kind: str, origin: str, previous: Log | None = None) -
     `previous` is the log that this one follows, as it stands for good: leaf 0 names its origin, size and root.
     """
     house = parts(db)
-    number = max((row.log for row in db.execute(_ALL)), default=FIRST - 1) + 1
+    number = max((log.number for log in listing(db, kind)), default=_FIRST[kind] - 1) + 1
     at = clock.wire(clock.now())
     follows: dict[str, Any] = {}
     if previous is not None:

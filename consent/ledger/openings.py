@@ -17,7 +17,7 @@ from keys.errors import BadSeal
 LEDGER, WITHHELD = "ledger", "withheld"
 # A citizen's year has one key until entries of it are erased; then the next generation seals. In front of what is sealed
 # stands "2026", or "2026:3:" from the first erasure on; "w" before it for what the law withholds, which has keys of its own.
-_FRONT: Final = re.compile(rb"(w?)(\d{4})(?::([1-9]\d{0,8}):)?")
+_FRONT: Final = re.compile(rb"(w?)(\d{4})(?::([1-9]\d{0,14}):)?")
 _FIND = {
     engine: select(generation).where(named) for engine, named in among(generation.c.chain, "chains").items()
 }
@@ -59,13 +59,13 @@ def next_generation(db: Session, chain: str) -> int:
     return int(db.execute(_NEXT[db.get_bind().dialect.name], {"chain": chain}).scalar_one())
 
 
-def ready(db: Session, chains: Iterable[str], year: int, *, kind: str = LEDGER) -> Mapping[str, int]:
+def ready(db: Session, chains: Iterable[str], year: int) -> Mapping[str, int]:
     """Have the keys of many chains for a year at hand, made where there are none; return the chains' generations."""
     names = list(chains)
-    found = generations(db, names) if kind == LEDGER else {}
-    sealing.ready(db, [name for name in names if name not in found], scope(year, kind=kind))
+    found = generations(db, names)
+    sealing.ready(db, [name for name in names if name not in found], scope(year))
     for name, number in found.items():
-        sealing.ready(db, [name], scope(year, number, kind=kind))
+        sealing.ready(db, [name], scope(year, number))
     return found
 
 

@@ -53,20 +53,20 @@ class Tiles:
     def __init__(self, db: Session, log: int, size: int) -> None:
         self._db = db
         self._log = log
-        self._size = size
+        self.size = size
         self._kept: dict[tuple[int, int], list[bytes]] = {}
 
     def read(self, level: int, start: int, stop: int) -> Sequence[bytes]:
         """The hashes start..stop-1 of a level; they never cross a tile. See tree.Reader."""
         number, first = start // tree.TILE_WIDTH, start - start % tree.TILE_WIDTH
         if (level, number) not in self._kept:
-            end = min(first + tree.TILE_WIDTH, self._size >> level * tree.TILE_HEIGHT)
+            end = min(first + tree.TILE_WIDTH, self.size >> level * tree.TILE_HEIGHT)
             self._kept[level, number] = hashes(self._db, self._log, level, first, end)
         return self._kept[level, number][start - first : stop - first]
 
     def inclusion(self, index: int) -> list[bytes]:
         """Inclusion proof of a leaf in the tree of this size."""
-        return tree.inclusion_proof(self.read, index, self._size)
+        return tree.inclusion_proof(self.read, index, self.size)
 
 
 def consistency(db: Session, log: int, old: int, new: int) -> list[bytes]:

@@ -39,7 +39,12 @@ def proven(db: Session, placed: Integrated, *, audience: str, facts: Mapping[str
 
 
 def tlog_proof(db: Session, log: int, index: int) -> str | None:
-    """The inclusion proof of a leaf with the checkpoint it ends in (C2SP tlog-proof v1); None before there is one."""
+    """The inclusion proof of a leaf with the checkpoint it ends in (C2SP tlog-proof v1); None before there is one.
+
+    Nor is there one of what the law withholds: how large that log is, is for nobody to know.
+    """
+    if log not in {one.number for one in logs.listing(db)}:
+        return None
     signed = signer.published(db, log)
     if signed is None or signed.size <= index:
         return None

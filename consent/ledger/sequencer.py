@@ -320,6 +320,7 @@ class Sequencer:
             try:
                 with self._database.writing() as db:
                     logs.lock(db)
+                    logs.lock(db, logs.WITHHELD)
                     return db.execute(_FIND, {"events": wanted}).first() is not None
             except (SQLAlchemyError, OSError):
                 time.sleep(IDLE_SECONDS)

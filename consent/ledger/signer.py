@@ -154,7 +154,7 @@ def sign_if_due(database: Database) -> Signed | None:
 
     Before that the root of the citizen map is added as the log's last leaf, so that whoever holds a checkpoint
     can be shown everything up to it (DESIGN 6). None if nothing is due or another process signs; otherwise
-    the last one signed. Raises SignerRefused when what the database holds does not extend what was
+    the open one signed last. Raises SignerRefused when what the database holds does not extend what was
     signed before, or another signer's checkpoints are there and were not adopted.
     """
     with database.reading() as db:
@@ -166,7 +166,8 @@ def sign_if_due(database: Database) -> Signed | None:
     with _only_one_here(home(database)) as alone:
         for log in due if alone else ():
             try:
-                done.append(_sign(database, log))
+                signed = _sign(database, log)
+                done += [signed] if log.kind == logs.OPEN else []
             except SignerRefused as error:  # what is wrong with one log does not hold up the others
                 refused = refused or error
     if refused is not None:
@@ -184,7 +185,7 @@ def cosign(database: Database) -> None:
     with database.reading() as db:
         heads = [
             witnessing.Head(log.number, signed.at, signed.note)
-            for log in logs.every(db)
+            for log in logs.listing(db)
             if (signed := newest(db, log.number)) and _holds(db, database, log)
         ]
     for head in heads:
@@ -212,7 +213,8 @@ def adopt(database: Database) -> Signed | None:
         with database.reading() as db:
             every = logs.every(db)
         for log in every:
-            signed = _adopt(database, log)
+            adopted = _adopt(database, log)
+            signed = adopted if log.kind == logs.OPEN else signed
     return signed
 
 
@@ -222,7 +224,8 @@ def _adopt(database: Database, log: Log) -> Signed | None:
         edge = _grown(db, log.number, tree.Frontier(), signed.size if signed else 0)
         if signed and edge.root() != signed.root:
             raise SignerRefused(detail="the rows do not lead to the newest checkpoint's root")
-    witnessing.confirm(database, log.number, log.origin, last=signed.note if signed else None)
+    if log.kind == logs.OPEN:
+        witnessing.confirm(database, log.number, log.origin, last=signed.note if signed else None)
     with database.reading() as db:
         publish.write(db, folder(database, log.number), log.number, 0, edge.size)
     path = guard_path(database, log.number)
@@ -288,7 +291,8 @@ def _sign(database: Database, log: Log) -> Signed | None:
     with database.reading() as db:
         last = newest(db, log.number)
     _refuse_unless(guard, last, log.size)
-    witnessing.vouch(database, log.number, log.origin, last=last.note if last else None, size=log.size)
+    if log.kind == logs.OPEN:  # witnesses are shown nothing else
+        witnessing.vouch(database, log.number, log.origin, last=last.note if last else None, size=log.size)
     if not log.frozen:
         map_roots.write(database, log)
     with database.reading() as db:

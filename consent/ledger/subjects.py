@@ -19,7 +19,10 @@ from keys.errors import Shredded
 
 LABELS_KEPT = 200_000
 _NAMED = among(subject.c.chain, "chains")
-_LABELS = {engine: select(subject.c.chain, subject.c.label).where(named) for engine, named in _NAMED.items()}
+_LABELS = {
+    engine: select(subject.c.chain, subject.c.label).where(named, subject.c.log.in_(logs.SHOWN))
+    for engine, named in _NAMED.items()
+}
 _FIND = {
     engine: select(subject).where(subject.c.log == bindparam("log"), named)
     for engine, named in _NAMED.items()
@@ -54,6 +57,7 @@ class Opened:
     commitment: bytes
     nonce: bytes | None
     record: bytes | None
+    kind: str | None = None
 
     @property
     def facts(self) -> dict[str, Any] | None:
@@ -164,4 +168,4 @@ def _open(db: Session, name: str, row: Mapping[Any, Any]) -> Opened:
     if row["opening"] is not None:
         with contextlib.suppress(Shredded):
             nonce, record = open_opening(db, name, (row["log"], row["leaf_index"]), row["opening"])
-    return Opened(row["leaf_index"], row["seq"], row["commitment"], nonce, record)
+    return Opened(row["leaf_index"], row["seq"], row["commitment"], nonce, record, row["kind"])

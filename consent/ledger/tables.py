@@ -143,6 +143,40 @@ map_node = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+# Of each entry that the law withholds: when it is due, and which event told its citizen, in whose history it then is.
+withheld = Table(
+    "ledger_withheld",
+    Base.metadata,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("disclose_after", Moment, nullable=False, index=True),
+    Column("revealed_at", Moment),
+    Column("revealed_by", String(36)),
+)
+
+# The checkpoints of the withheld log that a public record of the open log, by its event, holds the hash of; and the
+# first checkpoint of that open log with the record in it: what a later one of the same size would not prove, it does.
+fixed = Table(
+    "ledger_withheld_fixed",
+    Base.metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("log", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("open_size", BigInteger),
+    Column("open_note", Text),
+)
+Index("ix_ledger_withheld_fixed_log_size", fixed.c.log, fixed.c.size)
+
+# For which months it is published, by which event, how many entries the law withheld in the country.
+counted = Table(
+    "ledger_withheld_counted",
+    Base.metadata,
+    Column("month", String(7), primary_key=True),
+    Column("event_id", String(36), nullable=False),
+)
+
 lease = Table(
     "ledger_lease",
     Base.metadata,

@@ -14,6 +14,7 @@ from consent.pages import (
     papers,
     past,
     permissions,
+    withheld,
 )
 
 router = APIRouter()
@@ -29,5 +30,6 @@ for room in (
     coverage,
     erasing,
     acting,
+    withheld,
 ):
     router.include_router(room.router)

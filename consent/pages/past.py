@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import disputes, history, picture, showing, words
+from consent import disputes, history, picture, showing, withholding, words
 from consent.ledger import signer
 from consent.pages.filters import Asked
 from core import pages
@@ -25,6 +25,7 @@ def entries(request: Request, database: Db, me: Citizen, asked: Asked, page: int
         standing = history.standing(db, me.subject)
         disputed = disputes.of_entries(db, me.subject, [one.event_id for one in listed])
         fingerprint = signer.policy_fingerprint(db)
+        withheld = next(iter(withholding.published(db, most=1)), None)
     return pages.render(
         request,
         "consent/history.html",
@@ -44,6 +45,7 @@ def entries(request: Request, database: Db, me: Citizen, asked: Asked, page: int
         standing=standing,
         settled=settled,
         fingerprint=fingerprint,
+        withheld=withheld,
         month_name=showing.day,
     )
 

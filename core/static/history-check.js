@@ -28,10 +28,14 @@ function show(verdict, reason, facts) {
 }
 
 function facts(found) {
-  const { count, erased, witnesses, alone, unchecked, locale } = notice.dataset;
+  const { count, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale } = notice.dataset;
   const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format((found.signedAt ?? 0) * 1000);
   const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
   if (found.erased) said.push(erased.replace("{count}", found.erased));
+  said.push(found.country ? withheld.replace("{count}", found.country.at_most).replace("{month}", found.country.month) : uncounted);
+  if (found.kept) said.push(kept.replace("{count}", found.kept));
+  if (found.late) said.push(late.replace("{count}", found.late));
+  if (found.unseen) said.push(unseen.replace("{count}", found.unseen));
   said.push(found.witnesses.length ? witnesses.replace("{names}", found.witnesses.join(", ")) : alone);
   if (found.unchecked) said.push(unchecked);
   return said;

@@ -202,7 +202,8 @@ async function ed25519(key, signature, data) {
   return crypto.subtle.verify({ name: "Ed25519" }, imported, signature, data);
 }
 
-async function openCheckpoint(note, policy) {
+// A checkpoint's text; its origin, size and root; its signatures by name and key ID, none checked.
+function splitNote(note) {
   const gap = note.lastIndexOf("\n\n");
   const text = note.slice(0, gap + 1), rest = note.slice(gap + 2), head = text.split("\n");
   // eslint-disable-next-line no-control-regex
@@ -219,6 +220,18 @@ async function openCheckpoint(note, policy) {
     signatures.set(whose, data.subarray(4));
   }
   const tree = { origin: head[0], size: Number(head[1]), root: b64(head[2], "the checkpoint's root hash", 32) };
+  return { text, tree, signatures };
+}
+
+async function openCheckpoint(note, policy) {
+  const found = await signedCheckpoint(note, policy, policy.logs);
+  if (!met(policy, found.witnesses)) throw new Rejected("UNWITNESSED", "too few witnesses saw this tree: others may see another one");
+  return found;
+}
+
+// A checkpoint that every one of a log's keys signed, and who of the policy's witnesses did.
+async function signedCheckpoint(note, policy, keys) {
+  const { text, tree, signatures } = splitNote(note);
   const fits = async (key, signature) => {
     if (key.kind === ED25519) return ed25519(key.public, signature, encoder.encode(text));
     const timed = encoder.encode(`cosignature/v1\ntime ${seconds(signature.subarray(0, 8))}\n${text}`);
@@ -226,15 +239,15 @@ async function openCheckpoint(note, policy) {
   };
   const times = [];
   let unchecked = 0;
-  for (const key of policy.logs) {
+  for (const key of keys) {
     const signature = signatures.get(`${key.name}+${key.id}`);
     const kind = key.kind === ED25519 ? "Ed25519" : "ML-DSA-44";
     if (!signature) throw new Rejected("UNKNOWN-KEY", `the checkpoint has no signature of the policy's ${kind} log key`);
     if (key.kind === MLDSA44) { unchecked++; times.push(seconds(signature.subarray(0, 8))); continue; }
     if (!await fits(key, signature)) throw new Rejected("ALTERED", `the Ed25519 signature of ${key.name} does not fit the checkpoint`);
   }
-  if (unchecked === policy.logs.length) throw new Unusable("the trust policy has no log key that a browser can check");
-  if (tree.origin !== policy.logs[0].name) throw new Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's");
+  if (unchecked === keys.length) throw new Unusable("the trust policy has no log key that a browser can check");
+  if (tree.origin !== keys[0].name) throw new Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's");
   const seen = new Map();
   for (const [name, key] of policy.witnesses) {
     const signature = signatures.get(`${key.name}+${key.id}`);
@@ -242,8 +255,7 @@ async function openCheckpoint(note, policy) {
     if (!await fits(key, signature)) throw new Rejected("ALTERED", `the cosignature of ${key.name} does not fit the checkpoint`);
     seen.set(name, seconds(signature.subarray(0, 8)));
   }
-  if (!met(policy, seen.keys())) throw new Rejected("UNWITNESSED", "too few witnesses saw this tree: others may see another one");
-  if (policy.quorum !== "none") {
+  if (policy.quorum !== "none" && met(policy, seen.keys())) {
     const enough = [...seen.values()].filter((at) => met(policy, [...seen].filter(([, then]) => then >= at).map(([name]) => name)));
     times.push(Math.max(...enough));
   }
@@ -396,32 +408,41 @@ function checkLeaf0(value, tree, policy) {
   if (JSON.stringify(said.vrf) !== JSON.stringify({ public: base64(policy.vrf), suite: SUITE })) {
     throw new Rejected("UNKNOWN-KEY", `${where} names another label key than the trust policy`);
   }
-  if (said.previous === undefined) return null;
+  if (!Array.isArray(said.log_keys) || !said.log_keys.length) throw new Rejected("ALTERED", `${where} does not say by which keys the log signs`);
+  let signs;
+  try { signs = said.log_keys.map((line) => vkey(string(line, where), [ED25519, MLDSA44])); } catch (error) {
+    throw new Rejected("ALTERED", `${where} does not say by which keys the log signs: ${error.message}`);
+  }
+  if (said.previous === undefined) return { before: null, signs };
   const before = fields(said.previous, "origin size root", `${where}: the log before it`);
-  return { origin: string(before.origin, where), size: whole(before.size, where), root: b64(before.root, where, 32) };
+  return { before: { origin: string(before.origin, where), size: whole(before.size, where), root: b64(before.root, where, 32) }, signs };
 }
 
 const ENTRY_KEY = sha256(encoder.encode("erti/entry/v1")), CHAIN = encoder.encode("erti/chain/v1");
 
 function readEntry(value, place, label, tree) {
   const where = `entry ${place}`;
-  let commitment, record = null;
+  let commitment, record = null, sealed = null;
   if (value && typeof value === "object" && "erased" in value) {
     fields(value, "index commitment erased proof", where);
     if (value.erased !== true) throw new Rejected("ALTERED", `${where}: erased is not true`);
     commitment = b64(value.commitment, `${where}: its commitment`, 32);
   } else {
-    fields(value, "index record nonce proof", where);
+    sealed = (value && typeof value === "object" && value.sealed) || null;
+    fields(value, `index record nonce proof${sealed ? " sealed" : ""}`, where);
     const words = encoder.encode(string(value.record, `${where}: its record`));
     const nonce = b64(value.nonce, `${where}: its nonce`, 32);
     commitment = hmac(ENTRY_KEY, nonce, uint(words.length, 4), words);
     record = canonical(value.record, where);
     if (!record || typeof record !== "object" || record.v !== 1) throw new Rejected("ALTERED", `${where}: its record is not one this verifier knows`);
     if (record.chain !== hex(label)) throw new Rejected("ALTERED", `${where} belongs to somebody else's history`);
+    if ((record.kind === "withheld-revealed") !== (sealed !== null)) {
+      throw new Rejected("MISSING", `${where} was withheld, and its proof is left out, or is not its own`);
+    }
   }
   const index = whole(value.index, `${where}: its index`);
   checkPlace(index, join(Uint8Array.of(1), commitment), value.proof, tree, where);
-  return { origin: tree.origin, number: place, index, commitment, record };
+  return { origin: tree.origin, number: place, index, commitment, record, sealed };
 }
 
 function readEntries(log, label, tree) {
@@ -446,20 +467,22 @@ function readEntries(log, label, tree) {
 
 function readLogs(value, label, newest, policy) {
   if (!Array.isArray(value) || !value.length) throw new Rejected("ALTERED", "logs is not a list of logs");
-  const trees = [];
+  const trees = [], keys = new Map();
   let expected = newest, all = [];
   for (const section of [...value].reverse()) {
     const log = fields(section, "origin leaf0 map n head entries", "a log");
     if (!expected || log.origin !== expected.origin) throw new Rejected("MISSING", "a log is left out or out of order");
     const tree = expected;
-    expected = checkLeaf0(log.leaf0, tree, policy);
+    const { before, signs } = checkLeaf0(log.leaf0, tree, policy);
+    expected = before;
+    keys.set(tree.origin, signs);
     const { entries, head } = readEntries(log, label, tree);
     checkMap(log.map, label, entries.length, head, tree);
     trees.push(tree);
     all = [...entries, ...all];
   }
   if (expected) throw new Rejected("MISSING", `the log before is left out: ${expected.origin}`);
-  return { trees, entries: all };
+  return { trees, keys, entries: all };
 }
 
 function readEarlier(value, trees) {
@@ -472,20 +495,96 @@ function readEarlier(value, trees) {
   if (!grew({ size, root }, now, proof)) throw new Rejected("FORK", "the tree does not extend the earlier one that the bundle names");
 }
 
+// ---------------------------------------------------------------------------- what the law withheld
+
+const SPLIT_KEY = sha256(encoder.encode("erti/withheld/v1"));
+const SEALED_WITHIN = 2 * 86400, TOLD_WITHIN = 86400; // seconds that the proof of a time, and the telling, may take
+
+function moment(value, where) {
+  const text = string(value, where), at = Date.parse(text) / 1000;
+  // A day that does not exist, 31 April, is a day of the next month to some browsers: so it is written back.
+  if (!/^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{3}Z$/.test(text) || !Number.isFinite(at)
+    || new Date(at * 1000).toISOString() !== text) {
+    throw new Rejected("ALTERED", `${where} is not a time`);
+  }
+  return at;
+}
+
+function publicRecord(value, kind, trees, where) {
+  const tree = trees.find((one) => one.origin === value.origin);
+  if (!tree) throw new Rejected("ALTERED", `${where} is in a log that this history does not go through`);
+  const record = string(value.record, where), index = whole(value.index, `${where}: its place`);
+  checkPlace(index, join(Uint8Array.of(3), encoder.encode(record)), value.proof, tree, where);
+  const said = canonical(record, where);
+  if (!said || typeof said !== "object" || said.v !== 1 || said.kind !== kind) throw new Rejected("ALTERED", `${where} is not a record of the kind ${kind}`);
+  return { data: said.data, tree, index };
+}
+
+function readCount(value, trees) {
+  if (value === null) return null;
+  const where = "the count of what the law withholds";
+  const found = fields(value, "origin index record proof", where);
+  const said = fields(publicRecord(found, "withheld-count", trees, where).data, "at_most counts least month", where);
+  whole(said.at_most, where);
+  if (!/^[0-9]{4}-[0-9]{2}$/.test(string(said.month, where))) throw new Rejected("ALTERED", `${where} is not of a month`);
+  return said;
+}
+
+// That what an entry reveals stood in the log of what is withheld when it says so: see erti_verify.check_withheld.
+async function checkWithheld(entry, label, policy, { trees, keys }) {
+  const where = `entry ${entry.number}, which was withheld`, { data } = entry.record;
+  if (!data || typeof data !== "object" || Array.isArray(data)) throw new Rejected("ALTERED", `${where} says nothing`);
+  const own = fields(data.sealed, "index log nonce place", where);
+  const read = fields(data.read, "actor at chain data event kind v", where);
+  const shown = fields(entry.sealed, "checkpoint open proof", where);
+  const facts = read.data && typeof read.data === "object" ? read.data : {};
+  if (read.chain !== hex(label) || ["agency", "purpose", "outcome", "disclose_after"].some((name) => data[name] !== facts[name])) {
+    throw new Rejected("ALTERED", `${where} is of somebody else, or says otherwise than what it reveals`);
+  }
+  const words = encoder.encode(written(sorted(read)));
+  const nonce = b64(own.nonce, `${where}: its nonce`, 32), place = b64(own.place, `${where}: its place`, 32);
+  const commitment = hmac(SPLIT_KEY, hmac(ENTRY_KEY, nonce, uint(words.length, 4), words), place);
+  const opened = fields(shown.open, "checkpoint extends index origin proof record", where);
+  const { data: said, tree, index } = publicRecord(opened, "withheld-checkpoint", trees, `${where}: the record of its time`);
+  const signs = keys.get(tree.origin), note = string(shown.checkpoint, `${where}: its checkpoint`), name = string(own.log, `${where}: its log`);
+  if (keys.has(name)) throw new Rejected("ALTERED", `${where} stands in an open log`);
+  const sealed = splitNote(note).tree; // the open log holds its hash, so it needs no signature of its own to be believed
+  if (sealed.origin !== name) throw new Rejected("ALTERED", `${where}: its checkpoint is of another log`);
+  checkPlace(whole(own.index, `${where}: its place`), join(Uint8Array.of(1), commitment), shown.proof, sealed, where);
+  fields(said, "sha256", where);
+  if (said.sha256 !== hex(sha256(encoder.encode(note)))) throw new Rejected("ALTERED", `${where}: the open log holds the hash of another checkpoint`);
+  const then = await signedCheckpoint(string(opened.checkpoint, `${where}: the open checkpoint`), policy, signs);
+  if (!Array.isArray(opened.extends) || index >= then.size || then.size > tree.size) {
+    throw new Rejected("ALTERED", `${where}: the open checkpoint does not cover the record of its time`);
+  }
+  const proof = opened.extends.map((step) => b64(step, `${where}: a step of a proof`, 32));
+  if (!grew(then, tree, proof)) throw new Rejected("FORK", `${where}: the open log does not extend the tree that it signed then`);
+  const at = moment(read.at, where);
+  if ((then.signedAt ?? 0) > at + SEALED_WITHIN) throw new Rejected("LATE", `${where}: it claims ${read.at}, and is proved from later on only`);
+  const due = moment(data.disclose_after, where), told = moment(entry.record.at, where);
+  return { at, due, told, proved: then.signedAt ?? 0, late: told > due + TOLD_WITHIN, alone: !met(policy, then.witnesses) };
+}
+
 // What a bundle proves under a policy (both as text): citizen, entries, trees, witnesses, when it was signed.
 // Throws Rejected with the first thing that is wrong, Unusable if the policy is no policy.
 export async function verify(text, policyText) {
   const policy = readPolicy(policyText);
   const bundle = canonical(text, "the bundle");
-  fields(bundle, "format citizen label vrf_proof logs checkpoint earlier", "the bundle");
+  fields(bundle, "format citizen label vrf_proof logs checkpoint earlier withheld", "the bundle");
   if (bundle.format !== FORMAT) throw new Rejected("ALTERED", `the bundle's format is not ${FORMAT}`);
   const citizen = string(bundle.citizen, "citizen");
   const signed = await openCheckpoint(string(bundle.checkpoint, "checkpoint"), policy);
   const label = readLabel(bundle.label);
   const history = readLogs(bundle.logs, label, signed, policy);
   readEarlier(bundle.earlier, history.trees);
+  const country = readCount(bundle.withheld, history.trees);
+  const kept = [];
+  for (const entry of history.entries) {
+    if (entry.record?.kind === "withheld-revealed") kept.push(await checkWithheld(entry, label, policy, history));
+  }
   const output = await vrfOutput(policy.vrf, b64(bundle.vrf_proof, "vrf_proof", 80), encoder.encode(citizen));
   if (!output || !same(sha256(output), label)) throw new Rejected("ALTERED", `the label is not proved to be the one of citizen ${citizen}`);
   const erased = history.entries.filter((entry) => !entry.record).length;
-  return { ...history, citizen, erased, signedAt: signed.signedAt, witnesses: signed.witnesses, unchecked: signed.unchecked };
+  const late = kept.filter((one) => one.late).length, unseen = kept.filter((one) => one.alone).length;
+  return { ...history, citizen, erased, country, late, unseen, kept: kept.length, signedAt: signed.signedAt, witnesses: signed.witnesses, unchecked: signed.unchecked };
 }

@@ -59,6 +59,7 @@ OPEN = {
     "/ssf/poll/{stream_id}": "an access token (RFC 6750)",
     "/disputes": "an access token (RFC 6750)",
     "/disputes/{number}/answer": "an access token (RFC 6750)",
+    "/about/withheld": "says how much the law withholds in the country",
     "/about/coverage": "says which agencies' looks are in the histories",
     "/registry/events": "a signature by a registry's key (RFC 8417)",
     "/ledger/checkpoint": "public: anyone may mirror and check",

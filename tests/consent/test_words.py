@@ -17,7 +17,7 @@ from registry_sync.catalogue import CATALOGUE
 # What stands in chains of agencies, sources and the office, never in a citizen's.
 NOT_ABOUT_CITIZENS = {
     "agency-put", "purpose-published", "client-put", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
-    "stream-put", "purpose-invalidated",
+    "stream-put", "purpose-invalidated", "withheld-checkpoint", "withheld-count",
     "import-finished", "entries-erased", "record-quarantined", "record-dismissed",
     "approval-asked", "approval-decided", "ledger-checked",
     "staff-invited", "staff-joined", "staff-signed-in", "staff-signed-out", "staff-suspended",
@@ -50,6 +50,11 @@ SAMPLES: dict[str, Any] = {
     "source": "civil", "staff": "s-1", "office": "Desk", "record": "q", "identifier_type": "UIN",
     "agencies": ["revenue"], "purposes": ["tax"], "withheld": ["employer"], "representative": "4RZ8N1PV6HJ3E",
     "citizen": "K7QD2M9XWT4BC", "limits": {"reads": 3, "per": {"reads": 1, "every": "week"}},
+    "disclose_after": "2027-01-31T00:00:00.000Z", "withholding_law": "Code of Inquiry, 9",
+    "read": {"kind": "disclosed", "at": "2027-01-01T08:00:00.000Z", "data": {
+        "agency": "revenue", "purpose": "tax", "basis": "law", "outcome": "released", "attributes": ["given_name"],
+        "channel": "law", "case": "A-17",
+    }},
 }  # fmt: skip
 ME = "K7QD2M9XWT4BC"
 CALLED = Names({"revenue": "Revenue Service"}, {"tax": "Your tax account"}, ME)

@@ -189,6 +189,7 @@ class Log:
             "logs": [*sections, self.section(name, erased)],
             "checkpoint": self.checkpoint(at),
             "earlier": None,
+            "withheld": None,
         }
 
 

@@ -12,7 +12,7 @@ WRAPPED = 12 + 32 + 16  # nonce, key, tag
 BEHIND = 150  # how far behind its owner's name a wrapped key begins: scope and epoch stand between
 LONGEST = 4096
 FRONT = re.compile(rb"w?20\d\d(?::\d{1,9}:)?\x01")
-SCOPE = re.compile(rb"(?:ledger|withheld):20\d\d(?::\d{1,9})?")
+SCOPE = re.compile(rb"(?:ledger|withheld):20\d\d(?::\d{1,15})?")
 RECORD = b'{"actor":{'  # every record of an entry begins so, after its nonce of 32 bytes
 
 

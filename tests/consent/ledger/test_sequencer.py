@@ -49,14 +49,15 @@ def record(database: Database, *happened: events.Event, about: tuple[str, ...] =
 
 
 def test_leaf_0_opens_the_ledger_once(database: Database, ledger: Sequencer) -> None:
-    """The first start writes leaf 0 with origin and keys; the second finds it."""
+    """The first start writes leaf 0 of both logs, with origin and keys; the second finds them."""
     with database.writing() as db:
         assert not logs.opened(db)
-        row = db.execute(select(entry)).one()
-    said = json.loads(row.payload)
-    assert said["kind"] == "ledger-opened"
-    assert said["origin"] == database.parts.settings.ledger_origin
-    assert len(said["log_keys"]) == 2
+        rows = db.execute(select(entry).order_by(entry.c.log)).all()
+    said = [json.loads(row.payload) for row in rows]
+    origin = database.parts.settings.ledger_origin
+    assert [one["kind"] for one in said] == ["ledger-opened"] * 2
+    assert [one["origin"] for one in said] == [origin, f"{origin}/withheld"]
+    assert [len(one["log_keys"]) for one in said] == [2, 2]
     assert size(database) == 1
 
 
@@ -132,7 +133,8 @@ def test_a_public_event_is_a_public_record(database: Database, ledger: Sequencer
     record(database, Proclaimed(text="hello"), about=(CITIZEN, OTHER))
     assert ledger.drain()
     with database.reading() as db:
-        rows = db.execute(select(entry).where(entry.c.leaf_type == entries.PUBLIC)).all()
+        mine = (entry.c.log == logs.FIRST, entry.c.leaf_type == entries.PUBLIC)
+        rows = db.execute(select(entry).where(*mine)).all()
     assert [json.loads(row.payload)["kind"] for row in rows] == ["ledger-opened", "proclaimed"]
     assert json.loads(rows[1].payload)["data"] == {"text": "hello"}
     assert "actor" not in json.loads(rows[1].payload)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from consent.ledger import entries, note, policy, proofs, publish, signer, subjects, tiles, tree
+from consent.ledger import entries, logs, note, policy, proofs, publish, signer, subjects, tiles, tree
 from consent.ledger.errors import SignerRefused
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import checkpoint, entry, head, lease
@@ -32,12 +32,13 @@ def grow(database: Database, ledger: Sequencer, count: int) -> None:
 def forget_head(database: Database, count: int) -> None:
     """Take the last entries out, as a restored backup would."""
     with database.writing() as db:
-        size = (db.scalar(select(head.c.size)) or 0) - count
-        db.execute(delete(entry).where(entry.c.leaf_index >= size))
+        size = (db.scalar(select(head.c.size).where(head.c.log == 1)) or 0) - count
+        db.execute(delete(entry).where(entry.c.log == 1, entry.c.leaf_index >= size))
         edge = tree.Frontier()
         edge.extend(tree.leaf_hash(data) for data in proofs.leaves(db, 1, 0, size))
-        db.execute(update(head).values(size=size, root=edge.root(), frontier=edge.to_bytes()))
-        db.execute(delete(checkpoint).where(checkpoint.c.size > size))
+        grown = {"size": size, "root": edge.root(), "frontier": edge.to_bytes()}
+        db.execute(update(head).where(head.c.log == 1).values(grown))
+        db.execute(delete(checkpoint).where(checkpoint.c.log == 1, checkpoint.c.size > size))
 
 
 def test_growth_is_signed_and_standing_still_is_not(database: Database, ledger: Sequencer) -> None:
@@ -175,13 +176,14 @@ def test_many_signers_at_once_sign_one_history(database: Database, ledger: Seque
     signer.sign_if_due(database)
     assert failed == []
     with database.reading() as db:
-        rows = db.execute(select(checkpoint).order_by(checkpoint.c.size)).all()
-        grown = db.scalar(
-            select(func.count()).select_from(entry).where(entry.c.leaf_type != entries.MAP_ROOT)
-        )
+        rows = db.execute(
+            select(checkpoint).where(checkpoint.c.log == logs.FIRST).order_by(checkpoint.c.size)
+        ).all()
+        mine = (entry.c.log == logs.FIRST, entry.c.leaf_type != entries.MAP_ROOT)
+        grown = db.scalar(select(func.count()).select_from(entry).where(*mine))
         assert grown == 85
         last = rows[-1].size
-        assert last == db.scalar(select(head.c.size))
+        assert last == db.scalar(select(head.c.size).where(head.c.log == logs.FIRST))
         for row in rows:
             proof = proofs.consistency(db, 1, row.size, last)
             tree.verify_consistency(row.size, last, row.root, rows[-1].root, proof)

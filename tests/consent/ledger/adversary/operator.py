@@ -18,6 +18,7 @@ from consent.ledger import (
     logs,
     map_store,
     note,
+    openings,
     policy,
     proofs,
     signer,
@@ -103,7 +104,8 @@ class Operator:
 
     def sealed(self, db: Session, chain: str, index: int, nonce: bytes, record: bytes) -> bytes:
         """An opening as the service would have sealed it there."""
-        return subjects.seal_opening(db, chain, (LOG, index), nonce, record)
+        key = openings.scope(clock.now().year)
+        return subjects.seal_opening(db, chain, key, (LOG, index), nonce, record)
 
     def opened(self, db: Session, chain: str, row: Row) -> tuple[bytes, bytes]:
         """Nonce and record of a row."""
@@ -113,8 +115,8 @@ class Operator:
         """Make the tables of the citizen map fit the rows that are there; what was logged stays."""
         state = map_store.state(db, LOG)
         for table in (map_leaf, map_node):
-            db.execute(delete(table))
-        db.execute(update(map_state).values(applied=0))
+            db.execute(delete(table).where(table.c.log == LOG))
+        db.execute(update(map_state).where(map_state.c.log == LOG).values(applied=0))
         map_store.apply(db, LOG, state.root_index or 0)
 
     def rewrite(self, story: Callable[[list[Row]], list[Row]]) -> None:
@@ -125,7 +127,7 @@ class Operator:
         with self.rows() as db:
             told = story(self._told(db))
             for table in (entry, node, subject, map_leaf, map_node, map_state, checkpoint, request):
-                db.execute(delete(table))
+                db.execute(delete(table).where(table.c.log == LOG))
             self._write(db, told)
 
     def sign(self) -> signer.Signed:

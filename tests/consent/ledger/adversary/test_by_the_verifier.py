@@ -224,6 +224,6 @@ def test_another_signer_is_not_believed(operator: Operator, citizen: Citizen) ->
     trusted = Citizen(operator.database, CITIZEN).policy
     operator.database.parts.settings = elsewhere
     with operator.rows() as db:
-        db.execute(update(head).values(origin="ledger.other.example/1"))
+        db.execute(update(head).where(head.c.log == LOG).values(origin="ledger.other.example/1"))
     operator.sign()
     assert citizen.verdict(citizen.download(), trust=trusted).startswith("UNKNOWN-KEY")
