@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from consent import disclosure, disputes
+from consent import desk, disclosure, disputes, purposes
 from core.database import Database
+from core.events import Actor
 from tests.admin.conftest import Colleague
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME
@@ -39,6 +40,23 @@ def dispute_of_staff(database: Database, staff: str) -> disputes.Dispute:
     seen = disclosure.staff(database, wanted)
     assert isinstance(seen, disclosure.Released)
     return dispute(database, seen.receipt.event_id)
+
+
+def look_at_a_desk(database: Database, clerk: str) -> str:
+    """Let a clerk see what the citizen confirmed at a desk; return the entry's event."""
+    with database.writing() as db:
+        purpose = purposes.current(db, "revenue-sign-in")
+        by = {"actor": ME, "citizen": CITIZEN, "purpose": purpose}
+        made = desk.begin(
+            db, clerk=clerk, office="Hall", reference="", **{**by, "actor": Actor("staff", clerk)}
+        )
+        chosen, code = purpose.required, desk.code(db, made)
+        assert desk.confirm(db, made.id, given_code=code, chosen=chosen, acr=purpose.acr, **by)
+    names = tuple(sorted(purpose.required))
+    wanted = country.ask(*names, purpose=purpose.id, channel="desk", sitting=made.id, official=clerk)
+    seen = disclosure.release(database, wanted)
+    assert isinstance(seen, disclosure.Released)
+    return seen.receipt.event_id
 
 
 def read(me: Colleague, found: disputes.Dispute) -> Any:
@@ -148,3 +166,28 @@ def test_other_roles_stay_out(colleague: Hire, disputed: disputes.Dispute) -> No
     assert me.get("/admin/disputes").status == 403
     assert me.get(f"/admin/disputes/{disputed.id}").status == 403
     assert colleague("support").get("/admin/disputes/NOTHING").status == 404
+
+
+def test_a_form_that_comes_back_is_read_on_the_record_too(
+    colleague: Hire, database: Database, disputed: disputes.Dispute
+) -> None:
+    """An answer with mistakes in it, sent without opening the dispute first, shows what was written only on the record."""
+    me = colleague("support")
+    token = me.get(f"/admin/disputes/{disputed.id}").form("/staff/logout")
+    shown = me.browser._page("POST", f"/admin/disputes/{disputed.id}/answer", token)
+    assert shown.status == 400
+    assert "My secret reason" in shown.text
+    said = country.history(database)[-1]
+    assert (said["kind"], said["actor"]) == ("dispute-seen", {"kind": "staff", "id": me.id})
+
+
+def test_a_clerk_does_not_judge_what_they_saw_at_the_desk(
+    colleague: Hire, database: Database, disputed: disputes.Dispute
+) -> None:
+    """A clerk who is of the support as well cannot answer the dispute about their own look at a desk."""
+    me = colleague("support")
+    found = dispute(database, look_at_a_desk(database, me.id))
+    page = read(me, found)
+    assert "My secret reason" in page.text
+    assert me.post(f"/admin/disputes/{found.id}/answer", ANSWER, on=page).status == 403
+    assert state(database, found) == "open"
