@@ -21,6 +21,12 @@ OPERATION_SECONDS = 5.0  # for one step of it
 SIZE_LIMIT = 1_000_000
 WRITE_BYTES = 16_384
 DEFAULT_PORTS = {"https": 443, "http": 80}
+# IPv6 addresses that a gateway takes for others: local translation (RFC 8215) and site-local ones (RFC 3879) lead
+# into somebody's own network, the rest to the IPv4 address in them.
+_NOWHERE = ipaddress.IPv4Address(0)
+_LOCAL = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
+_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
+_WITH_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 
 
 class CallRefused(Refused):
@@ -188,10 +194,28 @@ def _content_type(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 def _public(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    plain = mapped or found  # ::ffff:10.0.0.1 leads to 10.0.0.1
+    found = ipaddress.ip_address(address.partition("%")[0])
+    plain = _led_to(found)
     return plain.is_global and not plain.is_multicast
+
+
+def _led_to(
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address, or instead of it the IPv4 address that it stands for: ::ffff:10.0.0.1 leads to 10.0.0.1.
+
+    Mapped and compatible (RFC 4291, 2.5.5), translated (RFC 6052, 2.1; RFC 2765, 2.1) and 6to4 (RFC 3056, 2). For
+    what leads into a local network by its form alone it is none that is public.
+    """
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    if any(found in network for network in _LOCAL):
+        return _NOWHERE
+    if found in _SIX_TO_FOUR:
+        return ipaddress.IPv4Address(found.packed[2:6])
+    if any(found in network for network in _WITH_IPV4):
+        return ipaddress.IPv4Address(found.packed[12:])
+    return found
 
 
 def _address(host: str, port: int, *, private: bool) -> str:

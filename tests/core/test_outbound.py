@@ -125,7 +125,9 @@ def test_an_answer_without_end_is_cut_off(serve) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://[::ffff:10.0.0.1]/", "https://224.0.0.1/", "https://exa mple.com/", "https://example.com:99999/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[::10.0.0.1]/", "https://[::ffff:0:10.0.0.1]/", "https://[64:ff9b::10.0.0.1]/",
+        "https://[64:ff9b:1::808:808]/", "https://[2002:a00:1::1]/", "https://[fec0::1]/", "https://224.0.0.1/", "https://exa mple.com/", "https://example.com:99999/",
         "https://example.com/\r\nX-Injected: 1", "https://[", "https://bücher.example/",
     ],
 )  # fmt: skip
