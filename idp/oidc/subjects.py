@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import uuid
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -37,6 +38,19 @@ def sid(db: Session, client: Client, session_sid: str) -> str:
     key: bytes = parts(db).keys.secret("sid")
     digest = hmac.digest(key, f"{client.agency}\x00{session_sid}".encode(), "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def txn(db: Session, client: Client, event_id: str) -> str:
+    """Return what a client calls an event that others are told of too (`txn`; RFC 8417, section 2.2).
+
+    A private company has a number of its own for it: by one that two of them got they would know that their
+    pairwise IDs are of the same citizen.
+    """
+    if client.subject_type == "public":
+        return event_id
+    key: bytes = parts(db).keys.secret("txn")
+    digest = hmac.digest(key, f"{client.agency}\x00{event_id}".encode(), "sha256")
+    return str(uuid.UUID(bytes=digest[:16], version=5))
 
 
 def learn(db: Session, client: Client, citizen: str) -> None:

@@ -84,10 +84,11 @@ def put(
     if sid is not None:
         session = {"format": "opaque", "id": subjects.sid(db, client, sid)}
         subject = {"format": "complex", "user": user, "session": session}
-    txn = events.under_way(db)
+    event_id = events.under_way(db)
+    txn = event_id if grant is not None else subjects.txn(db, client, event_id)
     jti = _write(db, stream, kind, said, subject=subject, citizen=citizen, txn=txn)
     if grant is not None:
-        notices.begin(db, jti, grant_id=grant, event_id=txn)
+        notices.begin(db, jti, grant_id=grant, event_id=event_id)
     return jti
 
 

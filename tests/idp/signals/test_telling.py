@@ -180,6 +180,23 @@ def test_a_lock_is_told_to_who_has_a_live_sign_in(provider: Provider, told: Any)
     assert told() == []
 
 
+def test_two_who_compare_notes_cannot_tell_that_it_is_the_same_citizen(provider: Provider, told: Any) -> None:
+    """What a company is told of an event shares no number with what anybody else is told of it; of its own grant it does."""
+    account(provider.database)
+    provider.sign_in()
+    provider.tokens(to.COMPANY)
+    provider.allow("given_name")
+    grant = provider.allow("given_name", purpose="mill-sign-in")
+    with provider.database.writing() as db:
+        accounts.lock(db, CITIZEN, reason="staff", actor=SYSTEM)
+    both = [one for who in (to.COMPANY, to.PORTAL) for one in told(who) if said(one)[0] == "account-disabled"]
+    assert [len({one[name] for one in both}) for name in ("jti", "txn")] == [2, 2]
+    assert both[1]["txn"] in [entry["event"] for entry in provider.history()]
+    provider.withdraw(grant)
+    (claims,) = told(to.COMPANY)
+    assert claims["txn"] == provider.history()[-1]["event"]
+
+
 def test_a_copied_passkey_is_told(provider: Provider, told: Any) -> None:
     """A passkey that may be in two hands is told to those concerned, without saying which one (RISC 1.0, 2.7)."""
     account(provider.database)
