@@ -635,6 +635,22 @@ def _read_logs(value: object, label: bytes, newest: Tree, policy: Policy, histor
         history.entries[:0] = entries
     if expected is not None:
         raise Rejected("MISSING", f"the log before is left out: {plain(expected.origin)}")
+    _check_erased(history.entries)
+
+
+def _check_erased(entries: Sequence[Entry]) -> None:
+    """What the history itself says was erased is still erased: nothing was put back."""
+    said = 0
+    for entry in entries:
+        record = entry.record or {}
+        facts = record.get("data")
+        if record.get("kind") == "history-erased" and isinstance(facts, dict):
+            said += number(facts.get("entries"), f"entry {entry.number}: how many were erased")
+    gone = sum(entry.record is None for entry in entries)
+    if gone < said:
+        raise Rejected(
+            "ALTERED", f"{said} entries were erased, as the history says, and {gone} are: some were put back"
+        )
 
 
 def _check_leaf0(value: object, tree: Tree, policy: Policy) -> tuple[Tree | None, tuple[Key, ...]]:

@@ -482,6 +482,14 @@ function readLogs(value, label, newest, policy) {
     all = [...entries, ...all];
   }
   if (expected) throw new Rejected("MISSING", `the log before is left out: ${expected.origin}`);
+  let said = 0;
+  for (const { record, number } of all) {
+    if (record?.kind === "history-erased" && record.data && typeof record.data === "object") {
+      said += whole(record.data.entries, `entry ${number}: how many were erased`);
+    }
+  }
+  const gone = all.filter((entry) => !entry.record).length;
+  if (gone < said) throw new Rejected("ALTERED", `${said} entries were erased, as the history says, and ${gone} are: some were put back`);
   return { trees, keys, entries: all };
 }
 

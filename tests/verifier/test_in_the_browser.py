@@ -93,6 +93,11 @@ def test_both_programs_reject_forgeries_with_the_same_word(tmp_path: Path) -> No
         listed = swapped["logs"][0]["entries"]
         listed[number - 1], listed[number] = listed[number], listed[number - 1]
         made += [dropped, fitted, swapped]
+    back = forging.Log()
+    for _ in range(3):
+        back.add()
+    back.add(kind="history-erased", entries=2, year=2026)
+    made.append(back.bundle(erased=(2,)))
     words = agree([forging.encode(one).decode() for one in made], forging.policy(), tmp_path)
     assert "VALID-COMPLETE" not in words
     assert {"MISSING", "ALTERED", "UNKNOWN-KEY"} <= set(words)

@@ -55,6 +55,20 @@ def test_erased_entries_are_counted(log: forging.Log) -> None:
     assert verdict(log.bundle(erased=(3, 4, 20))) == ("VALID-COMPLETE ERASED 3", "")
 
 
+def test_what_was_erased_stays_erased() -> None:
+    """A history that says how many entries were erased, and shows more than that leaves, was put together anew."""
+    log = forging.Log()
+    for _ in range(4):
+        log.add()
+    log.add(kind="history-erased", entries=2, year=2026)
+    assert verdict(log.bundle(erased=(1, 2))) == ("VALID-COMPLETE ERASED 2", "")
+    assert verdict(log.bundle(erased=(1, 2, 3)))[0] == "VALID-COMPLETE ERASED 3"
+    assert verdict(log.bundle(erased=(2,))) == (
+        "ALTERED",
+        "2 entries were erased, as the history says, and 1 are: some were put back",
+    )
+
+
 @pytest.mark.slow
 def test_every_changed_byte_is_rejected(log: forging.Log) -> None:
     """Each byte of a 20-entry bundle, changed, leads to a rejection that says what is wrong."""

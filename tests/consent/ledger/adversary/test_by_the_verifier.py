@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent.ledger import entries, map_store, proofs, signer, subjects
+from consent.ledger import entries, erasure, map_store, proofs, signer, subjects
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import checkpoint, entry, head, map_leaf, map_node, map_state, node, subject
 from core.database import Database
+from core.events import SYSTEM
+from keys.tables import data_key
 from tests.consent.ledger.adversary.operator import LOG, Citizen, Operator
 from tests.consent.ledger.reading import CITIZEN, OTHER, disclosure
 
@@ -158,6 +160,38 @@ def test_another_content_is_put_where_one_was_erased(operator: Operator, citizen
         sealed = operator.sealed(db, CITIZEN, row["leaf_index"], nonce, other)
         db.execute(update(entry).where(entry.c.leaf_index == row["leaf_index"]).values(opening=sealed))
     assert citizen.verdict(citizen.download()).startswith("ALTERED: entry 3: it does not stand at place")
+
+
+def test_what_was_erased_is_put_back(operator: Operator, citizen: Citizen) -> None:
+    """An entry erased on the record and brought back from a backup, key and all, is ALTERED: the history itself
+    says how many of its entries were erased."""
+    row = operator.of(CITIZEN)[2]
+    with operator.database.reading() as db:
+        keys = [dict(one) for one in db.execute(select(data_key)).mappings()]
+    operator.database.parts.sequencer.stop()
+    with operator.rows() as db:
+        done = erasure.order(
+            db,
+            CITIZEN,
+            int(row["month"][:4]),
+            basis=erasure.COURT,
+            places=[(LOG, row["leaf_index"])],
+            actor=SYSTEM,
+        )
+    erasure.carry_out(operator.database, done)
+    assert operator.database.parts.sequencer.drain()
+    signer.sign_if_due(operator.database)
+    assert citizen.verdict(citizen.download()) == "VALID-COMPLETE ERASED 1"
+    with operator.rows() as db:
+        for key in keys:
+            db.execute(
+                delete(data_key).where(data_key.c.owner == key["owner"], data_key.c.scope == key["scope"])
+            )
+            db.execute(insert(data_key), key)
+        here = entry.c.leaf_index == row["leaf_index"]
+        db.execute(update(entry).where(entry.c.log == LOG, here).values(opening=row["opening"]))
+    said = citizen.verdict(citizen.download())
+    assert said == "ALTERED: 1 entries were erased, as the history says, and 0 are: some were put back"
 
 
 def test_an_old_map_is_served(operator: Operator, citizen: Citizen, ledger: Sequencer) -> None:
