@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from consent import purposes
 from consent.events import WithheldCheckpoint, WithheldCount, WithheldRevealed
-from consent.ledger import logs, signer, withheld
+from consent.ledger import logs, signer, withheld, withheld_again
 from consent.ledger.logs import Log
 from core import clock
 from core.database import Database, parts
@@ -53,6 +53,7 @@ def fix(database: Database) -> int:
             signed = _to_fix(db, log)
             if signed is not None:
                 event = WithheldCheckpoint(sha256=withheld.hash_of(signed.note))
+                withheld_again.keep_note(database, signed.note)
                 event_id = record(db, event, actor=SYSTEM)
                 withheld.fix(
                     db,

@@ -25,6 +25,7 @@ from consent.ledger import (
     signer,
     subjects,
     tree,
+    withheld_again,
     witnessing,
 )
 from consent.ledger.batch import Batch
@@ -116,7 +117,9 @@ def recover(
         every = logs.every(db)
     if mirrored.origin not in {log.origin for log in every}:
         raise NotRecoverable(detail=f"the mirror is of {mirrored.origin}, which began after this backup")
-    return [_log(database, log, mirrored if log.origin == mirrored.origin else None, copy) for log in every]
+    done = [_log(database, log, mirrored if log.origin == mirrored.origin else None, copy) for log in every]
+    withheld_again.restore(database)
+    return done
 
 
 def _own_policy(database: Database) -> Policy:

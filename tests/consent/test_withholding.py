@@ -3,15 +3,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from consent import disclosure, evidence, history, receipts, withholding
 from consent.disclosure import NotReleased, Released, ResolveAsk
 from consent.errors import ReceiptUnknown
-from consent.ledger import batch, fsck, logs
+from consent.ledger import batch, fsck, logs, withheld_again
 from consent.ledger.disclosures import Disclosure, Integrated, Item
 from consent.ledger.subjects import Labels
-from consent.ledger.tables import entry, fixed
+from consent.ledger.tables import entry, fixed, withheld
 from core import clock
 from core.database import Database
 from core.events import SYSTEM, waiting
@@ -224,6 +224,31 @@ def test_it_is_counted_for_the_country(nation: Database, monkeypatch: pytest.Mon
     assert found.count
     assert found.count["month"] == months[0].month
     assert "at most" in erti_verify.country(found)
+
+
+def test_what_a_backup_lacks_is_made_again(nation: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the rows beside the logs are lost, they come back from sealed records and kept checkpoints."""
+    secrecy.inquire(nation)
+    secrecy.an_hour_later(monkeypatch, nation)
+    secrecy.later(monkeypatch, nation, days=secrecy.DAYS, minutes=1)
+    secrecy.work(nation)
+    secrecy.inquire(nation)
+    secrecy.an_hour_later(monkeypatch, nation)
+    with nation.writing() as db:
+        before = [tuple(row)[:3] for row in db.execute(select(withheld))]
+        db.execute(delete(withheld))
+        db.execute(delete(fixed))
+    assert len(before) == 2
+    assert fsck.check(nation) != []
+    withheld_again.restore(nation)
+    secrecy.work(nation)
+    assert fsck.check(nation) == []
+    with nation.reading() as db:
+        rows = db.execute(select(withheld).order_by(withheld.c.leaf_index)).all()
+    assert [row.revealed_at is not None for row in rows] == [True, False]
+    secrecy.later(monkeypatch, nation, days=secrecy.DAYS, minutes=1)
+    secrecy.work(nation)
+    assert len(country.history(nation)) == 2
 
 
 def test_somebody_unknown_cannot_be_tipped_off(nation: Database) -> None:

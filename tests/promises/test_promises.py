@@ -23,7 +23,7 @@ from idp.signals import bodies, delivery, outbox, streams, vocabulary
 from registry_sync import holding
 from registry_sync.tables import quarantined_record
 from tests import factories
-from tests.consent import country
+from tests.consent import country, secrecy
 from tests.consent.country import CITIZEN, ME, ask
 from verifier import erti_verify
 
@@ -321,6 +321,23 @@ def test_a_refused_read_stands_in_the_citizens_history(nation: Database) -> None
     disclosure.release(nation, ask("given_name"))
     said = country.last(nation)
     assert (said["kind"], said["outcome"], said["rule"]) == ("disclosed", "refused", "no-grant")
+
+
+def test_what_the_law_withholds_is_told_when_it_is_due(
+    nation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that a law keeps back is not in the history before its day, and stands there after it, with its time proved."""
+    with nation.writing() as db:
+        country.publish(db, country.purpose("revenue-inquiry", **secrecy.INQUIRY))
+    secrecy.inquire(nation)
+    secrecy.an_hour_later(monkeypatch, nation)
+    assert secrecy.verified(nation).entries == []
+    secrecy.later(monkeypatch, nation, days=secrecy.DAYS, minutes=1)
+    secrecy.work(nation)
+    (told,) = secrecy.verified(nation).entries
+    assert secrecy.shown(told)["data"]["read"]["data"]["case"] == "I-7"
+    assert told.withheld
+    assert told.withheld.proved - told.withheld.at < 2 * 3600
 
 
 # 5. Nothing lost
