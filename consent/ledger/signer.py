@@ -140,8 +140,11 @@ def policy_text(db: Session) -> str:
 
 
 def policy_for_witnesses(db: Session) -> str:
-    """The keys of every log there is, also of those of past years and of what the law withholds, for witnesses."""
-    return policy.for_witnesses(parts(db), [log.origin for log in logs.every(db)])
+    """The keys of every open log there is, also of those of past years, for witnesses.
+
+    What the law withholds they are not shown: its log's hash in the open one is what they cosign (ADR 23).
+    """
+    return policy.for_witnesses(parts(db), [log.origin for log in logs.listing(db)])
 
 
 def policy_fingerprint(db: Session) -> str:

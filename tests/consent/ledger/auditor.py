@@ -30,17 +30,19 @@ class Auditor:
         with self.database.reading() as db:
             if not self.database.is_sqlite:
                 db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            now = db.execute(select(head)).one()
-            names = {row.label: row.chain for row in db.execute(select(subject))}
+            now = db.execute(select(head).where(head.c.log == 1)).one()
+            names = {row.label: row.chain for row in db.execute(select(subject).where(subject.c.log == 1))}
             rows = db.execute(
-                select(entry).where(entry.c.leaf_index >= self.edge.size).order_by(entry.c.leaf_index)
+                select(entry)
+                .where(entry.c.log == 1, entry.c.leaf_index >= self.edge.size)
+                .order_by(entry.c.leaf_index)
             ).mappings()
             for row in rows:
                 assert row["leaf_index"] == self.edge.size, "a gap in the indexes"
                 self.edge.append(tree.leaf_hash(subjects.leaf_data(row)))
                 if row["leaf_type"] == entries.COMMITMENT:
                     name = names[row["label"]]
-                    opened = subjects.open_opening(db, name, row["leaf_index"], row["opening"])
+                    opened = subjects.open_opening(db, name, (1, row["leaf_index"]), row["opening"])
                     self._link(name, row["label"], row["seq"], row["commitment"], opened)
             assert (self.edge.size, self.edge.root()) == (now.size, now.root), "the rows lead elsewhere"
 

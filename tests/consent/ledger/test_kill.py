@@ -253,7 +253,7 @@ def _signed(database: Database) -> bool:
     """Whether the newest checkpoint covers everything."""
     with database.reading() as db:
         signed = signer.newest(db)
-        return signed is not None and signed.size == db.scalar(select(head.c.size))
+        return signed is not None and signed.size == db.scalar(select(head.c.size).where(head.c.log == 1))
 
 
 def check(auditor: Auditor, readers: list[Reader], held: dict[str, str]) -> None:
