@@ -7,7 +7,8 @@ What acceptance establishes:
 3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root. As many
     witnesses as the policy's quorum wants saw this tree grow from what they saw before, and no other.
 4.  Entry 0 of that tree names the same log, the same keys and the same label key as the policy. If it names
-    a log of an earlier year, that one is shown too, as it ended, and so on back to the first.
+    a log of an earlier year, that one is shown too, as it ended, and so on back to the first; that it ended so
+    was signed by the keys in its own entry 0, and seen by as many witnesses.
 5.  The label belongs to this citizen ID, and to no other: one ID has one label (RFC 9381).
 6.  Each entry shown stands at its place in the tree (RFC 9162), with the words shown and no others.
 7.  The entries are numbered 1 to n without a gap, each names the one before it, and they end in the head given.
@@ -154,6 +155,7 @@ class History:
     witnesses: tuple[str, ...] = ()
     earlier: Tree | None = None  # what one of the trees is proved to extend
     extends: bool = False  # that is the tree of the earlier bundle
+    compared: Tree | None = None  # the earlier bundle's tree, if there was one
     keys: dict[str, tuple[Key, ...]] = field(default_factory=dict)  # of each log, as its entry 0 says
     count: dict[str, Any] | None = None  # what the law withheld in the country in a month, as published
 
@@ -623,12 +625,18 @@ def _read_logs(value: object, label: bytes, newest: Tree, policy: Policy, histor
         raise Rejected("ALTERED", "logs is not a list of logs")
     expected: Tree | None = newest
     for section in reversed(value):
-        log = fields(section, "origin leaf0 map n head entries", "a log")
-        if expected is None or log["origin"] != expected.origin:
-            said = plain(expected.origin) if expected else "the first log"
+        origin = expected.origin if expected else None
+        if (isinstance(section, dict) and section.get("origin", origin) != origin) or expected is None:
+            said = plain(origin) if origin else "the first log"
             raise Rejected("MISSING", f"a log is left out or out of order: {said} should stand here")
+        members = "origin leaf0 map n head entries" + (" checkpoint" if history.trees else "")
+        log = fields(section, members, "a log")
         tree = expected
+        if tree.origin in history.keys:
+            raise Rejected("ALTERED", f"{plain(tree.origin)} is named twice, as a log and as one before it")
         expected, history.keys[tree.origin] = _check_leaf0(log["leaf0"], tree, policy)
+        if history.trees:
+            _check_end(log["checkpoint"], tree, policy, history.keys[tree.origin])
         entries, head = _read_entries(log, label, tree)
         check_map(log["map"], label, len(entries), head, tree)
         history.trees.append(tree)
@@ -653,6 +661,18 @@ def _check_erased(entries: Sequence[Entry]) -> None:
         )
 
 
+def _check_end(value: object, tree: Tree, policy: Policy, keys: Sequence[Key]) -> None:
+    """A log of an earlier year ended as the next one says: as the log itself signed, and witnesses saw it end."""
+    where = f"the last checkpoint of {plain(tree.origin)}"
+    ended = signed_checkpoint(text_of(value, where), policy, keys)
+    if Tree(ended.origin, ended.size, ended.root) != tree:
+        raise Rejected("FORK", f"{where} is of another tree than the next log says that it ended with")
+    if not policy.met(set(ended.witnesses)):
+        raise Rejected(
+            "UNWITNESSED", f"{where} was seen by too few witnesses: it may have been rewritten since"
+        )
+
+
 def _check_leaf0(value: object, tree: Tree, policy: Policy) -> tuple[Tree | None, tuple[Key, ...]]:
     """What a log's first entry says of it; returns the log before it, as it ended, if it names one, and its keys."""
     where = f"entry 0 of {'the log' if tree.origin == policy.logs[0].name else plain(tree.origin)}"
@@ -674,6 +694,8 @@ def _check_leaf0(value: object, tree: Tree, policy: Policy) -> tuple[Tree | None
         own = tuple(_key(text_of(line, where), (ED25519, MLDSA44)) for line in said["log_keys"])
     except (KeyError, TypeError, Unusable):
         raise Rejected("ALTERED", f"{where} does not say by which keys the log signs") from None
+    if not own or any(key.name != tree.origin for key in own):
+        raise Rejected("ALTERED", f"{where} does not say by which keys the log signs")
     if "previous" not in said:
         return None, own
     before = fields(said["previous"], "origin size root", f"{where}: the log before it")
@@ -761,7 +783,7 @@ def check_earlier(now: History, before: History) -> None:
     told = now.earlier
     if told is not None and (told.origin, told.size) == (old.origin, old.size) and told.root != old.root:
         raise Rejected("FORK", "the earlier bundle's tree is another one than the log had at that size")
-    now.extends = old in (tree, told)
+    now.extends, now.compared = old in (tree, told), old
 
 
 # ------------------------------------------------------------------------------------ what the law withheld
@@ -949,6 +971,16 @@ def witnessed(history: History) -> str:
     return f"{len(history.witnesses)} saw this tree and no other: {plain(', '.join(history.witnesses))}"
 
 
+def compared(history: History) -> str:
+    """What the comparison with an earlier bundle showed."""
+    if history.extends:
+        return "everything shown then is unchanged, and the log grew from the tree it had then"
+    then, hint = history.compared, ""
+    if then is not None and then.origin == history.trees[0].origin:
+        hint = f" (for that, download the new one at /my/history/bundle?earlier={then.size})"
+    return f"everything shown then is unchanged; that the log did not fork since is NOT proved{hint}"
+
+
 def report(history: History, policy: Policy) -> str:
     """The text printed for an accepted bundle."""
     lines = [
@@ -958,8 +990,10 @@ def report(history: History, policy: Policy) -> str:
         f"              Nothing shown was altered and nothing is left out, as of {day(history.signed_at)}.",
         f"              {country(history)}",
         f"Citizen       {plain(history.citizen)}",
+        "              This must be your own citizen ID: another one's history would be complete as well.",
         *(f"Log           {plain(tree.origin)}, {tree.size} leaves" for tree in history.trees),
         f"Witnesses     {witnessed(history)}",
+        *([f"Earlier       {compared(history)}"] if history.compared else []),
         f"History       {len(history.entries)} entries",
         "",
     ]

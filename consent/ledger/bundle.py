@@ -64,7 +64,15 @@ def _ready(db: Session, at_least: int, last: int) -> bool:
     state, signed = map_store.state(db, log.number), signer.published(db, log.number)
     if not state.settled or signed is None or state.root_index is None:
         return False
+    if any(_end(db, one) is None for one in logs.listing(db) if one.frozen):
+        return False
     return signed.size == state.root_index + 1 and (log.number > at_least or state.root_index > last)
+
+
+def _end(db: Session, log: Log) -> str | None:
+    """The checkpoint with which a frozen log ended, cosigned where witnesses are asked for; None before that."""
+    signed = signer.published(db, log.number)
+    return signed.note if signed is not None and signed.size == log.size else None
 
 
 def _contents(db: Session, citizen: str, earlier: int) -> dict[str, Any]:
@@ -118,7 +126,8 @@ def _section(db: Session, citizen: str, log: Log, trees: Mapping[int, proofs.Til
     for found in subjects.chain(db, citizen, log=log.number, below=end):
         head = entries.next_head(head, found.commitment)
         listed.append(_entry(db, found, tree_of, trees))
-    return {
+    ended = {"checkpoint": _end(db, log)} if log.frozen else {}
+    return ended | {
         "origin": log.origin,
         "leaf0": {"record": _payload(db, log.number, 0).decode(), "proof": _proof(tree_of, 0)},
         "map": _map(db, log.number, label, end) | {"proof": _proof(tree_of, end)},

@@ -28,9 +28,10 @@ function show(verdict, reason, facts) {
 }
 
 function facts(found) {
-  const { count, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale } = notice.dataset;
+  const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale } = notice.dataset;
   const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format((found.signedAt ?? 0) * 1000);
   const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
+  said.push(citizen.replace("{citizen}", found.citizen));
   if (found.erased) said.push(erased.replace("{count}", found.erased));
   said.push(found.country ? withheld.replace("{count}", found.country.at_most).replace("{month}", found.country.month) : uncounted);
   if (found.kept) said.push(kept.replace("{count}", found.kept));

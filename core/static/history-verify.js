@@ -413,6 +413,7 @@ function checkLeaf0(value, tree, policy) {
   try { signs = said.log_keys.map((line) => vkey(string(line, where), [ED25519, MLDSA44])); } catch (error) {
     throw new Rejected("ALTERED", `${where} does not say by which keys the log signs: ${error.message}`);
   }
+  if (signs.some((key) => key.name !== tree.origin)) throw new Rejected("ALTERED", `${where} does not say by which keys the log signs`);
   if (said.previous === undefined) return { before: null, signs };
   const before = fields(said.previous, "origin size root", `${where}: the log before it`);
   return { before: { origin: string(before.origin, where), size: whole(before.size, where), root: b64(before.root, where, 32) }, signs };
@@ -465,17 +466,29 @@ function readEntries(log, label, tree) {
   return { entries, head };
 }
 
-function readLogs(value, label, newest, policy) {
+// A log of an earlier year ended as the next one says: as the log itself signed, and witnesses saw it end.
+async function checkEnd(value, tree, policy, keys) {
+  const where = `the last checkpoint of ${tree.origin}`;
+  const ended = await signedCheckpoint(string(value, where), policy, keys);
+  if (ended.origin !== tree.origin || ended.size !== tree.size || !same(ended.root, tree.root)) {
+    throw new Rejected("FORK", `${where} is of another tree than the next log says that it ended with`);
+  }
+  if (!met(policy, ended.witnesses)) throw new Rejected("UNWITNESSED", `${where} was seen by too few witnesses: it may have been rewritten since`);
+}
+
+async function readLogs(value, label, newest, policy) {
   if (!Array.isArray(value) || !value.length) throw new Rejected("ALTERED", "logs is not a list of logs");
   const trees = [], keys = new Map();
   let expected = newest, all = [];
   for (const section of [...value].reverse()) {
-    const log = fields(section, "origin leaf0 map n head entries", "a log");
-    if (!expected || log.origin !== expected.origin) throw new Rejected("MISSING", "a log is left out or out of order");
+    if (!expected || (section?.origin !== undefined && section.origin !== expected.origin)) throw new Rejected("MISSING", "a log is left out or out of order");
+    const log = fields(section, `origin leaf0 map n head entries${trees.length ? " checkpoint" : ""}`, "a log");
     const tree = expected;
+    if (keys.has(tree.origin)) throw new Rejected("ALTERED", `${tree.origin} is named twice, as a log and as one before it`);
     const { before, signs } = checkLeaf0(log.leaf0, tree, policy);
     expected = before;
     keys.set(tree.origin, signs);
+    if (trees.length) await checkEnd(log.checkpoint, tree, policy, signs);
     const { entries, head } = readEntries(log, label, tree);
     checkMap(log.map, label, entries.length, head, tree);
     trees.push(tree);
@@ -583,7 +596,7 @@ export async function verify(text, policyText) {
   const citizen = string(bundle.citizen, "citizen");
   const signed = await openCheckpoint(string(bundle.checkpoint, "checkpoint"), policy);
   const label = readLabel(bundle.label);
-  const history = readLogs(bundle.logs, label, signed, policy);
+  const history = await readLogs(bundle.logs, label, signed, policy);
   readEarlier(bundle.earlier, history.trees);
   const country = readCount(bundle.withheld, history.trees);
   const kept = [];

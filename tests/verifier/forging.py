@@ -179,7 +179,7 @@ class Log:
         self.close()
         sections, log = [], self.before
         while log is not None:
-            sections.insert(0, log.section(name))
+            sections.insert(0, log.section(name) | {"checkpoint": log.checkpoint(at)})
             log = log.before
         return {
             "format": "erti-history-bundle/2",

@@ -53,8 +53,63 @@ def test_an_earlier_year_rewritten_is_caught() -> None:
     other.add(agency="other")
     other.close()
     bundle = second.bundle()
-    bundle["logs"][0] = other.section(forging.CITIZEN)
+    bundle["logs"][0] = other.section(forging.CITIZEN) | {"checkpoint": other.checkpoint()}
     assert verdict(bundle, NEXT_POLICY)[0] == "ALTERED"
+
+
+WITNESSES = [note.CosignatureSigner(f"w{number}.example", bytes([number + 1]) * 32) for number in range(3)]
+_LINES = "".join(f"witness w{number} {one.key.text()}\n" for number, one in enumerate(WITNESSES))
+WATCHED = forging.policy(origin=NEXT).replace(
+    b"quorum none\n", f"{_LINES}group two 2 w0 w1 w2\nquorum two\n".encode()
+)
+
+
+def cosigned(log: forging.Log, *, by: int = 2) -> str:
+    """The checkpoint of a log, with so many witnesses under it."""
+    lines = [one.sign(log.checkpoint_head(), at=forging.NOW).line() for one in WITNESSES[:by]]
+    return log.checkpoint() + "".join(lines)
+
+
+def watched(first: forging.Log, second: forging.Log, end: str) -> forging.Bundle:
+    """A bundle through two logs of which the second is cosigned, and `end` is shown as the end of the first."""
+    bundle = second.bundle()
+    bundle["logs"][0]["checkpoint"] = end
+    return bundle | {"checkpoint": cosigned(second)}
+
+
+def years_rewritten() -> tuple[list[forging.Bundle], list[str]]:
+    """Bundles through two years, the first as witnesses saw it end or as an operator had it afterwards; their verdicts."""
+    first, second = two_years()
+    honest = watched(first, second, cosigned(first))
+    few = watched(first, second, cosigned(first, by=1))
+    shorter = forging.Log()
+    for _entry in range(3):
+        shorter.add()
+    shorter.close()
+    after = forging.Log(origin=NEXT, before=shorter)
+    after.add()
+    return [
+        honest,
+        few,
+        watched(shorter, after, shorter.checkpoint()),  # nobody saw it end so
+        watched(shorter, after, cosigned(first)),  # what they saw is another tree
+    ], ["VALID-COMPLETE", "UNWITNESSED", "UNWITNESSED", "FORK"]
+
+
+def test_no_year_is_rewritten_when_it_is_over() -> None:
+    """Leaf 0 of the next log may name any end of the log before: only the one that witnesses saw is believed."""
+    bundles, wanted = years_rewritten()
+    policy = erti_verify.read_policy(WATCHED)
+    assert erti_verify.read_bundle(forging.encode(bundles.pop(0)), policy).witnesses == ("w0", "w1")
+    assert [verdict(bundle, policy)[0] for bundle in bundles] == wanted[1:]
+
+
+def test_a_log_is_not_the_one_before_itself() -> None:
+    """A log that names another of its own origin as the one before it is two logs of one name."""
+    first = forging.twenty()
+    first.close()
+    second = forging.Log(before=first)
+    assert verdict(second.bundle())[0] == "ALTERED"
 
 
 def test_an_old_map_is_stale() -> None:
@@ -122,6 +177,13 @@ def test_the_log_is_proved_to_extend_an_earlier_tree() -> None:
     history = erti_verify.read_bundle(forging.encode(bundle), POLICY)
     erti_verify.check_earlier(history, earlier)
     assert history.extends
+    assert "grew from the tree" in erti_verify.report(history, POLICY)
+    bundle["earlier"] = None
+    silent = erti_verify.read_bundle(forging.encode(bundle), POLICY)
+    erti_verify.check_earlier(silent, earlier)
+    assert f"NOT proved (for that, download the new one at /my/history/bundle?earlier={before.size})" in (
+        erti_verify.report(silent, POLICY)
+    )
     bundle["earlier"] = named | {"root": note.encode(bytes(32))}
     assert verdict(bundle)[0] == "FORK"
 

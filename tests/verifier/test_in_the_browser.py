@@ -11,7 +11,7 @@ import pytest
 
 from consent.ledger import note
 from tests.verifier import forging, test_verifier
-from tests.verifier.test_completeness import NEXT, two_years
+from tests.verifier.test_completeness import NEXT, WATCHED, two_years, years_rewritten
 from verifier import erti_verify
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +133,12 @@ def test_witnesses_count_in_the_browser(tmp_path: Path) -> None:
         made.append(bundle | {"checkpoint": bundle["checkpoint"] + "".join(signed)})
     words = agree([forging.encode(one).decode() for one in made], policy, tmp_path)
     assert words == ["UNWITNESSED", "UNWITNESSED", "VALID-COMPLETE", "VALID-COMPLETE"]
+
+
+def test_both_programs_want_every_year_watched(tmp_path: Path) -> None:
+    """A year that was rewritten when it was over is rejected by both, under the same word."""
+    bundles, wanted = years_rewritten()
+    assert agree([forging.encode(one).decode() for one in bundles], WATCHED, tmp_path) == wanted
 
 
 @pytest.mark.parametrize(

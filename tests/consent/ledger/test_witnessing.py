@@ -414,3 +414,36 @@ def test_witnesses_are_told_of_every_log(database: Database, ledger: Sequencer) 
         told = quorum.read(signer.policy_for_witnesses(db).encode())
     assert len(told.logs) == 4
     assert {log.name for log in told.logs} == {"ledger.erti.example/2026", "ledger.erti.example/2027"}
+
+
+def test_a_bundle_shows_how_witnesses_saw_the_year_before_end(
+    database: Database, ledger: Sequencer, tmp_path: Path, ports: dict[str, int]
+) -> None:
+    """After the turn of the year there is no bundle before the old log's end is cosigned; then it is in it, and accepted."""
+    ledger.start()
+    origin = "ledger.erti.example/2027"
+    keys = [
+        key
+        for one in (database.parts.settings.ledger_origin, origin)
+        for key in policy.log_keys(database.parts, one)
+    ]
+    follow = quorum.Policy(logs=keys, quorum="none")
+    watch = {name: witness(tmp_path / "witnesses" / name, f"{name}.example/w", follow) for name in NAMES}
+    with up(watch, ports, *NAMES):
+        ledger.submit(disclosure()).wait()
+        turn(database)
+    freezing.freeze(database, origin=origin)
+    with up(watch, ports, *NAMES):
+        ledger.submit(disclosure()).wait()
+        turn(database)
+        turn(database)
+        made = bundle.make(database, CITIZEN)
+    with database.reading() as db:
+        trust = erti_verify.read_policy(signer.policy_text(db).encode())
+    history = erti_verify.read_bundle(made, trust)
+    assert [entry.number for entry in history.entries] == [1, 1]
+    assert len(history.trees) == 2
+    with database.writing() as db:
+        db.execute(tables.cosigned.delete().where(tables.cosigned.c.log == 1))
+    with pytest.raises(LedgerBusy):
+        bundle.make(database, CITIZEN)
