@@ -134,7 +134,7 @@ def _disclosure(entry: Entry) -> Disclosure:
     grant_id, version = entry.relies_on or (None, 0)
     return Disclosure(
         event=entry.event,
-        about=tuple(entry.about),
+        about=tuple(dict.fromkeys(entry.about)),
         actor=entry.actor,
         **{name: getattr(entry.event, name, None) for name in CLEAR_FIELDS},
         grant_id=grant_id,

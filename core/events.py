@@ -114,7 +114,7 @@ def record(db: Session, event: Event, *, actor: Actor, about: Sequence[str] = ()
     """Announce a change: seal the event into the caller's transaction and run its handlers there.
 
     `about` names the chains it belongs to: a citizen ID, ``agency:ID``, ``source:NAME``, or the office's
-    own if empty. Returns the event ID. Raises RuntimeError if no sealer was put in, because an event
+    own if empty; one that is named twice gets it once. Returns the event ID. Raises RuntimeError if no sealer was put in, because an event
     that cannot be sealed must not be written.
     """
     house = parts(db)
@@ -133,7 +133,7 @@ def record(db: Session, event: Event, *, actor: Actor, about: Sequence[str] = ()
             "sealed": content if event.public else house.sealer.seal(db, chain, content),
             **clear,
         }
-        for chain in (about or (OFFICE,))
+        for chain in (dict.fromkeys(about) or (OFFICE,))
     ]
     db.flush()
     db.execute(_INSERT, rows)

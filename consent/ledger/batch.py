@@ -305,12 +305,16 @@ def _add(batch: Batch, item: Item, draft: entries.Draft, clear: Mapping[str, Any
 def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
     rows = sorted(rows, key=lambda row: row["id"])
     batch.know([row["chain"] for row in rows if not row["public"]])
-    public: set[str] = set()
+    taken: set[tuple[str, str]] = set()
     for row in rows:
+        # A chain holds an event once. Two of a kind would fail the whole batch, and the next one, for good.
+        one = (row["event_id"], "" if row["public"] else row["chain"])
+        if one in taken:
+            continue
+        taken.add(one)
         if not row["public"]:
             batch.add(row["chain"], entries.Draft(_body(batch.db, row)), row["event_id"], row)
-        elif row["event_id"] not in public:
-            public.add(row["event_id"])
+        else:
             batch.add_public(json.loads(row["sealed"]), row)
 
 

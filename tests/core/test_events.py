@@ -36,6 +36,15 @@ def test_an_event_waits_sealed(database: Database) -> None:
     assert b"ultramarine" not in row.sealed
 
 
+def test_a_chain_that_is_named_twice_gets_the_event_once(database: Database) -> None:
+    """Whoever is both of two people in an event has it once: two of one kind would stop the ledger."""
+    with database.writing() as db:
+        about = ["agency:works", "agency:roads", "agency:works"]
+        record(db, Painted(agency="works", colour="red"), actor=Actor("staff", "s1"), about=about)
+    with database.reading() as db:
+        assert list(db.scalars(select(waiting.c.chain).order_by(waiting.c.id))) == about[:2]
+
+
 def test_an_event_goes_when_its_change_is_undone(database: Database) -> None:
     """An event of a transaction that was rolled back was never there."""
     with pytest.raises(RuntimeError, match="stop"), database.writing() as db:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -465,3 +465,14 @@ def test_a_drafted_record_is_canonical() -> None:
     expected = json.dumps(body | place, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     assert entries.record(body, label=label, seq=7, previous=previous) == expected.encode()
     assert tree.EMPTY_ROOT.hex().startswith("e3b0c442")
+
+
+def test_an_event_that_waits_twice_holds_nobody_up(database: Database, ledger: Sequencer) -> None:
+    """A row of the outbox that is there twice becomes one entry, and what waits behind it goes on."""
+    record(database, Moved(number=1))
+    with database.writing() as db:
+        row = dict(db.execute(select(waiting)).mappings().one())
+        db.execute(insert(waiting).values({name: value for name, value in row.items() if name != "id"}))
+    record(database, Moved(number=2))
+    assert ledger.drain(CITIZEN, timeout=10)
+    assert [facts["data"]["number"] for facts in history(database)] == [1, 2]

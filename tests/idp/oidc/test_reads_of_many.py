@@ -155,3 +155,14 @@ def test_a_representative_is_named_as_in_a_token(provider: Provider) -> None:
     assert provider.history(OTHER)[-1]["event"] == found.json()["receipt"]["event"]
     for nobody in ("0000000000000", "not an ID"):
         assert provider.read({**body, "act": {"sub": nobody}}).json()["rule"] == "mandate-missing"
+
+
+def test_nobody_stops_the_ledger_by_naming_one_person_twice(provider: Provider) -> None:
+    """A read of a citizen on behalf of the same citizen is refused, once in the history, and the next reads go on."""
+    provider.allow("given_name", purpose="revenue-relief")
+    one = {"citizen_id": CITIZEN, "purpose": "revenue-relief", "attributes": ["given_name"]}
+    count = len(provider.history())
+    refused = provider.read({**one, "act": {"sub": CITIZEN}})
+    assert (refused.status_code, refused.json()["rule"]) == (403, "mandate-missing")
+    assert [entry["data"]["outcome"] for entry in provider.history()[count:]] == ["refused"]
+    assert provider.read(one).status_code == 200
