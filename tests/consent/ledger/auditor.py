@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
-from consent.ledger import entries, subjects, tree
-from consent.ledger.tables import entry, head, subject
+from consent.ledger import entries, logs, subjects, tree
+from consent.ledger.tables import entry, subject
 from core.database import Database
 
 
@@ -27,14 +27,14 @@ class Auditor:
 
     def follow(self) -> None:
         """Read what is new. Asserts indexes without gap, linear chains, and that the rows lead to the root."""
-        with self.database.reading() as db:
-            if not self.database.is_sqlite:
-                db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            now = db.execute(select(head).where(head.c.log == 1)).one()
-            names = {row.label: row.chain for row in db.execute(select(subject).where(subject.c.log == 1))}
+        with self.database.snapshot() as db:
+            now = logs.current(db)
+            names = {
+                row.label: row.chain for row in db.execute(select(subject).where(subject.c.log == now.number))
+            }
             rows = db.execute(
                 select(entry)
-                .where(entry.c.log == 1, entry.c.leaf_index >= self.edge.size)
+                .where(entry.c.log == now.number, entry.c.leaf_index >= self.edge.size)
                 .order_by(entry.c.leaf_index)
             ).mappings()
             for row in rows:
@@ -42,7 +42,7 @@ class Auditor:
                 self.edge.append(tree.leaf_hash(subjects.leaf_data(row)))
                 if row["leaf_type"] == entries.COMMITMENT:
                     name = names[row["label"]]
-                    opened = subjects.open_opening(db, name, (1, row["leaf_index"]), row["opening"])
+                    opened = subjects.open_opening(db, name, (now.number, row["leaf_index"]), row["opening"])
                     self._link(name, row["label"], row["seq"], row["commitment"], opened)
             assert (self.edge.size, self.edge.root()) == (now.size, now.root), "the rows lead elsewhere"
 
