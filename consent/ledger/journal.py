@@ -1,5 +1,6 @@
 """The rows behind each signed tree, sealed in files beside the database: what a restored backup lacks (ADR 22)."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -225,9 +226,17 @@ def _append(place: Path, start: int, stop: int, sealed: bytes) -> None:
     if not path.exists():
         tiles.replace(path, b"", mode=0o600)
     head = len(sealed).to_bytes(4, "big") + start.to_bytes(8, "big") + stop.to_bytes(8, "big")
-    with path.open("r+b") as file:
-        file.truncate(whole)
-        file.seek(whole)
-        file.write(head + sealed)
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("r+b", buffering=0) as file:
+        try:
+            file.truncate(whole)
+            file.seek(whole)
+            left = memoryview(head + sealed)
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            # What a failed sync leaves reads well until the machine stops, and may be nowhere then: the next
+            # frame would come after it, and be out of reach.
+            with contextlib.suppress(OSError):
+                file.truncate(whole)
+            raise
