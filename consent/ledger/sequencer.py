@@ -322,6 +322,6 @@ class Sequencer:
                     logs.lock(db)
                     logs.lock(db, logs.WITHHELD)
                     return db.execute(_FIND, {"events": wanted}).first() is not None
-            except (SQLAlchemyError, OSError):
+            except (SQLAlchemyError, OSError, Problem):
                 time.sleep(IDLE_SECONDS)
         return False
