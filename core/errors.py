@@ -72,3 +72,10 @@ class TooMany(Problem):
         super().__init__(text, detail=detail, **facts)
         self.retry_after = retry_after
         self.overload = overload
+
+
+class StoreAway(TooMany):
+    """The database does not answer, or cannot take anything now; what was asked for did not happen."""
+
+    code = "store-away"
+    text = _("Something went wrong on our side. Try again in a minute.")

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core import pages
-from core.errors import Conflict, Invalid, Missing, Problem, Refused, TooMany
+from core.errors import Conflict, Invalid, Missing, Problem, Refused, StoreAway, TooMany
 from core.language import _
 
 log = structlog.get_logger("erti.problems")
@@ -52,6 +52,12 @@ def unexpected(request: Request, error: Exception) -> Response:
         request,
         Problem(_("Something went wrong on our side. Try again in a minute."), detail=type(error).__name__),
     )
+
+
+def away(request: Request, error: Exception) -> Response:
+    """Answer that the database is away, restarting or full: whoever asked may ask again (RFC 9110, section 15.6.4)."""
+    log.error("database away", error=type(error).__name__, path=route(request), reason=str(error)[:200])
+    return answer(request, StoreAway(overload=True, retry_after=5, detail=type(error).__name__))
 
 
 def gone(_request: Request, _error: Exception) -> Response:

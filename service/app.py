@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -125,6 +125,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, problems.http)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(DataError, _not_valid)
+    app.add_exception_handler(OperationalError, problems.away)
+    app.add_exception_handler(InterfaceError, problems.away)
     app.add_exception_handler(ClientDisconnect, problems.gone)
     app.add_exception_handler(Exception, problems.unexpected)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
