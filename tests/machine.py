@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,14 @@ def aics() -> str | None:
     return str(AICS_FOLDER / "bin" / "python") if (AICS_FOLDER / ".erti-ready").exists() else None
 
 
+@cache
+def strace() -> str | None:
+    """Return the path of strace if it may trace here, or None."""
+    path = shutil.which("strace")
+    tried = path and subprocess.run([path, "-o", os.devnull, "true"], capture_output=True, check=False)
+    return path if tried and tried.returncode == 0 else None
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing that may be missing: how to find it, and in words how to get it."""
@@ -65,7 +75,8 @@ NEEDS = {
     "softhsm": Need(softhsm, "SoftHSM (Debian: apt install softhsm2)"),
     "go": Need(lambda: shutil.which("go"), "Go 1.19 or newer (Debian: apt install golang-go)"),
     "aics": Need(aics, "the oracle aics-tlog, which make test sets up in .venv/oracle-aics"),
-    "strace": Need(lambda: shutil.which("strace"), "strace (Debian: apt install strace)"),
+    "strace": Need(strace, "strace (Debian: apt install strace), allowed to trace"),
+    "faketime": Need(lambda: shutil.which("faketime"), "faketime (Debian: apt install faketime)"),
 }
 MARKERS_THAT_NEED = {"browser": "chromium"}
 

@@ -278,7 +278,7 @@ def _decide(
     if ended is None and item.claim in claimed:
         body, first, before = claimed[item.claim]
         same = hmac.compare_digest(body, _asked(batch.db, found))
-        return before if same and item.at - first <= RETRY_WINDOW else Reused()
+        return before if same and abs(item.at - first) <= RETRY_WINDOW else Reused()
     if rule := grants.take(found.grant_id) if ended is None else _ended(ended):
         _add(batch, item, *item.refused(rule))
         return Refused(rule)

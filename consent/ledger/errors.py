@@ -32,6 +32,15 @@ class SignerRefused(Conflict):
     text = _("The ledger does not extend what was signed before. Nothing is signed until this is resolved.")
 
 
+class ClockBehind(SignerRefused):
+    """This machine's clock is behind the time of a checkpoint that was signed; nothing is signed until it is right."""
+
+    code = "clock-behind"
+    text = _(
+        "The clock of this machine is behind the time at which the newest checkpoint was signed. Nothing is signed until the clock is right."
+    )
+
+
 class OriginTaken(Conflict):
     """A log is to be started under an origin that another log here already has."""
 

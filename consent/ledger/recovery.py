@@ -30,6 +30,7 @@ from consent.ledger import (
 )
 from consent.ledger.batch import Batch
 from consent.ledger.errors import NotRecoverable
+from consent.ledger.guard import Guard
 from consent.ledger.logs import Log
 from consent.ledger.note import Checkpoint
 from consent.ledger.quorum import Policy
@@ -150,7 +151,7 @@ def _log(database: Database, log: Log, mirrored: Checkpoint | None, copy: Path) 
     return done
 
 
-def _roots(guard: signer.Guard | None, mirrored: Checkpoint | None) -> Iterator[tuple[int, bytes]]:
+def _roots(guard: Guard | None, mirrored: Checkpoint | None) -> Iterator[tuple[int, bytes]]:
     if guard is not None:
         yield guard.frontier.size, guard.frontier.root()
     if mirrored is not None:

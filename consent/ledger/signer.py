@@ -1,7 +1,6 @@
 """Signs checkpoints: one signer at a time, and never a tree that does not extend what was signed before."""
 
 import fcntl
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from consent.ledger import (
     witnessing,
 )
 from consent.ledger.errors import SignerRefused
+from consent.ledger.guard import Guard
 from consent.ledger.logs import Log
 from consent.ledger.tables import checkpoint, lease
 from core import clock
@@ -76,31 +76,6 @@ class Signed:
     note: str
 
 
-@dataclass(frozen=True)
-class Guard:
-    """What this signer signed last. Its file is never restored from a backup (DESIGN 6)."""
-
-    signer: str
-    origin: str
-    frontier: tree.Frontier
-
-    def to_bytes(self) -> bytes:
-        """The file's contents."""
-        frontier = self.frontier.to_bytes().hex()
-        facts = {"signer": self.signer, "origin": self.origin, "frontier": frontier}
-        return json.dumps(facts, indent=1).encode() + b"\n"
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Guard":
-        """Read the file. Raises SignerRefused if it is not whole."""
-        try:
-            facts = json.loads(data)
-            edge = tree.Frontier.from_bytes(bytes.fromhex(facts["frontier"]))
-            return cls(facts["signer"], facts["origin"], edge)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SignerRefused(detail="the signer's guard file is damaged") from error
-
-
 def newest(db: Session, log: int | None = None) -> Signed | None:
     """The checkpoint of a log signed last, None before the first; of the log that grows, if none is named."""
     if log is None:
@@ -126,12 +101,13 @@ def published(db: Session, log: int | None = None) -> Signed | None:
 def fresh(db: Session) -> bool:
     """Tell whether somebody signs: what is published is young enough, or, before the first, the ledger is.
 
-    Only what the database holds counts, so that a process that starts anew does not buy time.
+    Only what the database holds counts, so that a process that starts anew does not buy time. Nor does a clock
+    that is set back: what seems to come from a time ahead is not trusted for longer.
     """
     signed = published(db)
     since = signed.at if signed else logs.opened_at(db)
     limit = parts(db).settings.checkpoint_stale_seconds
-    return since is not None and (clock.now() - since).total_seconds() <= limit
+    return since is not None and abs((clock.now() - since).total_seconds()) <= limit
 
 
 def policy_text(db: Session) -> str:
@@ -202,11 +178,12 @@ def _holds(db: Session, database: Database, log: Log) -> bool:
     return path.exists() and Guard.from_bytes(path.read_bytes()).signer == holder
 
 
-def adopt(database: Database) -> Signed | None:
+def adopt(database: Database, *, clock_was_ahead: bool = False) -> Signed | None:
     """Make this machine the signer from now on, starting at the newest checkpoints in the database.
 
     For an operator who moved the ledger: what was signed elsewhere after them is not known here, unless
     witnesses are asked for: then a quorum of them must answer, and know nothing else than these checkpoints.
+    `clock_was_ahead` lets the next checkpoints have earlier times than those.
     Raises SignerRefused if they do not, or the rows do not lead to the checkpoints' roots.
     """
     signed = None
@@ -216,12 +193,12 @@ def adopt(database: Database) -> Signed | None:
         with database.reading() as db:
             every = logs.every(db)
         for log in every:
-            adopted = _adopt(database, log)
+            adopted = _adopt(database, log, clock_was_ahead=clock_was_ahead)
             signed = adopted if log.kind == logs.OPEN else signed
     return signed
 
 
-def _adopt(database: Database, log: Log) -> Signed | None:
+def _adopt(database: Database, log: Log, *, clock_was_ahead: bool) -> Signed | None:
     with database.reading() as db:
         signed = newest(db, log.number)
         edge = _grown(db, log.number, tree.Frontier(), signed.size if signed else 0)
@@ -231,8 +208,12 @@ def _adopt(database: Database, log: Log) -> Signed | None:
         witnessing.confirm(database, log.number, log.origin, last=signed.note if signed else None)
     with database.reading() as db:
         publish.write(db, folder(database, log.number), log.number, 0, edge.size)
-    path = guard_path(database, log.number)
-    tiles.replace(path, Guard(secrets.token_hex(8), log.origin, edge).to_bytes())
+    at = clock.now() if clock_was_ahead or signed is None else signed.at
+    guard = Guard(secrets.token_hex(8), log.origin, edge, at)
+    tiles.replace(guard_path(database, log.number), guard.to_bytes())
+    if clock_was_ahead:
+        with database.writing() as db:  # otherwise nobody could sign until the clock gets there
+            db.execute(update(lease).where(lease.c.name == lease_name(log.number)).values(until=at))
     return signed
 
 
@@ -261,7 +242,7 @@ def _due(db: Session, log: Log) -> bool:
     signed = newest(db, log.number)
     if signed is None or signed.size != log.size:
         return True
-    return not log.frozen and _age(signed) >= RENEW_SECONDS
+    return not log.frozen and not 0 <= _age(signed) < RENEW_SECONDS
 
 
 def _is_older(database: Database, log: Log) -> bool:
@@ -294,6 +275,7 @@ def _sign(database: Database, log: Log) -> Signed | None:
     with database.reading() as db:
         last = newest(db, log.number)
     _refuse_unless(guard, last, log.size)
+    guard.moment(last.at if last else None)
     if log.kind == logs.OPEN:  # witnesses are shown nothing else
         witnessing.vouch(database, log.number, log.origin, last=last.note if last else None, size=log.size)
     if not log.frozen:
@@ -309,8 +291,9 @@ def _sign(database: Database, log: Log) -> Signed | None:
         journal.write(db, log, published, edge.size)
         publish.write(db, folder(database, log.number), log.number, published, edge.size)
     # From here on this size and root are what we stand by, even if we die before the note is stored.
-    tiles.replace(guard_path(database, log.number), replace(guard, frontier=edge).to_bytes())
-    return _store(database, log, guard.signer, note.Checkpoint(guard.origin, edge.size, edge.root()))
+    guard = replace(guard, frontier=edge, at=guard.moment(last.at if last else None))
+    tiles.replace(guard_path(database, log.number), guard.to_bytes())
+    return _store(database, log, guard)
 
 
 def _guard(database: Database, log: Log) -> tuple[Guard, bool]:
@@ -378,13 +361,16 @@ def _grown(db: Session, log: int, start: tree.Frontier, size: int) -> tree.Front
     return edge
 
 
-def _store(database: Database, log: Log, me: str, head: note.Checkpoint) -> Signed | None:
-    """Sign and store, unless the lease was lost on the way."""
-    at = clock.now()
+def _store(database: Database, log: Log, guard: Guard) -> Signed | None:
+    """Sign and store what the guard says, unless the lease was lost on the way."""
+    head, at = (
+        note.Checkpoint(guard.origin, guard.frontier.size, guard.frontier.root()),
+        guard.at or clock.now(),
+    )
     text = note.sign(head, policy.signers(database.parts, log.origin), at=clock.seconds(at))
     values = {"log": log.number, "size": head.size, "root": head.root, "at": at, "note": text}
     with database.writing() as db:
-        if not _renewed(db, log, me):
+        if not _renewed(db, log, guard.signer):
             return None
         db.execute(_PUT_NOTE[db.get_bind().dialect.name], values)
     if not witnessing.rule(database.parts).required:  # otherwise it is published once it is cosigned

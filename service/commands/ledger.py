@@ -115,13 +115,21 @@ def policy(
 
 
 @signer_app.command("adopt")
-def adopt(as_json: Json = False) -> None:
+def adopt(
+    clock_was_ahead: Annotated[
+        bool,
+        typer.Option(
+            "--clock-was-ahead", help="Checkpoints were signed by a clock that was ahead: go on from now."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Make this machine the signer, from the newest checkpoint in the database on.
 
     For a ledger that moved: whatever was signed elsewhere after that checkpoint is not known here, so stop
     the old signer first, and compare `erti ledger status` on both.
     """
     with opened() as database:
-        signed = signer.adopt(database)
+        signed = signer.adopt(database, clock_was_ahead=clock_was_ahead)
     size = signed.size if signed else 0
     show({"size": size}, as_json=as_json, text=f"this machine signs from now on, from size {size:,} upwards")
