@@ -216,7 +216,7 @@ def staged(database: Database, folder: Path, *front: str) -> Iterator[Scene]:
         "ERTI_ISSUER": settings.issuer,
         "ERTI_DATA_DIR": str(settings.data_dir),
         "ERTI_DATABASE_URL": settings.database_url,
-        "ERTI_RELEASE_DEADLINE_SECONDS": "8",
+        "ERTI_RELEASE_DEADLINE_SECONDS": "3",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waits are by a clock that nobody sets
     }
     place = folder / "scene"
