@@ -58,7 +58,8 @@ class Shared:
 class Extension:
     """What letting a permission go on would mean, before it is confirmed, with the text to be read for it.
 
-    `changed` where the purpose has another text by now, so that the agency has to ask first.
+    `changed` where the purpose has another text by now, so that the agency has to ask first; `acr` is the assurance
+    that it wants.
     """
 
     shared: Shared
@@ -68,6 +69,7 @@ class Extension:
     text_sha256: str
     until: datetime
     changed: bool
+    acr: str
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def extension(db: Session, grant_id: str, *, citizen: str) -> Extension:
         current.text_sha256(reads),
         decisions.until(current, shared.grant.allowance, clock.now()),
         changed=current.version != shared.grant.purpose_version,
+        acr=current.acr,
     )
 
 

@@ -1,14 +1,16 @@
 """The room of permissions: who may read what, and taking it back."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import decisions, grants, history, notices, sharing
+from consent import assurance, decisions, grants, history, notices, purposes, sharing
 from core import language, pages
 from core.events import Actor
+from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
 
 router = APIRouter(prefix="/my")
@@ -70,9 +72,11 @@ def withdraw(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
 
 @router.get("/sharing/{grant_id}/extend")
 def offer_extension(request: Request, database: Db, me: Citizen, grant_id: str) -> Response:
-    """Show what a permission is for once more, and until when it would go on."""
+    """Show what a permission is for once more, and until when it would go on; a weak sign-in is made stronger first."""
     with database.reading() as db:
         found = sharing.extension(db, grant_id, citizen=me.subject)
+    if weak := _weak(me, found.shared.grant.grant_id, found.acr):
+        return weak
     return pages.render(request, "consent/extend.html", section="sharing", found=found)
 
 
@@ -81,6 +85,8 @@ def extend(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
     """Let a permission go on for another term."""
     with database.writing() as db:
         grant = grants.read(db, grant_id, citizen=me.subject)
+        if weak := _weak(me, grant.grant_id, purposes.current(db, grant.purpose).acr):
+            return weak
         decisions.extend(
             db,
             grant,
@@ -90,3 +96,10 @@ def extend(database: Db, me: Citizen, form: Form, grant_id: str) -> Response:
         )
     history.settle(database, me.subject)
     return see_other(f"/my/sharing/{grant.grant_id}")
+
+
+def _weak(me: BrowserSession, grant_id: str, needed: str) -> Response | None:
+    """What a purpose wants of a sign-in it wants of every decision on it: no weaker one lets it go on."""
+    if assurance.enough(me.acr, needed):
+        return None
+    return see_other(f"/login?{urlencode({'return_to': f'/my/sharing/{grant_id}/extend', 'acr': needed})}")

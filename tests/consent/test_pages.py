@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from consent import decisions, disclosure, grants
 from consent.ledger import signer
-from core import sessions
+from consent.pages import downloads
+from core import limits, sessions
 from core.database import Database
 from tests.consent import country, receipt_reader
 from tests.consent.country import CITIZEN, ME, allow, ask
@@ -273,3 +275,26 @@ def test_a_permission_as_a_consent_record(browser: Any, database: Database) -> N
     with database.writing() as db:
         other = allow(db, "given_name", citizen=country.OTHER)
     assert browser.get(f"/my/sharing/{other.grant_id}/record.jsonld").status_code == 404
+
+
+def test_a_weak_sign_in_lets_no_permission_go_on(browser: Any, database: Database) -> None:
+    """Whoever got in with less than the purpose wants is sent to sign in again, and the permission stays as it is."""
+    before = live(database)
+    path = f"/my/sharing/{before.grant_id}/extend"
+    text = page(browser, path)
+    with database.writing() as db:
+        db.execute(update(sessions.browser_session).values(acr=country.LOW))
+    for answer in (browser.get(path, follow_redirects=False), post(browser, path, text)):
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/login?")
+    assert live(database) == before
+
+
+def test_the_whole_history_is_fetched_only_so_often(browser: Any, database: Database) -> None:
+    """Files that open or prove the whole history are limited for each citizen, all kinds of them together."""
+    with database.writing() as db:
+        most = downloads.FILES_AN_HOUR
+        limits.hit(db, "history.file", CITIZEN, most=most, per_seconds=3600, times=most - 1)
+    assert browser.get("/my/history.csv").status_code == 200
+    for name in (".csv", ".json", ".html", "/bundle"):
+        assert browser.get(f"/my/history{name}").status_code == 429
