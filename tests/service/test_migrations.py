@@ -1,8 +1,11 @@
 """The migrations make exactly the tables that the code speaks of."""
 
+from pathlib import Path
+
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from core.database import Base, Database, Parts
@@ -57,3 +60,13 @@ def test_migrations_can_be_undone(settings: Settings, database: Database) -> Non
 
     assert migrations.current(store) is None
     store.close()
+
+
+def test_the_numbers_say_the_order(database: Database) -> None:
+    """Migrations are one chain, and each has the number after that of the one it builds on, as its file has."""
+    script = ScriptDirectory.from_config(migrations.config(database))
+    chain = list(script.walk_revisions())[::-1]
+
+    assert [one.revision for one in chain] == [f"{number:04}" for number in range(1, len(chain) + 1)]
+    assert [one.revision for one in chain] == sorted(Path(one.path).name[:4] for one in chain)
+    assert [one.down_revision for one in chain] == [None, *(one.revision for one in chain[:-1])]

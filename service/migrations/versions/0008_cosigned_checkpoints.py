@@ -7,8 +7,8 @@ from alembic import op
 
 import core.database
 
-revision: str = "0010"
-down_revision: str | None = "0008"
+revision: str = "0008"
+down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
