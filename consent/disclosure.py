@@ -44,6 +44,9 @@ __all__ = [
 
 REFUSALS_A_MINUTE = 600
 REFUSALS_IN_BATCHES_A_MINUTE = 6_000
+REFUSALS_OF_ONE_AN_HOUR = (
+    300  # each is an entry: nobody buries a look under refused tries, or a history under its size
+)
 LONGEST_REASON = 500
 
 
@@ -301,13 +304,21 @@ def _throttle_repeats(database: Database, found: Sequence[Situation]) -> None:
 def _keep_refusal(database: Database, found: Situation, refused: NotReleased) -> None:
     event = _disclosed(found, outcome="refused", rule=refused.rule)
     with database.writing() as db:
-        wait = limits.hit(db, "door.refused", found.ask.client, most=REFUSALS_A_MINUTE, per_seconds=60)
+        wait = max(
+            limits.hit(db, "door.refused", found.ask.client, most=REFUSALS_A_MINUTE, per_seconds=60),
+            _count_for_one(db, found),
+        )
         if not wait and not event.disclose_after:
             record(db, event, actor=_actor(found), about=_chains(found))
     if wait:
         raise RefusedTooOften(retry_after=wait)
     if event.disclose_after:
         evidence.obtain(database, _withheld_refusal(found, event))
+
+
+def _count_for_one(db: Session, found: Situation) -> int:
+    who = f"{found.ask.client} {found.ask.citizen}"
+    return limits.hit(db, "door.refused.one", who, most=REFUSALS_OF_ONE_AN_HOUR, per_seconds=3600)
 
 
 def _keep_refusals(database: Database, refused: Sequence[tuple[Situation, NotReleased]]) -> None:
@@ -319,6 +330,7 @@ def _keep_refusals(database: Database, refused: Sequence[tuple[Situation, NotRel
     with database.writing() as db:
         for client, times in clients.items():
             wait = limits.hit(db, "door.refused.batch", client, most=most, per_seconds=60, times=times)
+        wait = max([wait, *(_count_for_one(db, found) for found, _no in refused)])
         for found, event in events if not wait else ():
             if not event.disclose_after:
                 record(db, event, actor=_actor(found), about=_chains(found))

@@ -358,6 +358,21 @@ def test_refusals_are_kept_up_to_a_measure(open_door: Database) -> None:
     assert caught.value.retry_after > 0
 
 
+def test_a_history_is_not_buried_under_refusals(open_door: Database) -> None:
+    """About one citizen a client is refused only so often, alone or in batches; about others it may go on."""
+    with open_door.writing() as db:
+        most = disclosure.REFUSALS_OF_ONE_AN_HOUR
+        limits.hit(db, "door.refused.one", f"portal {CITIZEN}", most=most, per_seconds=3600, times=most - 1)
+    assert isinstance(disclosure.release(open_door, ask()), NotReleased)
+    entries = len(country.history(open_door))
+    with pytest.raises(RefusedTooOften):
+        disclosure.release(open_door, ask())
+    with pytest.raises(RefusedTooOften):
+        disclosure.release_all(open_door, [ask()])
+    assert len(country.history(open_door)) == entries
+    assert isinstance(disclosure.release(open_door, ask(citizen=country.OTHER)), NotReleased)
+
+
 def look(**changes: Any) -> StaffAsk:
     """Return what a member of staff asks."""
     facts = {"staff": "s-1", "office": "Help desk", "reason": "Ticket 5", "citizen": CITIZEN}
