@@ -16,6 +16,7 @@ from core.database import Base, BigKey, Moment, parts
 
 OFFICE = "office:erti"
 CLEAR_FIELDS = ("agency", "purpose", "basis", "outcome")
+_NAMES: dict[type, tuple[str, ...]] = {}  # of the fields of each event, looked up once
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,22 @@ class Event:
     def data(self) -> dict[str, Any]:
         """Return the fields as JSON data, without those that are None."""
         return {
-            field.name: plain(value)
-            for field in dataclasses.fields(self)
-            if (value := getattr(self, field.name)) is not None
+            name: value if type(value) is str else plain(value)
+            for name in _names(type(self))
+            if (value := getattr(self, name)) is not None
         }
+
+
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in dataclasses.fields(kind))
+    return _NAMES[kind]
 
 
 def plain(value: Any) -> Any:
     """Return a value as JSON data: tuples and sets as lists, moments as RFC 3339 text."""
+    if type(value) is str:
+        return value
     if isinstance(value, datetime):
         return clock.wire(value)
     if isinstance(value, frozenset | set):

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from consent.ledger import entries, logs, openings, subjects, tree, withheld
@@ -27,6 +26,7 @@ from consent.ledger.disclosures import (
     Reused,
 )
 from consent.ledger.reliance import CheckGrants, Relied
+from consent.ledger.rows import Writer
 from consent.ledger.subjects import Chain, Labels
 from consent.ledger.tables import entry, head, node, request, subject
 from core import clock
@@ -49,19 +49,15 @@ _CLAIMED = {
     )
     for engine, named in among(request.c.client, "clients").items()
 }
-_COLUMNS = [column.name for column in entry.c if column is not entry.c.erasure]
-_PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = insert(entry), insert(node), insert(request)
+_COLUMNS = [column for column in entry.c if column is not entry.c.erasure]
+_NAMES = [column.name for column in _COLUMNS]
+_PUT_ENTRY, _PUT_NODE, _PUT_REQUEST = (
+    Writer(entry, _COLUMNS),
+    Writer(node, [*node.c]),
+    Writer(request, [*request.c]),
+)
+_PUT_SUBJECT = Writer(subject, [*subject.c], replaced=("n", "head"))
 _PUT_HEAD = update(head).where(head.c.log == bindparam("of"))
-_UPSERT: dict[str, sqlite.Insert | postgresql.Insert] = {
-    "sqlite": sqlite.insert(subject),
-    "postgresql": postgresql.insert(subject),
-}
-_PUT_SUBJECT = {
-    name: statement.on_conflict_do_update(
-        index_elements=["log", "chain"], set_={"n": statement.excluded.n, "head": statement.excluded.head}
-    )
-    for name, statement in _UPSERT.items()
-}
 
 
 _Claims = dict[tuple[str, str], tuple[bytes, datetime, Integrated]]
@@ -150,47 +146,43 @@ class Batch:
         place = self.frontier.size
         self._grow(leaf_type, payload)
         row = {"log": self.log, "leaf_index": place, "leaf_type": leaf_type, "payload": payload}
-        self.rows.append(dict.fromkeys(_COLUMNS) | row | names)
+        self.rows.append(dict.fromkeys(_NAMES) | row | names)
         return place
 
     def _grow(self, leaf_type: int, content: bytes) -> None:
         self.nodes += self.frontier.append(tree.leaf_hash(entries.leaf(leaf_type, content)))
 
-    def claim(self, item: Item, placed: Integrated) -> None:
-        """Remember that a client's request ID led to this entry."""
+    def claim(self, item: Item, placed: Integrated) -> bytes:
+        """Remember that a client's request ID led to this entry; returns what it is claimed for."""
         found = item.disclosure
+        asked = _asked(self.db, found)
         self.claims.append(
             {
                 "client": found.client,
                 "request_id": found.request_id,
-                "body_hmac": _asked(self.db, found),
+                "body_hmac": asked,
                 "event_id": placed.event_id,
                 "log": placed.log,
                 "leaf_index": placed.index,
                 "at": item.at,
             }
         )
+        return asked
 
     def write(self) -> None:
         """Write everything added; the commit is the caller's."""
         if not self.rows:
             return
-        db = self.db
-        db.execute(_PUT_ENTRY, self.rows)
+        db, log = self.db, self.log
+        _PUT_ENTRY.put(db, self.rows)
         changed = [self.chains[name] for name in sorted(self.touched)]
-        if changed:
-            values = [
-                {"log": self.log, "chain": c.name, "label": c.label, "n": c.n, "head": c.head}
-                for c in changed
-            ]
-            db.execute(_PUT_SUBJECT[db.get_bind().dialect.name], values)
-        if self.nodes:
-            grown = [
-                {"log": self.log, "level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes
-            ]
-            db.execute(_PUT_NODE, grown)
-        if self.claims:
-            db.execute(_PUT_REQUEST, self.claims)
+        _PUT_SUBJECT.put(
+            db, [{"log": log, "chain": c.name, "label": c.label, "n": c.n, "head": c.head} for c in changed]
+        )
+        _PUT_NODE.put(
+            db, [{"log": log, "level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes]
+        )
+        _PUT_REQUEST.put(db, self.claims)
         withheld.keep(db, self.due)
         size, root, edge = self.frontier.size, self.frontier.root(), self.frontier.to_bytes()
         db.execute(_PUT_HEAD, {"of": self.log, "size": size, "root": root, "frontier": edge})
@@ -284,9 +276,8 @@ def _decide(
         return Refused(rule)
     placed = _add(batch, item, item.draft, item.clear)
     if item.claim:
-        batch.claim(item, placed)
         again = Repeated(placed.index, placed.event_id, placed.commitment, placed.log)
-        claimed[item.claim] = (_asked(batch.db, found), item.at, again)
+        claimed[item.claim] = (batch.claim(item, placed), item.at, again)
     return placed
 
 

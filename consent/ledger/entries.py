@@ -7,14 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
+from consent.ledger import jcs
 
 COMMITMENT = 0x01
 MAP_ROOT = 0x02
 PUBLIC = 0x03
 NONCE_BYTES = 32
 _KEY = hashlib.sha256(b"erti/entry/v1").digest()
-_CHAIN = b"erti/chain/v1"
+CHAIN = b"erti/chain/v1"
 _SPLIT_KEY = hashlib.sha256(b"erti/withheld/v1").digest()
 _PLACE = ("prev", "seq")
 
@@ -28,9 +28,9 @@ class Draft:
     def __init__(self, body: dict[str, Any]) -> None:
         self.kind: str = body["kind"]
         self.month: str = body["at"][:7]
-        self._first = rfc8785.dumps({"actor": body["actor"], "at": body["at"]})[:-1]
+        self._first = jcs.dumps({"actor": body["actor"], "at": body["at"]})[:-1]
         facts = {"data": body["data"], "event": body["event"], "kind": body["kind"]}
-        self._middle = rfc8785.dumps(facts)[1:-1]
+        self._middle = jcs.dumps(facts)[1:-1]
 
     def record(self, *, label: bytes, seq: int, previous: bytes) -> bytes:
         """The record of an entry in JCS (RFC 8785): what happened, and its place in its chain.
@@ -49,7 +49,7 @@ def record(body: dict[str, Any], *, label: bytes, seq: int, previous: bytes) -> 
 
 def public_record(body: dict[str, Any]) -> bytes:
     """The record of a public leaf in JCS: the same facts, without who acted."""
-    return rfc8785.dumps({name: value for name, value in body.items() if name != "actor"})
+    return jcs.dumps({name: value for name, value in body.items() if name != "actor"})
 
 
 def base64_of(data: bytes) -> str:
@@ -83,8 +83,8 @@ class Split:
 def split(nonce: bytes, content: bytes) -> Split:
     """Split a record. Each part has a nonce of its own, made from the entry's, which is never shown."""
     said: dict[str, Any] = json.loads(content)
-    facts = rfc8785.dumps({name: value for name, value in said.items() if name not in _PLACE})
-    place = rfc8785.dumps({name: said[name] for name in _PLACE})
+    facts = jcs.dumps({name: value for name, value in said.items() if name not in _PLACE})
+    place = jcs.dumps({name: said[name] for name in _PLACE})
     one, other = (hmac.digest(nonce, part, "sha256") for part in (b"facts", b"place"))
     return Split(facts, one, commitment(other, place))
 
@@ -106,9 +106,9 @@ def leaf(leaf_type: int, content: bytes) -> bytes:
 
 def first_head(label: bytes) -> bytes:
     """The head of a chain without entries."""
-    return hashlib.sha256(_CHAIN + label).digest()
+    return hashlib.sha256(CHAIN + label).digest()
 
 
 def next_head(head: bytes, entry: bytes) -> bytes:
     """The head of a chain after an entry with this commitment."""
-    return hashlib.sha256(_CHAIN + head + entry).digest()
+    return hashlib.sha256(CHAIN + head + entry).digest()

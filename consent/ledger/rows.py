@@ -1,0 +1,47 @@
+"""Writes many rows of a table with one call of the driver: to name each value anew costs more than to store it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from core.database import Moment
+
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+class Writer:
+    """Inserts rows with these columns of a table; where the key is there already, puts `replaced` into its row."""
+
+    def __init__(self, table: Table, columns: Sequence[Column[Any]], *, replaced: Sequence[str] = ()) -> None:
+        self._names = [column.name for column in columns]
+        self._moments = {column.name: column.type for column in columns if isinstance(column.type, Moment)}
+        names = ", ".join(self._names)
+        marks = ", ".join("?" * len(columns))
+        # One array for each column: so many values in one statement, and in the driver's binary form.
+        arrays = ", ".join(f"%b::{column.type.compile(_POSTGRESQL)}[]" for column in columns)
+        key = ", ".join(column.name for column in table.primary_key)
+        changes = ", ".join(f"{name} = excluded.{name}" for name in replaced)
+        over = f" ON CONFLICT ({key}) DO UPDATE SET {changes}" if replaced else ""
+        into = f"INSERT INTO {table.name} ({names})"
+        self._sqlite = f"{into} VALUES ({marks}){over}"
+        self._postgresql = f"{into} SELECT * FROM unnest({arrays}){over}"  # noqa: S608  (names of our own tables)
+
+    def put(self, db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows; each has every column. Raises what SQLAlchemy raises."""
+        if not rows:
+            return
+        columns = [self._values(name, rows) for name in self._names]
+        connection = db.connection()
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(self._sqlite, list(zip(*columns, strict=True)))
+        else:
+            connection.exec_driver_sql(self._postgresql, tuple(columns))
+
+    def _values(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if name in self._moments:
+            moment = self._moments[name]
+            return [moment.process_bind_param(row[name], _POSTGRESQL) for row in rows]
+        return [row[name] for row in rows]
