@@ -5,11 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import rfc8785
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, map_store, proofs, sealed, signer, subjects, tree, withheld
+from consent.ledger import entries, jcs, logs, map_store, proofs, sealed, signer, subjects, tree, withheld
 from consent.ledger.errors import LedgerBusy
 from consent.ledger.logs import Log
 from consent.ledger.tables import entry, subject
@@ -51,7 +50,7 @@ def make(database: Database, citizen: str, *, earlier: int = 0) -> bytes:
     while True:
         with database.snapshot() as db:
             if _ready(db, log.number, last):
-                return rfc8785.dumps(_contents(db, citizen, earlier))
+                return jcs.dumps(_contents(db, citizen, earlier))
         if time.monotonic() > until:
             detail = "no checkpoint covers the newest entry"
             raise LedgerBusy(overload=True, retry_after=RETRY_SECONDS, detail=detail)

@@ -77,10 +77,16 @@ def fold(leaves: Sequence[tuple[bytes, bytes]], depth: int = PAGE_BITS) -> Subtr
 
 def fold_step(children: Mapping[int, Subtree]) -> Subtree:
     """The subtree over 256 neighbours, eight levels below it; those that are missing are empty."""
-    row = [children.get(number, NOTHING) for number in range(STEP)]
-    while len(row) > 1:
-        row = [join(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-    return row[0]
+    row = children
+    for _level in range(STEP_BITS):
+        higher: dict[int, Subtree] = {}
+        for number, node in row.items():
+            if not number & 1:
+                higher[number >> 1] = join(node, row.get(number + 1, NOTHING))
+            elif number - 1 not in row:
+                higher[number >> 1] = join(NOTHING, node)
+        row = higher
+    return row.get(0, NOTHING)
 
 
 class CitizenMap:

@@ -131,7 +131,7 @@ def purge(house: Parts, log: int) -> int:
 
 def _contents(db: Session, log: int, start: int, stop: int) -> bytes:
     span = {"log": log, "start": start, "stop": stop}
-    rows = [dict(row) for row in db.execute(_ROWS, span).mappings()]
+    rows = _dicts(db, _ROWS, span)
     if len(rows) != stop - start:
         raise LookupError(f"entries are missing between {start} and {stop}")
     erasures = sorted(_erasures(rows))
@@ -161,7 +161,9 @@ def _erasures(rows: list[dict[str, Any]]) -> set[str]:
 
 
 def _dicts(db: Session, query: Select[Any], values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [dict(row) for row in db.execute(query, values).mappings()]
+    found = db.execute(query, values)
+    names = list(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _cipher(house: Parts) -> AESGCM:

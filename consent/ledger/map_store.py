@@ -11,12 +11,16 @@ from sqlalchemy.orm import Session
 from consent.ledger import citizen_map, entries
 from consent.ledger.citizen_map import PAGE_BITS, STEP_BITS, Proof, Subtree
 from consent.ledger.errors import LedgerBusy
+from consent.ledger.rows import Writer
 from consent.ledger.tables import entry, map_leaf, map_node, map_state
 from core.database import Database
 
 ROWS_AT_ONCE = 2000
 # What is left for whoever holds the head lock: few enough to be no burden on those who wait for it.
 FEW = 200
+MANY = 16
+# The chains of one page: how long each is, and its head.
+Page = dict[bytes, tuple[int, bytes]]
 _MIDDLE, _PAGE = STEP_BITS, PAGE_BITS
 
 _STATE = select(map_state).where(map_state.c.log == bindparam("log"))
@@ -33,31 +37,19 @@ _LINKS = (
 _LEAVES = select(map_leaf.c.page, map_leaf.c.label, map_leaf.c.n, map_leaf.c.head).where(
     map_leaf.c.log == bindparam("log")
 )
-_ON_PAGES = _LEAVES.where(map_leaf.c.page.in_(bindparam("pages", expanding=True))).order_by(map_leaf.c.label)
+_ON_PAGES = _LEAVES.where(map_leaf.c.page.in_(bindparam("pages", expanding=True)))
 _BETWEEN = _LEAVES.where(map_leaf.c.page.between(bindparam("first"), bindparam("last")))
 _NODES = select(map_node.c.number, map_node.c.chains, map_node.c.hash).where(
     map_node.c.log == bindparam("log"),
     map_node.c.depth == bindparam("depth"),
     map_node.c.number.between(bindparam("first"), bindparam("last")),
 )
-_PUT: dict[str, tuple[sqlite.Insert | postgresql.Insert, ...]] = {
-    "sqlite": (sqlite.insert(map_leaf), sqlite.insert(map_node), sqlite.insert(map_state)),
-    "postgresql": (postgresql.insert(map_leaf), postgresql.insert(map_node), postgresql.insert(map_state)),
+_BEGIN = {
+    "sqlite": sqlite.insert(map_state).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(map_state).on_conflict_do_nothing(),
 }
-_PUT_LEAF = {
-    name: leaf.on_conflict_do_update(
-        index_elements=["log", "page", "label"], set_={"n": leaf.excluded.n, "head": leaf.excluded.head}
-    )
-    for name, (leaf, _node, _state) in _PUT.items()
-}
-_PUT_NODE = {
-    name: node.on_conflict_do_update(
-        index_elements=["log", "depth", "number"],
-        set_={"chains": node.excluded.chains, "hash": node.excluded.hash},
-    )
-    for name, (_leaf, node, _state) in _PUT.items()
-}
-_BEGIN = {name: state.on_conflict_do_nothing() for name, (_leaf, _node, state) in _PUT.items()}
+_PUT_LEAF = Writer(map_leaf, [*map_leaf.c], replaced=("n", "head"))
+_PUT_NODE = Writer(map_node, [*map_node.c], replaced=("chains", "hash"))
 _SET_APPLIED = (
     update(map_state)
     .where(map_state.c.log == bindparam("of"), map_state.c.applied == bindparam("start"))
@@ -164,40 +156,40 @@ def _ending(
     return Proof(tuple(siblings), (there, citizen_map.value_hash(n, head))), None
 
 
-def _take(db: Session, log: int, start: int, stop: int) -> list[int]:
-    """Let chains go on to where the entries start..stop-1 lead them; returns the pages that changed."""
+def _take(db: Session, log: int, start: int, stop: int) -> Mapping[int, Page]:
+    """Let chains go on to where the entries start..stop-1 lead them; returns the pages that changed, whole."""
     links = db.execute(_LINKS, {"log": log, "start": start, "stop": stop}).all()
-    pages = sorted({citizen_map.page_of(row.label) for row in links})
-    held = {row.label: (row.n, row.head) for row in _on_pages(db, log, pages)}
-    changed: dict[bytes, tuple[int, bytes]] = {}
-    for row in links:
-        n, head = changed.get(row.label) or held.get(row.label) or (0, entries.first_head(row.label))
-        changed[row.label] = n + 1, entries.next_head(head, row.commitment)
-    if changed:
-        db.execute(
-            _PUT_LEAF[db.get_bind().dialect.name],
-            [
-                {"log": log, "page": citizen_map.page_of(label), "label": label, "n": n, "head": head}
-                for label, (n, head) in sorted(changed.items())
-            ],
-        )
+    pages: dict[int, Page] = {citizen_map.page_of(label): {} for label, _seq, _commitment in links}
+    for page, label, n, head in _on_pages(db, log, sorted(pages)):
+        pages[page][label] = n, head
+    changed = set()
+    for label, _seq, commitment in links:
+        page = pages[citizen_map.page_of(label)]
+        n, head = page.get(label) or (0, entries.first_head(label))
+        page[label] = n + 1, entries.next_head(head, commitment)
+        changed.add(label)
+    rows = []
+    for label in sorted(changed):
+        number = citizen_map.page_of(label)
+        n, head = pages[number][label]
+        rows.append({"log": log, "page": number, "label": label, "n": n, "head": head})
+    _PUT_LEAF.put(db, rows)
     return pages
 
 
-def _hash(db: Session, log: int, pages: Sequence[int]) -> None:
+def _hash(db: Session, log: int, pages: Mapping[int, Page]) -> None:
     """Hash these pages and what stands above them anew."""
-    leaves: dict[int, list[tuple[bytes, bytes]]] = {page: [] for page in pages}
-    for row in _on_pages(db, log, pages):
-        leaf = citizen_map.leaf_hash(row.label, citizen_map.value_hash(row.n, row.head))
-        leaves[row.page].append((row.label, leaf))
-    folded = {page: citizen_map.fold(found) for page, found in leaves.items()}
+    folded = {
+        page: citizen_map.fold(_hashed([(label, *held[label]) for label in sorted(held)]))
+        for page, held in pages.items()
+    }
+    middle = {page >> STEP_BITS for page in pages}
+    below = _below_middle(db, log, sorted(middle))
+    for page, found in folded.items():
+        below[page >> STEP_BITS][page & (citizen_map.STEP - 1)] = found
     _put_nodes(db, log, _PAGE, folded)
-    middle = sorted({page >> STEP_BITS for page in pages})
     _put_nodes(
-        db,
-        log,
-        _MIDDLE,
-        {number: citizen_map.fold_step(_children(db, log, _PAGE, number)) for number in middle},
+        db, log, _MIDDLE, {number: citizen_map.fold_step(children) for number, children in below.items()}
     )
 
 
@@ -211,14 +203,26 @@ def _put_nodes(db: Session, log: int, depth: int, nodes: Mapping[int, Subtree]) 
         {"log": log, "depth": depth, "number": number, "chains": node.count, "hash": node.hash}
         for number, node in nodes.items()
     ]
-    db.execute(_PUT_NODE[db.get_bind().dialect.name], rows)
+    _PUT_NODE.put(db, rows)
 
 
 def _children(db: Session, log: int, depth: int, number: int) -> dict[int, Subtree]:
     """The up to 256 subtrees at `depth` below the one with this number eight levels higher."""
     first = number << STEP_BITS
     span = {"log": log, "depth": depth, "first": first, "last": first + citizen_map.STEP - 1}
-    return {row.number - first: Subtree(row.chains, row.hash) for row in db.execute(_NODES, span)}
+    return {place - first: Subtree(chains, found) for place, chains, found in db.execute(_NODES, span)}
+
+
+def _below_middle(db: Session, log: int, numbers: Sequence[int]) -> dict[int, dict[int, Subtree]]:
+    """The pages below each of these, read at once where they are many."""
+    if len(numbers) < MANY:
+        return {number: _children(db, log, _PAGE, number) for number in numbers}
+    below: dict[int, dict[int, Subtree]] = {number: {} for number in numbers}
+    span = {"first": numbers[0] << STEP_BITS, "last": (numbers[-1] + 1 << STEP_BITS) - 1}
+    for place, chains, found in db.execute(_NODES, {"log": log, "depth": _PAGE, **span}):
+        if (children := below.get(place >> STEP_BITS)) is not None:
+            children[place & (citizen_map.STEP - 1)] = Subtree(chains, found)
+    return below
 
 
 def _below(db: Session, log: int, label: bytes, depth: int) -> list[tuple[bytes, int, bytes]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import subjects, tree
+from consent.ledger import entries, tree
 from consent.ledger.tables import entry, node
 
 _RANGE = (
@@ -31,10 +31,13 @@ _NODES = (
 
 def leaves(db: Session, log: int, start: int, stop: int) -> list[bytes]:
     """Leaf data of a log, start..stop-1. Raises LookupError if a row is missing."""
-    rows = db.execute(_RANGE, {"log": log, "start": start, "stop": stop}).mappings().all()
-    if [row["leaf_index"] for row in rows] != list(range(start, stop)):
+    rows = db.execute(_RANGE, {"log": log, "start": start, "stop": stop}).all()
+    if [row[0] for row in rows] != list(range(start, stop)):
         raise LookupError(f"entries are missing between {start} and {stop}")
-    return [subjects.leaf_data(row) for row in rows]
+    return [
+        entries.leaf(leaf_type, commitment if leaf_type == entries.COMMITMENT else payload)
+        for _index, leaf_type, commitment, payload in rows
+    ]
 
 
 def hashes(db: Session, log: int, level: int, start: int, stop: int) -> list[bytes]:
@@ -55,6 +58,7 @@ class Tiles:
         self._log = log
         self.size = size
         self._kept: dict[tuple[int, int], list[bytes]] = {}
+        self._steps: dict[tuple[int, int], bytes] = {}
 
     def read(self, level: int, start: int, stop: int) -> Sequence[bytes]:
         """The hashes start..stop-1 of a level; they never cross a tile. See tree.Reader."""
@@ -66,7 +70,12 @@ class Tiles:
 
     def inclusion(self, index: int) -> list[bytes]:
         """Inclusion proof of a leaf in the tree of this size."""
-        return tree.inclusion_proof(self.read, index, self.size)
+        return [self._step(part) for part in tree.inclusion_path(index, self.size)]
+
+    def _step(self, part: tuple[int, int]) -> bytes:
+        if part not in self._steps:
+            self._steps[part] = tree.range_root(self.read, *part)
+        return self._steps[part]
 
 
 def consistency(db: Session, log: int, old: int, new: int) -> list[bytes]:

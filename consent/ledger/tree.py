@@ -48,8 +48,25 @@ class Frontier:
 
     def append(self, leaf: bytes) -> list[Node]:
         """Add one leaf hash; returns the 256-wide subtrees this leaf completed, lowest level first."""
-        index, height, done = self.size, 0, []
-        node = leaf
+        return self._add(leaf, 0)
+
+    def extend(self, leaves: Iterable[bytes]) -> list[Node]:
+        """Add leaf hashes in order; returns every 256-wide subtree they completed."""
+        every, at, done = list(leaves), 0, list[Node]()
+        while at < len(every):
+            if self.size % TILE_WIDTH == 0 and len(every) - at >= TILE_WIDTH:
+                done += self._add(_whole(every[at : at + TILE_WIDTH]), TILE_HEIGHT)
+                at += TILE_WIDTH
+            else:
+                done += self._add(every[at], 0)
+                at += 1
+        return done
+
+    def _add(self, node: bytes, height: int) -> list[Node]:
+        """Add a complete subtree of 2**height leaves where one may stand."""
+        index = self.size >> height
+        done = [Node(height // TILE_HEIGHT, index, node)] if height else []
+        self.size += 1 << height
         while index & 1:
             node = node_hash(self.hashes.pop(), node)
             index >>= 1
@@ -57,12 +74,7 @@ class Frontier:
             if height % TILE_HEIGHT == 0:
                 done.append(Node(height // TILE_HEIGHT, index, node))
         self.hashes.append(node)
-        self.size += 1
         return done
-
-    def extend(self, leaves: Iterable[bytes]) -> list[Node]:
-        """Add leaf hashes in order; returns every 256-wide subtree they completed."""
-        return [node for leaf in leaves for node in self.append(leaf)]
 
     def root(self) -> bytes:
         """Root hash at the present size (RFC 9162 section 2.1.1; the empty tree's is SHA-256 of nothing)."""
@@ -91,6 +103,16 @@ def _fold(subtrees: Sequence[bytes]) -> bytes:
     return root
 
 
+def _whole(row: Sequence[bytes]) -> bytes:
+    """Root of a complete subtree, from all the hashes of one of its levels."""
+    while len(row) > 1:
+        pairs = iter(row)
+        row = [
+            hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)
+        ]
+    return row[0]
+
+
 def _complete(read: Reader, begin: int, height: int) -> bytes:
     """Root of the complete subtree of 2**height leaves that starts at `begin`."""
     level, within = divmod(height, TILE_HEIGHT)
@@ -98,9 +120,7 @@ def _complete(read: Reader, begin: int, height: int) -> bytes:
     row = list(read(level, start, start + (1 << within)))
     if len(row) != 1 << within:
         raise LookupError(f"tree hashes missing: level {level} from {start}")
-    while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-    return row[0]
+    return _whole(row)
 
 
 def range_root(read: Reader, begin: int, end: int) -> bytes:
@@ -118,8 +138,8 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def inclusion_proof(read: Reader, index: int, size: int) -> list[bytes]:
-    """PATH(index, D[size]) of RFC 9162 section 2.1.3.1, from the leaf upwards. Raises ValueError."""
+def inclusion_path(index: int, size: int) -> list[tuple[int, int]]:
+    """The leaves, first and after the last, under each step of an inclusion proof. Raises ValueError."""
     if not 0 <= index < size:
         raise ValueError(f"there is no leaf {index} in a tree of {size}")
     path, begin, end = [], 0, size
@@ -131,7 +151,12 @@ def inclusion_proof(read: Reader, index: int, size: int) -> list[bytes]:
         else:
             path.append((begin, middle))
             begin = middle
-    return [range_root(read, *part) for part in reversed(path)]
+    return path[::-1]
+
+
+def inclusion_proof(read: Reader, index: int, size: int) -> list[bytes]:
+    """PATH(index, D[size]) of RFC 9162 section 2.1.3.1, from the leaf upwards. Raises ValueError."""
+    return [range_root(read, *part) for part in inclusion_path(index, size)]
 
 
 def consistency_proof(read: Reader, old: int, new: int) -> list[bytes]:
