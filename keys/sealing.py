@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, delete, or_, select, tuple_
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -147,15 +147,15 @@ def lock(db: Session, owner: str, family: str) -> list[str]:
 
 
 def fetch(db: Session, owners: Iterable[str], scope: str) -> None:
-    """Load many owners' data keys with few queries, so that `unseal` need not look up each; makes none."""
+    """Load many owners' data keys with one query, so that `unseal` need not look up each; makes none."""
     ring: Keyring = parts(db).keys
     local = _local(db)
-    missing = sorted(
-        {owner for owner in owners if (owner, scope) not in local and ring.data_key(owner, scope) is None}
-    )
-    for batch in _batches(missing):
-        pairs = [(owner, scope) for owner in batch]
-        for row in db.execute(select(data_key).where(tuple_(data_key.c.owner, data_key.c.scope).in_(pairs))):
+    missing = {
+        owner for owner in owners if (owner, scope) not in local and ring.data_key(owner, scope) is None
+    }
+    if missing:
+        named = {"owners": texts(db, sorted(missing)), "scope": scope}
+        for row in db.execute(_MANY[db.get_bind().dialect.name], named):
             ring.keep_data_key(row.owner, scope, _open(ring, row.owner, scope, row.epoch, row.wrapped))
 
 
