@@ -38,7 +38,7 @@ def history(database: Database, name: str = CITIZEN) -> list[dict[str, Any]]:
 def size(database: Database) -> int:
     """Entries in the tree."""
     with database.reading() as db:
-        return int(db.scalar(select(head.c.size)) or 0)
+        return int(db.scalar(select(head.c.size).where(head.c.log == logs.FIRST)) or 0)
 
 
 def record(database: Database, *happened: events.Event, about: tuple[str, ...] = (CITIZEN,)) -> None:
