@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from argon2 import PasswordHasher
 
-from bench import operations, town
+from bench import ledger, operations, town
 from bench.town import Town
 from bench.wire import Operation, Outcome, drive
 from core.settings import Settings
@@ -78,8 +78,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=2000, help="people in the register that is imported")
     parser.add_argument("--connections", type=int, default=16, help="requests under way at once")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], help="only this one")
+    parser.add_argument("--ledger", action="store_true", help="only the ledger, which may use all cores")
     chosen = parser.parse_args()
-    own_core(os.getpid(), last=True)
     print(f"{machine()}; {chosen.connections} connections, {chosen.seconds:.0f} s each")
     for engine in [chosen.engine] if chosen.engine else ["sqlite", "postgresql"]:
         with tempfile.TemporaryDirectory(prefix="erti-bench-") as folder:
@@ -89,6 +89,7 @@ def main() -> None:
 
 def measure(engine: str, folder: Path, chosen: argparse.Namespace) -> None:
     """Measure one engine, printing each line as soon as it is known."""
+    own_core(os.getpid(), last=True)
     print(
         f"\n{engine}\n{'operation':44}{'a second':>10}{'CPU µs':>10}{'db CPU µs':>11}{'p50 ms':>9}{'p99 ms':>9}"
     )
@@ -101,25 +102,31 @@ def measure(engine: str, folder: Path, chosen: argparse.Namespace) -> None:
             settings = Settings(
                 issuer=f"http://localhost:{free_port()}", data_dir=folder / "data", database_url=address
             )
-            run(Bench(settings, chosen.seconds, chosen.connections, postgres), folder, chosen.people)
+            run(Bench(settings, chosen.seconds, chosen.connections, postgres), folder, chosen)
     finally:
         if postgres:
             postgres.stop()
 
 
-def run(bench: Bench, folder: Path, people: int) -> None:
+def run(bench: Bench, folder: Path, chosen: argparse.Namespace) -> None:
     """Load the registers, found the town, and measure."""
-    civil, tax = town.write_registers(folder / "country", people)
+    civil, tax = town.write_registers(folder / "country", chosen.people)
     town.open_tables(bench.settings)
     show(imported(bench, civil))
     inside = town.found(bench.settings, civil, tax)
-    show(appended(bench))
-    with served(bench) as server:
-        port = int(bench.settings.issuer.rpartition(":")[2])
-        tokens = asyncio.run(operations.tokens(port, inside, TOKENS))
-        for name, operation, share in plan(inside, tokens):
-            show(loaded(bench, server, name, operation, share))
-    show(bare_hash(bench))
+    if not chosen.ledger:
+        with served(bench) as server:
+            port = int(bench.settings.issuer.rpartition(":")[2])
+            tokens = asyncio.run(operations.tokens(port, inside, TOKENS))
+            for name, operation, share in plan(inside, tokens):
+                show(loaded(bench, server, name, operation, share))
+        show(bare_hash(bench))
+    for pid in (
+        os.getpid(),
+        *(process.pid for process in (bench.postgres.processes() if bench.postgres else ())),
+    ):
+        all_cores(pid)
+    ledger.measure(bench.settings, bench.environment, bench.postgres, min(bench.seconds, 6))
 
 
 def plan(inside: Town, tokens: list[str]) -> list[tuple[str, Operation, float]]:
@@ -182,19 +189,6 @@ def imported(bench: Bench, civil: Path) -> Row:
     base_spent = 1e6 * (bench.database_cpu() - base) / result["read"] if bench.postgres else None
     return Row(
         "import: records of a civil register", result["read"] / took, 1e6 * spent / result["read"], base_spent
-    )
-
-
-def appended(bench: Bench) -> Row:
-    """Append to the ledger without HTTP before it."""
-    base = bench.database_cpu()
-    found = json.loads(pinned(bench, [sys.executable, "-m", "bench.appends", str(bench.seconds)]))
-    base_spent = 1e6 * (bench.database_cpu() - base) / found["done"] if bench.postgres else None
-    return Row(
-        "ledger appends, durable",
-        found["done"] / found["seconds"],
-        1e6 * found["cpu"] / found["done"],
-        base_spent,
     )
 
 
@@ -281,6 +275,12 @@ def own_core(pid: int, *, last: bool = False) -> None:
     if hasattr(psutil.Process, "cpu_affinity") and cores > 1:
         process = psutil.Process(pid)
         process.cpu_affinity([cores - 1 if last else 0])
+
+
+def all_cores(pid: int) -> None:
+    """Undo `own_core`."""
+    if hasattr(psutil.Process, "cpu_affinity"):
+        psutil.Process(pid).cpu_affinity(list(range(psutil.cpu_count() or 1)))
 
 
 def cpu(process: psutil.Process) -> float:
