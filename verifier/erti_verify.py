@@ -30,6 +30,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import itertools
@@ -163,13 +164,20 @@ class History:
 # ------------------------------------------------------------------------------------ plain encodings
 
 
+@functools.lru_cache(2**16)  # the steps of proofs come again and again
+def _decoded(text: str) -> bytes:
+    """Bytes from canonical standard base64; none for anything else."""
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return data if binascii.b2a_base64(data, newline=False).decode() == text else b""
+
+
 def b64(text: object, where: str, length: int | None = None) -> bytes:
     """Bytes from canonical standard base64."""
-    try:
-        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
-    except (binascii.Error, ValueError):
-        data = b""
-    if not data or base64.b64encode(data).decode() != text or length not in (None, len(data)):
+    data = _decoded(text) if isinstance(text, str) else b""
+    if not data or length not in (None, len(data)):
         raise Rejected("ALTERED", f"{where} is not {length or 'some'} bytes of canonical base64")
     return data
 
@@ -193,11 +201,18 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
+_READ = json.JSONDecoder(parse_int=_whole, parse_float=_no_floats, parse_constant=_no_floats)
+_WRITE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_WRITE_SORTED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
 def canonical(data: bytes, where: str) -> Any:
     """The JSON value of `data`, if `data` is its one canonical form (RFC 8785, whole numbers only)."""
     try:
-        value = json.loads(data.decode(), parse_int=_whole, parse_float=_no_floats, parse_constant=_no_floats)
-        again = json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":")).encode()
+        value = _READ.decode(data.decode())
+        # In ASCII the order of code points is that of UTF-16; names beyond it make a form that is not ASCII.
+        text = _WRITE_SORTED(value) if data.isascii() else _WRITE(_sorted(value))
+        again = text.encode()
     except (ValueError, RecursionError) as error:
         raise Rejected("ALTERED", f"{where} is not JSON: {error}") from None
     if again != data:
