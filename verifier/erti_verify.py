@@ -210,8 +210,9 @@ def canonical(data: bytes, where: str) -> Any:
     """The JSON value of `data`, if `data` is its one canonical form (RFC 8785, whole numbers only)."""
     try:
         value = _READ.decode(data.decode())
-        # In ASCII the order of code points is that of UTF-16; names beyond it make a form that is not ASCII.
-        text = _WRITE_SORTED(value) if data.isascii() else _WRITE(_sorted(value))
+        # Up to U+FFFF the order of code points is that of UTF-16; in canonical form the rest is bytes from F0 on.
+        beyond = any(byte in data for byte in range(0xF0, 0xF5))
+        text = _WRITE(_sorted(value)) if beyond else _WRITE_SORTED(value)
         again = text.encode()
     except (ValueError, RecursionError) as error:
         raise Rejected("ALTERED", f"{where} is not JSON: {error}") from None

@@ -469,3 +469,15 @@ def test_any_file_is_answered(data: bytes) -> None:
         erti_verify.read_bundle(data, POLICY)
     with pytest.raises(erti_verify.Unusable):
         erti_verify.read_policy(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"), [('{"\U0001f600":2,"\ue000":1}', True), ('{"\ue000":1,"\U0001f600":2}', False)]
+)
+def test_names_beyond_the_first_plane_are_sorted_as_utf_16(text: str, accepted: bool) -> None:
+    """RFC 8785 section 3.2.3: U+1F600 stands before U+E000, and the order of code points is refused."""
+    if accepted:
+        assert erti_verify.canonical(text.encode(), "it") == {"\U0001f600": 2, "\ue000": 1}
+    else:
+        with pytest.raises(erti_verify.Rejected):
+            erti_verify.canonical(text.encode(), "it")
