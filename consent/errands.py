@@ -9,12 +9,12 @@ def mandate(giver: Lazy, holder: Lazy, state: str = "") -> Sentence:
     """Return the sentence about a mandate, as its giver and as its holder read it."""
 
     def say(data: Data, names: Names) -> Said:
-        held = names.reader == data["holder"]
+        held, until = names.reader == data["holder"], data.get("expires_at")
         title = (holder if held else giver).format(who=showing.person(data["giver" if held else "holder"]))
         details = [
             (_("At"), ", ".join(names.agency(one) for one in data.get("agencies", ()))),
             (_("What for"), ", ".join(names.purpose(one) for one in data.get("purposes", ()))),
-            (_("Until"), showing.day(str(data.get("expires_at", ""))[:10])),
+            (_("Until"), showing.day(names.day(until).isoformat()) if until else ""),
             (_("Why"), str(MANDATE_ENDS.get(data.get("reason", ""), ""))),
         ]
         return Said(str(title), tuple((str(term), text) for term, text in details if text), state)

@@ -339,4 +339,5 @@ def _names(db: Session, citizen: str) -> Names:
         {agency.id: agency.name(reads) for agency in agencies.listing(db)},
         {purpose.id: purpose.text(reads)["title"] for purpose in purposes.listing(db)},
         citizen,
+        parts(db).settings.time_zone,
     )

@@ -68,17 +68,14 @@ class Picture:
         """What the picture shows, for whoever cannot see it."""
         if not self.every:
             return str(_("Nobody looked in these months."))
-        first = self.every[0]
-        return str(
-            _("{total} looks by {bodies}; most of them by {name} ({count}).").format(
-                total=self.total, bodies=bodies(len(self.every)), name=first.name, count=first.total
-            )
-        )
-
-
-def bodies(number: int) -> str:
-    """Return a number of bodies in words."""
-    return str(_("one body")) if number == 1 else str(_("{number} bodies").format(number=number))
+        first, *others = self.every
+        if not others:
+            return str(_("Looks by {name}: {total}.").format(name=first.name, total=self.total))
+        said = _("{total} looks by {number} bodies; the most by {name} ({count}).")
+        if first.total == others[0].total:  # nobody is ahead
+            said = _("{total} looks by {number} bodies.")
+        facts = {"total": self.total, "number": len(self.every), "name": first.name, "count": first.total}
+        return str(said.format(**facts))
 
 
 def of(db: Session, citizen: str, *, until: str = "") -> Picture:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -12,10 +14,15 @@ class Names:
     agencies: Mapping[str, str] = field(default_factory=dict)
     purposes: Mapping[str, str] = field(default_factory=dict)
     reader: str = ""
+    zone: str = "UTC"
 
     def agency(self, agency_id: Any) -> str:
         """Return an agency's name, or its ID if it is not known."""
         return self.agencies.get(str(agency_id), str(agency_id))
+
+    def day(self, moment: Any) -> date:
+        """Return the day of an RFC 3339 moment, where the reader lives."""
+        return datetime.fromisoformat(str(moment)).astimezone(ZoneInfo(self.zone)).date()
 
     def purpose(self, purpose_id: Any) -> str:
         """Return a purpose's title, or its ID if it is not known."""

@@ -81,6 +81,7 @@ class ByLaw:
     law: str
     url: str
     phrase: str
+    withheld_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def by_law(db: Session) -> list[ByLaw]:
             purpose.law or "",
             purpose.basis["url"],
             showing.labels(purpose.names),
+            purpose.withheld_days,
         )
         for purpose in purposes.listing(db)
         if purpose.by_law

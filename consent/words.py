@@ -165,7 +165,7 @@ def _given(title: Lazy) -> Sentence:
         )
         details = [
             (_("What for"), names.purpose(data["purpose"])),
-            (_("Until"), showing.day(str(data["expires_at"])[:10])),
+            (_("Until"), showing.day(names.day(data["expires_at"]).isoformat())),
             (_("How often"), ", ".join(allowances.of(data.get("limits")).phrases())),
             (_("Left out by you"), showing.labels(data["left_out"]) if data.get("left_out") else ""),
         ]

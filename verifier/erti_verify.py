@@ -40,7 +40,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -777,6 +777,21 @@ def _check_order(entry: Entry, head: bytes) -> None:
         raise Rejected("ALTERED", f"entry {place} does not follow the one before it")
 
 
+def read_earlier(data: bytes, policy: Policy, now: History) -> History:
+    """A bundle kept from before, perhaps of a year whose log was closed since: then by that log's own keys.
+
+    The policy names the log of now alone. The bundle of now proves the old log, and its entry 0 names the keys.
+    Raises Unusable if it does not hold by itself.
+    """
+    try:
+        bundle = canonical(data, "the bundle")
+        note = bundle.get("checkpoint") if isinstance(bundle, dict) else None
+        origin = note.partition("\n")[0] if isinstance(note, str) else ""
+        return read_bundle(data, replace(policy, logs=now.keys.get(origin, policy.logs)))
+    except Rejected as error:
+        raise Unusable(f"the earlier bundle does not hold by itself: {error}") from None
+
+
 def check_earlier(now: History, before: History) -> None:
     """Everything an earlier bundle showed must still be there, and its tree must be a part of the one of now."""
     if before.citizen != now.citizen:
@@ -1071,11 +1086,7 @@ def check(options: argparse.Namespace, policy: Policy) -> History:
     """Make every check asked for. Raises Rejected or Unusable."""
     history = read_bundle(_load(options.bundle), policy)
     if options.earlier:
-        try:
-            before = read_bundle(_load(options.earlier), policy)
-        except Rejected as error:
-            raise Unusable(f"the earlier bundle does not hold by itself: {error}") from None
-        check_earlier(history, before)
+        check_earlier(history, read_earlier(_load(options.earlier), policy, history))
     age = time.time() - (history.signed_at or 0)
     if options.max_age is not None and age > options.max_age * 86_400:
         raise Rejected("STALE", f"the checkpoint was signed {day(history.signed_at)}, too long ago")

@@ -1,6 +1,6 @@
 """What can go wrong in the ledger."""
 
-from core.errors import Conflict, Missing, Refused, TooMany
+from core.errors import Conflict, Invalid, Missing, Refused, TooMany
 from core.language import _
 
 
@@ -39,6 +39,13 @@ class ClockBehind(SignerRefused):
     text = _(
         "The clock of this machine is behind the time at which the newest checkpoint was signed. Nothing is signed until the clock is right."
     )
+
+
+class BadOrigin(Invalid):
+    """An origin that cannot be the name of a log's keys (C2SP signed-note)."""
+
+    code = "bad-origin"
+    text = _("A log's origin is one word without spaces or a plus sign, e.g. ledger.example.gov/2027.")
 
 
 class OriginTaken(Conflict):

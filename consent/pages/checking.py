@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consent.ledger import signer
-from core import pages
+from core import language, pages
 from core.web import Citizen, Db
 
 router = APIRouter(prefix="/my")
@@ -16,4 +16,7 @@ def check(request: Request, database: Db, me: Citizen) -> Response:
     """Show the check, which a script does; without scripts, how to do it with the program."""
     with database.reading() as db:
         fingerprint = signer.policy_fingerprint(db)
-    return pages.render(request, "consent/check.html", section="history", fingerprint=fingerprint)
+    locale = language.region().replace("_", "-")
+    return pages.render(
+        request, "consent/check.html", section="history", fingerprint=fingerprint, locale=locale
+    )

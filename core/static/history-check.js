@@ -28,8 +28,8 @@ function show(verdict, reason, facts) {
 }
 
 function facts(found) {
-  const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale } = notice.dataset;
-  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format((found.signedAt ?? 0) * 1000);
+  const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale, zone } = notice.dataset;
+  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long", timeZone: zone }).format((found.signedAt ?? 0) * 1000);
   const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
   said.push(citizen.replace("{citizen}", found.citizen));
   if (found.erased) said.push(erased.replace("{count}", found.erased));

@@ -109,6 +109,12 @@ def _fetch(found: Settings, url: str) -> bytes:
     try:
         answer = outbound.fetch(found, "GET", url, limit=MOST_BYTES)
     except CallRefused as error:
+        if error.detail == "scheme":
+            raise fail(
+                f"{url} is not called: only public https addresses are. In a trial name its host in "
+                "ERTI_OUTBOUND_PRIVATE_HOSTS (docs/witness.md)",
+                USAGE,
+            ) from error
         raise Unavailable(f"{url} does not answer ({error.detail})") from error
     if answer.status != FOUND:
         raise Unavailable(f"{url} answers {answer.status}")

@@ -43,7 +43,20 @@ def test_looks_are_counted_by_body_and_month(open_door: Database) -> None:
     ]
     counts = [cell.count for cell in found.lines[0].cells]
     assert counts == [0] * 9 + [1, 0, 3]
-    assert found.summary == "5 looks by 2 bodies; most of them by Office of revenue (4)."
+    assert found.summary == "5 looks by 2 bodies; the most by Office of revenue (4)."
+
+
+def test_the_summary_puts_nobody_first_who_is_not(open_door: Database) -> None:
+    """One body alone is named with its looks; of two with as many each, neither is said to have looked most."""
+    look(open_door)
+    with open_door.reading() as db:
+        assert picture.of(db, CITIZEN).summary == "Looks by Office of revenue: 1."
+    wanted = disclosure.StaffAsk(
+        staff="S-1", office="Hall", reason="A call", citizen=CITIZEN, attributes=("given_name",)
+    )
+    disclosure.staff(open_door, wanted)
+    with open_door.reading() as db:
+        assert picture.of(db, CITIZEN).summary == "2 looks by 2 bodies."
 
 
 def test_older_months_are_one_step_away(open_door: Database) -> None:

@@ -124,6 +124,15 @@ def test_what_was_asked_too_is_said() -> None:
     assert "its purpose does not name" in str(words.say("disclosed", law, CALLED).details)
 
 
+@pytest.mark.parametrize("kind", ["grant-given", "mandate-offered"])
+def test_days_are_those_of_the_country(kind: str) -> None:
+    """A permission or mandate that ends late in the evening UTC ends on the next day where the reader lives."""
+    data = {**sample(kinds()[kind]), "expires_at": "2027-11-27T20:56:07.159Z"}
+    at_home = dataclasses.replace(CALLED, zone="Asia/Tbilisi")
+    assert ("Until", "28 November 2027") in words.say(kind, data, at_home).details
+    assert ("Until", "27 November 2027") in words.say(kind, data, CALLED).details
+
+
 @pytest.mark.parametrize("kind", ["mandate-offered", "mandate-given", "mandate-ended"])
 def test_a_mandate_reads_differently_to_either_side(kind: str) -> None:
     """Who gave a mandate and who holds it read different sentences, each naming the other."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from consent.ledger import bundle, freezing, fsck, logs, note, policy, signer
-from consent.ledger.errors import OriginTaken
+from consent.ledger.errors import BadOrigin, OriginTaken
 from consent.ledger.sequencer import Integrated, Sequencer
 from consent.ledger.tables import entry, head, map_leaf
 from core import events
@@ -92,6 +92,38 @@ def test_later_starts_find_the_log_that_grows(second_year: Database) -> None:
         second_year.parts.settings = second_year.parts.settings.model_copy(update={"ledger_origin": origin})
         with second_year.writing() as db:
             assert not logs.opened(db)
+
+
+def test_an_origin_that_no_key_can_have_is_refused(second_year: Database) -> None:
+    """A log is not begun under an origin with a space or a plus sign, and the log that grows goes on growing."""
+    for origin in ("", "next year", "a+b", "a\nb"):
+        with pytest.raises(BadOrigin):
+            freezing.freeze(second_year, origin=origin)
+    with second_year.reading() as db:
+        assert [log.frozen for log in logs.listing(db)] == [True, False]
+
+
+def test_a_bundle_kept_from_a_year_that_was_closed_since_is_compared(
+    database: Database, ledger: Sequencer
+) -> None:
+    """With the new year's policy alone, a bundle of the old year counts as an earlier one, and a forged one does not."""
+    ledger.start()
+    ledger.submit(disclosure()).wait()
+    signer.sign_if_due(database)
+    kept = bundle.make(database, CITIZEN)
+    freezing.freeze(database, origin=NEXT)
+    ledger.submit(disclosure()).wait()
+    signer.sign_if_due(database)
+    policy_now = trusted(database)
+    now = erti_verify.read_bundle(bundle.make(database, CITIZEN), policy_now)
+    before = erti_verify.read_earlier(kept, policy_now, now)
+    erti_verify.check_earlier(now, before)
+    now.entries = [entry for entry in now.entries if entry.origin == NEXT]
+    with pytest.raises(erti_verify.Rejected, match="was in the earlier bundle and is gone"):
+        erti_verify.check_earlier(now, before)
+    now.keys[before.trees[0].origin] = policy_now.logs
+    with pytest.raises(erti_verify.Unusable, match="does not hold by itself: UNKNOWN-KEY"):
+        erti_verify.read_earlier(kept, policy_now, now)
 
 
 @pytest.mark.parametrize("forged", ["unfrozen", "shortened"])
