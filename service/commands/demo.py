@@ -246,7 +246,7 @@ def _introduce(settings: Settings, port: int) -> None:
         f"     It must name the fingerprint that the letters name: {fingerprint}",
         "",
         f"Staff console: http://localhost:{port}/admin, for two people invited by",
-        f"  ERTI_DATA_DIR={_short(settings.data_dir)} .venv/bin/erti staff bootstrap 'First Person' 'Second Person'",
+        f"  ERTI_ISSUER={settings.issuer} ERTI_DATA_DIR={_short(settings.data_dir)} .venv/bin/erti staff bootstrap 'First Person' 'Second Person'",
         "",
         "Ctrl-C stops all of it; `make run` goes on with the same data, `make run FRESH=1` starts over.",
     ]

@@ -69,7 +69,7 @@ def publish(as_json: Json = False) -> None:
     show(
         {"signed": bool(done)},
         as_json=as_json,
-        text="signed" if done else "nothing to sign, or another signer holds the lease",
+        text="signed" if done else "nothing new to sign here, or another signer holds the lease",
     )
 
 
