@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Index,
     LargeBinary,
     Row,
@@ -34,6 +35,7 @@ from consent.errors import (
     NotDisputable,
 )
 from consent.events import DisputeAnswered, DisputeOpened, DisputeOverdue, DisputeSeen
+from consent.ledger.tables import entry
 from core import clock, events, limits
 from core.database import Base, Moment, parts
 from core.events import SYSTEM, Actor, record
@@ -148,7 +150,7 @@ def begin(db: Session, citizen: str, event_id: str, *, text: str, actor: Actor) 
         "state": "open",
         "opened_at": at,
         "due_at": due_at,
-        "asked": sealing.seal(db, citizen, SCOPE, said.encode(), aad=number.encode()),
+        "asked": sealing.seal(db, citizen, _scope(number), said.encode(), aad=number.encode()),
     }
     made = db.execute(_INSERT[db.get_bind().dialect.name].values(values)).first()
     opened = of_entries(db, citizen, [event_id])[event_id]
@@ -212,10 +214,10 @@ def read(db: Session, number: str, *, citizen: str | None = None, agency: str | 
 def written(db: Session, found: Dispute) -> Written:
     """Return what was written in a dispute. Raises keys.errors.Shredded once the citizen is erased."""
     row = db.execute(select(dispute.c.asked, dispute.c.answer).where(dispute.c.id == found.id)).one()
-    asked = sealing.unseal(db, found.citizen, SCOPE, row.asked, aad=found.id.encode()).decode()
+    asked = sealing.unseal(db, found.citizen, _scope(found.id), row.asked, aad=found.id.encode()).decode()
     if row.answer is None:
         return Written(asked)
-    content = sealing.unseal(db, found.citizen, SCOPE, row.answer, aad=_answer_aad(found))
+    content = sealing.unseal(db, found.citizen, _scope(found.id), row.answer, aad=_answer_aad(found))
     said: dict[str, Any] = msgspec.json.decode(content)
     return Written(asked, said["text"], said["source"])
 
@@ -261,7 +263,7 @@ def answer(
             answered_at=at,
             category=category,
             through=through,
-            answer=sealing.seal(db, found.citizen, SCOPE, content, aad=_answer_aad(found)),
+            answer=sealing.seal(db, found.citizen, _scope(found.id), content, aad=_answer_aad(found)),
         )
         .returning(*_CLEAR)
     ).first()
@@ -302,9 +304,28 @@ def citizen_of(db: Session, number: str) -> str | None:
 
 
 def erase(db: Session, citizen: str) -> None:
-    """Forget what a citizen wrote and was answered: the key is destroyed, the rows go."""
-    sealing.shred(db, citizen, SCOPE)
-    db.execute(delete(dispute).where(dispute.c.citizen == citizen))
+    """Forget what a citizen wrote and was answered: the keys are destroyed, the rows go."""
+    _forget(db, citizen)
+
+
+def forget_erased(db: Session, citizen: str) -> None:
+    """Forget the answered disputes about looks of a citizen that were erased: they say who looked, and why.
+
+    An open one stays for as long as its answer is owed.
+    """
+    there = select(entry.c.event_id).where(entry.c.event_id == dispute.c.event_id).exists()
+    _forget(db, citizen, dispute.c.state == "answered", ~there)
+
+
+def _forget(db: Session, citizen: str, *which: ColumnElement[bool]) -> None:
+    gone = delete(dispute).where(dispute.c.citizen == citizen, *which).returning(dispute.c.id)
+    for number in db.scalars(gone).all():
+        sealing.shred(db, citizen, _scope(number))
+
+
+def _scope(number: str) -> str:
+    """Each has a key of its own, so that one can be forgotten in backups too."""
+    return f"{SCOPE}:{number}"
 
 
 def _answer_aad(found: Dispute) -> bytes:

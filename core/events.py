@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 import rfc8785
-from sqlalchemy import Boolean, Column, LargeBinary, String, Table, insert
+from sqlalchemy import Boolean, Column, LargeBinary, String, Table, insert, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -158,3 +158,9 @@ def under_way(db: Session) -> str:
     """Return the ID of the event whose handlers are running now, for notices that name it."""
     event_id: str = db.info[_UNDER_WAY]
     return event_id
+
+
+def chains_under_way(db: Session) -> list[str]:
+    """Return the chains of the event whose handlers are running now."""
+    query = select(waiting.c.chain).where(waiting.c.event_id == under_way(db)).order_by(waiting.c.id)
+    return list(db.scalars(query))

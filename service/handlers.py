@@ -11,7 +11,8 @@ from consent.events import (
     GrantGiven,
     GrantWithdrawn,
 )
-from core import sessions
+from consent.ledger.events import HistoryErased
+from core import events, sessions
 from core.events import Actor, Handlers
 from idp import accounts, notify
 from idp.events import (
@@ -100,6 +101,12 @@ def a_dispute_is_told_of(db: Session, event: DisputeAnswered | DisputeOverdue, _
         notify.tell(db, citizen, event.kind)
 
 
+def erased_looks_take_their_disputes(db: Session, _event: HistoryErased, _actor: Actor) -> None:
+    """What was written about a look that is erased, and answered, tells what the look was."""
+    for citizen in events.chains_under_way(db):
+        disputes.forget_erased(db, citizen)
+
+
 def changed_alerts_are_told_of(db: Session, _event: AlertsChanged, actor: Actor) -> None:
     """Whoever got into an account could switch its alerts off, so that is told as well."""
     if actor.kind == "citizen":
@@ -126,5 +133,6 @@ HANDLERS: Handlers = {
     RecordMatched: [unmatched.tell],
     DisputeAnswered: [a_dispute_is_told_of],
     DisputeOverdue: [a_dispute_is_told_of],
+    HistoryErased: [erased_looks_take_their_disputes],
     AlertsChanged: [changed_alerts_are_told_of],
 }

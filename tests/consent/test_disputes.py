@@ -15,6 +15,8 @@ from consent.errors import (
     EntryUnknown,
     NotDisputable,
 )
+from consent.ledger import erasure
+from consent.ledger.tables import entry
 from core import clock
 from core.database import Database
 from core.events import OFFICE, SYSTEM, Actor, record
@@ -196,4 +198,31 @@ def test_erasing_the_citizen_takes_what_was_written(open_door: Database) -> None
     with open_door.reading() as db:
         assert db.execute(select(disputes.dispute)).first() is None
         with pytest.raises(sealing.Shredded):
-            sealing.unseal(db, CITIZEN, disputes.SCOPE, sealing.VERSION + bytes(60), aad=found.id.encode())
+            sealing.unseal(
+                db, CITIZEN, disputes._scope(found.id), sealing.VERSION + bytes(60), aad=found.id.encode()
+            )
+
+
+def test_an_erased_look_takes_its_dispute(open_door: Database) -> None:
+    """What was written about a look goes with it, key and all, once it is answered; an open dispute waits for its answer."""
+    looks = [look(open_door) for _look in range(3)]
+    done, open_, other = [dispute(open_door, event_id) for event_id in looks]
+    answer(open_door, done)
+    answer(open_door, other)
+    assert open_door.parts.sequencer.drain()
+    with open_door.writing() as db:
+        rows = db.execute(
+            select(entry.c.log, entry.c.leaf_index).where(entry.c.event_id.in_(looks[:2]))
+        ).all()
+        places = [(row.log, row.leaf_index) for row in rows]
+        year = clock.now().year
+        facts = {"reference": "3/1", "reason": "Court"}
+        ordered = erasure.order(db, CITIZEN, year, basis=erasure.COURT, actor=SYSTEM, places=places, **facts)
+    erasure.carry_out(open_door, ordered)
+    with open_door.reading() as db:
+        assert {one.id for one in disputes.of(db, CITIZEN)} == {open_.id, other.id}
+        assert disputes.written(db, open_).asked == SECRET
+        with pytest.raises(sealing.Shredded):
+            sealing.unseal(
+                db, CITIZEN, disputes._scope(done.id), sealing.VERSION + bytes(60), aad=done.id.encode()
+            )
