@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from consent import agencies, words
 from consent.errors import AgencyUnknown
 from consent.events import AlertsChanged
-from consent.ledger import logs, subjects
+from consent.ledger import logs, openings, subjects
 from consent.ledger.tables import entry, subject
 from core import clock, limits
 from core.database import Base, Database, Document, Moment, parts
@@ -221,7 +221,7 @@ def _wanted(db: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[dict[st
                 subject.c.label.in_(labels), subject.c.log.in_(logs.SHOWN)
             )
         )
-        if ":" not in row.chain  # the chains of agencies, sources and offices are nobody's
+        if not openings.is_office(row.chain)
     }
     chosen = _choices(db, owners.values())
     firsts = _firsts(db, [label for label, owner in owners.items() if _asks(chosen, owner, "new-body")])

@@ -54,16 +54,10 @@ def do(database: Database, row: Row[Any]) -> None:
 def _reseal(database: Database, row: Row[Any], number: int) -> int:
     """Seal a few of the year's other entries under the key of the new generation; return how many. They stay readable."""
     key = openings.scope(row.year, number)
-    front, keep = f"{row.year}:{number}:".encode(), _places(row)
     with database.writing() as db:
         sealing.ready(db, [row.chain], key)
-        older = func.substr(entry.c.opening, 1, len(front), type_=LargeBinary) != front
-        query = _ROWS.where(_OF_YEAR, older, tuple_(entry.c.log, entry.c.leaf_index).not_in(keep)).limit(
-            ROWS_AT_ONCE
-        )
-        found = db.execute(query, {"chain": row.chain, "year": str(row.year).encode()}).all()
         moved = []
-        for one in found:
+        for one in _left_behind(db, row, number):
             place = (one.log, one.leaf_index)
             nonce, content = subjects.open_opening(db, row.chain, place, one.opening)
             sealed = subjects.seal_opening(db, row.chain, key, place, nonce, content)
@@ -90,7 +84,7 @@ def _finish(db: Session, row: Row[Any]) -> None:
         number = openings.next_generation(db, row.chain)
     else:
         number = openings.generations(db, [row.chain])[row.chain]
-        if _left_behind(db, row, number):
+        if _left_behind(db, row, number, most=1):
             raise KeysBusy(detail="entries were added meanwhile")
     key = openings.scope(row.year, number)
     if row.year == clock.now().year:
@@ -103,14 +97,15 @@ def _finish(db: Session, row: Row[Any]) -> None:
     _told(db, row, len(rows))
 
 
-def _left_behind(db: Session, row: Row[Any], number: int) -> bool:
-    """Tell whether an entry that is to stay is still sealed under an older key."""
+def _left_behind(
+    db: Session, row: Row[Any], number: int, *, most: int = ROWS_AT_ONCE
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return entries that are to stay and are still sealed under an older key than that of the new generation."""
     front = f"{row.year}:{number}:".encode()
     older = func.substr(entry.c.opening, 1, len(front), type_=LargeBinary) != front
-    query = _ROWS.where(_OF_YEAR, older, tuple_(entry.c.log, entry.c.leaf_index).not_in(_places(row))).limit(
-        1
-    )
-    return db.execute(query, {"chain": row.chain, "year": str(row.year).encode()}).first() is not None
+    others = tuple_(entry.c.log, entry.c.leaf_index).not_in(_places(row))
+    query = _ROWS.where(_OF_YEAR, older, others).limit(most)
+    return db.execute(query, {"chain": row.chain, "year": str(row.year).encode()}).all()
 
 
 def _move_waiting(db: Session, chain: str, old: Sequence[str], key: str) -> None:
