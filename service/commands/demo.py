@@ -21,6 +21,7 @@ from core.settings import Settings
 from service.commands.run import free_or_fail
 from service.commands.store import USAGE, err, fail, opened, out
 from service.demo import country, founding
+from service.migrations import UnknownTables
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PORTAL = REPOSITORY / "examples" / "portal"
@@ -65,7 +66,12 @@ def demo(
         database_url="",
         outbound_private_hosts=(founding.EVENTS_HOST,),
     )
-    founding.found(settings, people=people, port=port, console=err)
+    try:
+        founding.found(settings, people=people, port=port, console=err)
+    except UnknownTables as error:
+        raise fail(
+            f"the sample data in {folder} is of another version of Erti. Start over: make run FRESH=1"
+        ) from error
     environment = {
         **os.environ,
         "ERTI_DATA_DIR": str(settings.data_dir),

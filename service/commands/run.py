@@ -14,6 +14,7 @@ from core.settings import Settings
 from service import migrations, worker
 from service.app import create_app, open_house
 from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
+from service.migrations import UnknownTables
 
 
 def serve(
@@ -75,6 +76,10 @@ def migrate() -> None:
         before = migrations.current(database)
         migrations.upgrade(database)
         database.close()
+    except UnknownTables as error:
+        raise fail(
+            f"the tables are those of another version of Erti ({error}), which is not known here."
+        ) from error
     except OSError as error:
         raise unwritable(error) from error
     after = migrations.newest()

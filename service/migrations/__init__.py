@@ -12,6 +12,10 @@ from core.database import Database
 FOLDER = Path(__file__).parent
 
 
+class UnknownTables(RuntimeError):
+    """A store whose tables another version of Erti made; the argument is their revision."""
+
+
 def config(database: Database) -> Config:
     """Return Alembic's configuration for a store."""
     made = Config()
@@ -21,7 +25,13 @@ def config(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Bring a store to the newest revision; does nothing to one that is there already."""
+    """Bring a store to the newest revision; does nothing to one that is there already.
+
+    Raises UnknownTables for a store of a version that is not known here, such as a newer one.
+    """
+    now = current(database)
+    if now is not None and now not in {found.revision for found in _scripts().walk_revisions()}:
+        raise UnknownTables(now)
     command.upgrade(config(database), "head")
 
 
@@ -33,6 +43,10 @@ def current(database: Database) -> str | None:
 
 def newest() -> str | None:
     """Return the newest revision that this version knows."""
+    return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
     found = Config()
     found.set_main_option("script_location", str(FOLDER))
-    return ScriptDirectory.from_config(found).get_current_head()
+    return ScriptDirectory.from_config(found)

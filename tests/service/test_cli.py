@@ -1,7 +1,9 @@
 """The command line says what it did, what is wrong and what to do, to people and to scripts."""
 
+import contextlib
 import json
 import socket
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,16 @@ def test_a_store_that_was_not_migrated_is_named(tmp_path: Path) -> None:
 
     assert answer.exit_code == 1
     assert "erti migrate" in answer.stderr
+
+
+def test_a_store_of_another_version_is_named(tmp_path: Path) -> None:
+    """`erti migrate` says in a sentence that it does not know the tables of another version, and leaves them."""
+    assert erti(tmp_path, "migrate").exit_code == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "erti.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = '9999'")
+    answer = erti(tmp_path, "migrate")
+    assert answer.exit_code == 1
+    assert "another version of Erti (9999)" in answer.stderr
 
 
 def test_keys_are_listed_and_rotated(store: Path) -> None:
