@@ -100,8 +100,8 @@ class Judge:
         """Rows, checkpoint file, guard and tiles say the same."""
         house, folder = self.database.parts, signer.folder(self.database)
         with self.database.snapshot() as db:
-            rows = db.execute(select(checkpoint)).all()
-            size = db.scalar(select(head.c.size)) or 0
+            rows = db.execute(select(checkpoint).where(checkpoint.c.log == 1)).all()
+            size = db.scalar(select(head.c.size).where(head.c.log == 1)) or 0
             for row in rows:
                 self._signed(row.size, row.root.hex())
                 kept, _by = note.open_checkpoint(
