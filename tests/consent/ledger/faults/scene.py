@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -144,9 +145,16 @@ class Scene:
     number: int = 0
     main: int = 0
 
-    def round(self, call: Call | None = None, *, fault: str = "", trace: Path | None = None) -> int:
-        """One round of a process of its own: a fault strikes at the call. Returns how the process ended."""
+    def round(
+        self, call: Call | None = None, *, fault: str = "", trace: Path | None = None, room: int = 0
+    ) -> int:
+        """One round of a process of its own: a fault strikes at the call. Returns how the process ended.
+
+        With `room` no file may grow beyond so many bytes.
+        """
         born = self._born()
+        if room:
+            resource.prlimit(born["pid"], resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         options = []
         if call:
             options = [f"-etrace={call.name}", f"-einject={call.name}:{fault}:when={call.nth}"]

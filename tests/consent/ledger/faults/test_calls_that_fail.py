@@ -12,7 +12,7 @@ ERRORS = {"fsync": "EIO", "fdatasync": "EIO"} | dict.fromkeys(
     ("write", "pwrite64", "openat", "link", "rename", "mkdir"), "ENOSPC"
 )
 DEAD_DISK = ("fdatasync", "fsync", "pwrite64")
-MOST_OF_A_KIND = int(os.environ.get("ERTI_STEPS", "3"))
+MOST_OF_A_KIND = int(os.environ.get("ERTI_STEPS", "2"))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 from tests.consent.ledger.faults.scene import Scene, sample
 
-MOST_OF_A_KIND = int(os.environ.get("ERTI_STEPS", "6"))  # all there are with a large number
+MOST_OF_A_KIND = int(os.environ.get("ERTI_STEPS", "4"))  # all there are with a large number
 
 
 @pytest.mark.slow
