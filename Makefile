@@ -33,7 +33,7 @@ docs: setup-test  ## Write docs/settings.md, docs/events.md and docs/errors.md f
 promises: setup-test  ## Break each promise on purpose, and see its test fail
 	$(VENV)/python tests/promises/run.py $(ARGS)
 
-bench: setup-test  ## Measure CPU per operation and operations per second on one core (about four minutes)
+bench: setup-test  ## Measure each path on one core, then the ledger on all (about five minutes; ARGS=--ledger for that alone)
 	$(VENV)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench.run $(ARGS)
 
 lock: setup-test  ## Resolve the dependencies of pyproject.toml anew into the two lock files

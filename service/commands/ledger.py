@@ -50,10 +50,18 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command("fsck")
-def fsck(as_json: Json = False) -> None:
+def fsck(
+    hashes: Annotated[
+        bool,
+        typer.Option(
+            "--hashes", help="Only tree, chains, map and checkpoints: open nothing, compute no label anew."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Recompute everything from the rows: indexes, commitments, chains, labels, the root."""
     with opened() as database:
-        findings = checking.check(database, known=people.known)
+        findings = checking.check(database, known=people.known, openings=not hashes)
     text = "\n".join(f"- {finding}" for finding in findings) or "Everything adds up."
     show({"findings": [str(finding) for finding in findings]}, as_json=as_json, text=text)
     if findings:

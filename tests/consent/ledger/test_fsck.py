@@ -95,3 +95,16 @@ def test_what_was_put_back_smaller_is_found(grown: Database) -> None:
         db.execute(delete(entry).where(entry.c.leaf_index == 301))
         assert db.scalar(select(checkpoint.c.size).order_by(checkpoint.c.size.desc())) == 302
     assert any("checkpoint 302: the ledger has only 301 entries" in str(f) for f in fsck.check(grown))
+
+
+def test_hashes_alone_show_what_is_gone_or_changed(grown: Database) -> None:
+    """Without openings a good ledger is good, a commitment that was altered is found, and what an opening says is not read."""
+    assert fsck.check(grown, openings=False) == []
+    with grown.writing() as db:
+        db.execute(update(entry).where(entry.c.leaf_index == 9).values(kind="harmless"))
+    assert fsck.check(grown, openings=False) == []
+    with grown.writing() as db:
+        db.execute(update(entry).where(entry.c.leaf_index == 9).values(commitment=bytes(32)))
+    found = [str(finding) for finding in fsck.check(grown, openings=False)]
+    assert any("its head says" in says for says in found)
+    assert any(says.startswith("node 1/0") for says in found)
