@@ -43,7 +43,12 @@ async def _database(request: Request) -> Store:
     return store
 
 
+async def _content(request: Request) -> bytes:
+    return await forms.body(request)
+
+
 Db = Annotated[Store, Depends(_database)]
+Content = Annotated[bytes, Depends(_content)]
 Form = Annotated[Posted, Depends(forms.checked)]
 RawForm = Annotated[Posted, Depends(forms.parsed)]
 

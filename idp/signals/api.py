@@ -1,16 +1,15 @@
 """The transmitter's endpoints (OpenID Shared Signals Framework 1.0): discovery, streams, subjects, polls."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from core import forms
 from core.database import Database
 from core.events import Actor
-from core.web import Db
+from core.web import Content, Db
 from idp.oidc import bearer, clients
 from idp.oidc.api import ANY_ORIGIN, DISCOVERY_SECONDS, NO_STORE, denied
 from idp.oidc.bearer import Denied
@@ -22,13 +21,6 @@ from idp.signals.errors import StreamRefused
 
 router = APIRouter()
 OWN = Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
-
-
-async def _content(request: Request) -> bytes:
-    return await forms.body(request)
-
-
-Content = Annotated[bytes, Depends(_content)]
 
 
 @router.get("/.well-known/ssf-configuration")

@@ -42,3 +42,14 @@ def test_help_lists_every_command() -> None:
     phony = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()
     silent = [name for name in phony if not re.search(rf"^{name}:.*## ", text, re.MULTILINE)]
     assert set(silent) == {"setup-run", "setup-test"}
+
+
+def test_every_room_of_the_ledger_is_named() -> None:
+    """The architecture's table of the ledger names each of its modules once, and none that is not there."""
+    text = (house.ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.split("The rooms of `consent/ledger`")[1].split("\n## ")[0]
+    named = re.findall(r"`(\w+)/?`", "\n".join(line for line in table.splitlines() if line.startswith("|")))
+    plumbing = {"__init__", "api", "errors", "events"}
+    there = {path.stem for path in (house.ROOT / "consent/ledger").glob("*.py")} - plumbing
+
+    assert sorted(named) == sorted({*there, "witness"})

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from consent import records
-from core import forms
 from core.database import Database
-from core.web import Db
+from core.web import Content, Db
 from idp.oidc import bearer
 from idp.oidc.bearer import Denied
 from idp.oidc.resources import disputing, grants, papers, reads
@@ -19,13 +18,6 @@ from idp.oidc.resources.reads import Caller
 
 router = APIRouter()
 NO_STORE = {"Cache-Control": "no-store"}
-
-
-async def _content(request: Request) -> bytes:
-    return await forms.body(request)
-
-
-Content = Annotated[bytes, Depends(_content)]
 
 
 @router.post("/attributes/read")
