@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from consent import agencies
 from core.database import parts
 from core.forms import Posted
-from idp.oidc import tokens
+from idp.oidc import clients, tokens
+from idp.oidc.clients import Client
 from idp.oidc.tokens import Access
 
 STATUS = {"": 401, "invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
@@ -42,6 +44,7 @@ class Denied:
         return {"error": self.error or "invalid_token", "error_description": self.description}
 
 
+OWN = Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
 NOT_GOOD = Denied("invalid_token", "The access token is unknown, has expired or was ended.")
 
 
@@ -66,3 +69,21 @@ def access(db: Session, token: str, *, scope: str) -> Access | Denied:
     if scope not in found.scopes:
         return Denied("insufficient_scope", f"The token lacks the scope {scope}.")
     return found
+
+
+def own(
+    db: Session, token: str, *scopes: str, even_suspended: bool = False
+) -> tuple[Client, Access] | Denied:
+    """Return the client that calls for itself: the token is its own (client credentials), with one of the scopes.
+
+    The agency must be active, unless what is asked is refused at the door, where the refusal joins a history.
+    """
+    tried = [access(db, token, scope=scope) for scope in scopes]
+    found = next((one for one in tried if not isinstance(one, Denied)), tried[-1])
+    if isinstance(found, Denied):
+        return found
+    client = clients.find(db, found.client_id)
+    agency = agencies.find(db, client.agency) if client else None
+    if client is None or agency is None or not (even_suspended or agency.state == "active"):
+        return NOT_GOOD
+    return OWN if found.citizen is not None else (client, found)

@@ -3,14 +3,13 @@
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core.database import Database
 from core.events import Actor
 from core.web import Content, Db
-from idp.oidc import bearer, clients
+from idp.oidc import bearer
 from idp.oidc.api import ANY_ORIGIN, DISCOVERY_SECONDS, NO_STORE, denied
 from idp.oidc.bearer import Denied
 from idp.oidc.clients import Client
@@ -20,7 +19,6 @@ from idp.signals.bodies import AboutSubject, Poll, Status, Verify, Wish
 from idp.signals.errors import StreamRefused
 
 router = APIRouter()
-OWN = Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
 
 
 @router.get("/.well-known/ssf-configuration")
@@ -156,15 +154,8 @@ def _caller(request: Request, database: Database, *scopes: str) -> Client | Deni
     if isinstance(given, Denied):
         return given
     with database.reading() as db:
-        tried = [bearer.access(db, given, scope=scope) for scope in scopes]
-        found = next((one for one in tried if not isinstance(one, Denied)), tried[-1])
-        if isinstance(found, Denied):
-            return found
-        return OWN if found.citizen is not None else _active(db, found.client_id)
-
-
-def _active(db: Session, client_id: str) -> Client | Denied:
-    return clients.find(db, client_id) or bearer.NOT_GOOD
+        found = bearer.own(db, given, *scopes)
+    return found if isinstance(found, Denied) else found[0]
 
 
 def _changed(request: Request, database: Database, content: bytes, *, replaced: bool) -> Response:

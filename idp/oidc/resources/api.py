@@ -23,19 +23,19 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.post("/attributes/read")
 def read_attributes(request: Request, database: Db, content: Content) -> Response:
     """Release attributes of a citizen who is not there, for a purpose that they or a law allowed."""
-    return _answer(request, database, partial(reads.attributes, content=content))
+    return _answer(request, database, partial(reads.attributes, content=content), at_the_door=True)
 
 
 @router.post("/attributes/read/batch")
 def read_batch(request: Request, database: Db, content: Content) -> Response:
     """Release attributes of up to a thousand citizens for one purpose, with an answer for each."""
-    return _answer(request, database, partial(reads.batch, content=content))
+    return _answer(request, database, partial(reads.batch, content=content), at_the_door=True)
 
 
 @router.post("/citizens/resolve")
 def resolve_citizen(request: Request, database: Db, content: Content) -> Response:
     """Give the citizen ID behind an identifier, for a read by law."""
-    return _answer(request, database, partial(reads.resolve, content=content))
+    return _answer(request, database, partial(reads.resolve, content=content), at_the_door=True)
 
 
 @router.get("/receipts/{event_id}")
@@ -99,9 +99,13 @@ def _answer(
     *,
     media_type: str = "application/json",
     scope: str = reads.SCOPE,
+    at_the_door: bool = False,
 ) -> Response:
     token = bearer.given(request.headers.getlist("authorization"))
-    who = token if isinstance(token, Denied) else reads.caller(database, token, scope=scope)
+    if isinstance(token, Denied):
+        return _denied(token)
+    # At the door a suspended agency is refused too, and that stands in the citizen's history.
+    who = reads.caller(database, token, scope=scope, even_suspended=at_the_door)
     if isinstance(who, Denied):
         return _denied(who)
     return JSONResponse(respond(database, who), headers=NO_STORE, media_type=media_type)

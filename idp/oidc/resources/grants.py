@@ -4,11 +4,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent import agencies
 from consent.grants import Grant
 from core import clock
 from core.database import Database
-from idp.oidc import bearer, clients, details, handles
+from idp.oidc import bearer, details, handles
 from idp.oidc.bearer import Denied
 from idp.oidc.clients import Client
 from idp.oidc.errors import GrantNotFound
@@ -63,16 +62,8 @@ def revoke(database: Database, token: str, grant_id: str) -> Denied | None:
 
 def _caller(db: Session, token: str, scope: str) -> Client | Denied:
     """Return the client, if the token is its own (client credentials), has the scope, and its agency is active."""
-    found = bearer.access(db, token, scope=scope)
-    if isinstance(found, Denied):
-        return found
-    client = clients.find(db, found.client_id)
-    agency = agencies.find(db, client.agency) if client else None
-    if client is None or agency is None or agency.state != "active":
-        return bearer.NOT_GOOD
-    if found.citizen is not None:
-        return Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
-    return client
+    found = bearer.own(db, token, scope)
+    return found if isinstance(found, Denied) else found[0]
 
 
 def _described(client: Client, covered: list[Grant], scope: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from consent.ledger import receipts
 from consent.ledger.errors import RequestReused
 from core.database import Database
 from core.language import _
-from idp.oidc import bearer, clients, subjects
+from idp.oidc import bearer, subjects
 from idp.oidc.bearer import Denied
 from idp.oidc.clients import Client
 from idp.oidc.errors import CitizenNotFound, ReadRefused
@@ -32,18 +32,13 @@ class Caller:
     token_hash: str
 
 
-def caller(database: Database, token: str, *, scope: str = SCOPE) -> Caller | Denied:
+def caller(
+    database: Database, token: str, *, scope: str = SCOPE, even_suspended: bool = False
+) -> Caller | Denied:
     """Return who calls, if the token is the client's own (client credentials) and has the scope."""
     with database.reading() as db:
-        found = bearer.access(db, token, scope=scope)
-        if isinstance(found, Denied):
-            return found
-        client = clients.find(db, found.client_id)
-    if client is None:
-        return bearer.NOT_GOOD
-    if found.citizen is not None:
-        return Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
-    return Caller(client, found.token_hash)
+        found = bearer.own(db, token, scope, even_suspended=even_suspended)
+    return found if isinstance(found, Denied) else Caller(found[0], found[1].token_hash)
 
 
 def attributes(database: Database, who: Caller, content: bytes) -> dict[str, Any]:
