@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent import alerts, desk, disputes, endings, mandates, withholding
-from consent.ledger import clearing, erasure, journal, logs, signer
+from consent.ledger import clearing, erasure, journal, logs, signer, tiles
 from core import limits, sessions
 from core.database import Database
 from core.errors import Problem
@@ -125,6 +125,7 @@ def run(database: Database, stop: threading.Event) -> None:
 def _do(duty: Duty, database: Database) -> None:
     try:
         duty.do(database)
-    except (SQLAlchemyError, OSError, Problem) as error:
+    except (SQLAlchemyError, OSError, Problem, LookupError, tiles.Changed) as error:
+        # A row that is missing or a tile that was damaged stops the signing and nothing else.
         log.warning("duty failed", duty=duty.name, error=type(error).__name__, detail=str(error)[:200])
     duty.due = time.monotonic() + duty.every_seconds
