@@ -209,11 +209,11 @@ class House(RuleBasedStateMachine):
         wanted = ["VALID-COMPLETE"] + ([f"ERASED {gone}"] if gone else [])
         assert erti_verify.verdict_of(history) == wanted
         told = [_said(entry.record) for entry in history.entries]
-        listed = [name for name in told if name not in (None, "entries-erased")]
+        listed = [name for name in told if name not in (None, "history-erased")]
         assert told.count(None) == gone
         if not gone:
             assert listed == self.model[citizen]
-        assert len(told) - told.count("entries-erased") == len(self.model[citizen])
+        assert len(told) - told.count("history-erased") == len(self.model[citizen])
 
 
 def _said(facts: dict[str, Any] | None) -> str | None:
