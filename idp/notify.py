@@ -2,6 +2,8 @@
 
 import smtplib
 import ssl
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,9 +113,11 @@ def alert(db: Session, found: Alert) -> None:
     tell(db, found.citizen, "alert" if looks else "alert-summary", facts)
 
 
-def deliver(database: Database) -> int:
+def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
     """Send what is due and return how many letters went out. A letter may go out twice, never half.
 
+    Ends after the letter under way once `stop` is set, or when half the time is over for which the letters are
+    in hand: the others come due again after it.
     Without `smtp_url` nothing is sent: each notice is dropped with a line in the log that names no one.
     """
     settings = database.parts.settings
@@ -122,8 +126,10 @@ def deliver(database: Database) -> int:
             return 0
     with database.writing() as db:
         letters = _take(db)
-    sent = 0
+    sent, ends = 0, time.monotonic() + IN_HAND.total_seconds() / 2
     for letter in letters:
+        if time.monotonic() > ends or (stop is not None and stop.is_set()):
+            break
         done = _send(settings, letter)
         with database.writing() as db:
             _settle(db, letter, done=done)

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -78,19 +79,22 @@ def _mark_overdue(database: Database) -> None:
         disputes.mark_overdue(db)
 
 
+def _clear_leftovers(database: Database) -> None:
+    tiles.clear_leftovers(signer.home(database))
+
+
 def _tend_keys(database: Database) -> None:
     with database.writing() as db:
         rotation.tend(db)
 
 
 def duties(courier: Courier) -> list[Duty]:
-    """Return everything a worker does, with its rhythm."""
+    """Return everything a worker does one after the other, with its rhythm; mail goes beside it."""
     return [
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("signals", 1, courier.turn),
         Duty("witnesses", 0.5, signer.cosign),
         Duty("withheld", 20, withholding.tend),
-        Duty("mail", 2, notify.deliver),
         Duty("alerts", 2, _watch),
         Duty("alert summaries", 300, _sum_up_alerts),
         Duty("disputes", 60, _mark_overdue),
@@ -100,26 +104,39 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("keys", 3600, _tend_keys),
         Duty("journal", 3600, _shorten_journal),
         Duty("epochs", 5, epochs.tend),
+        Duty("leftovers", 86_400, _clear_leftovers),
     ]
 
 
 def run(database: Database, stop: threading.Event) -> None:
     """Work until `stop` is set. Any number of workers may run: what only one may do holds a lease.
 
-    A duty that fails is logged and done again at its next turn; the worker goes on.
+    A duty that fails is logged and done again at its next turn; the worker goes on. Mail has a thread of its own,
+    because a mail server that does not answer must not hold up a checkpoint. At the end the letter under way is
+    finished or given up by its time-out; the others stay in the outbox.
     """
-    courier = Courier()
+    courier, postman = Courier(), ThreadPoolExecutor(1, thread_name_prefix="mail")
     plan = duties(courier)
+    letters = [Duty("mail", 2, lambda house: notify.deliver(house, stop=stop))]
     database.parts.sequencer.start()
     try:
-        while not stop.is_set():
-            for duty in plan:
-                if time.monotonic() >= duty.due:
-                    _do(duty, database)
-            stop.wait(TICK_SECONDS)
+        mail = postman.submit(_rounds, letters, database, stop)
+        mail.add_done_callback(lambda _ended: stop.set())  # without its mail a worker is not whole
+        _rounds(plan, database, stop)
+        mail.result()
     finally:
+        stop.set()
+        postman.shutdown(wait=True)
         courier.close()
         database.parts.sequencer.stop()
+
+
+def _rounds(plan: Sequence[Duty], database: Database, stop: threading.Event) -> None:
+    while not stop.is_set():
+        for duty in plan:
+            if time.monotonic() >= duty.due:
+                _do(duty, database)
+        stop.wait(TICK_SECONDS)
 
 
 def _do(duty: Duty, database: Database) -> None:

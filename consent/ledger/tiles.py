@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from consent.ledger import tree
+from core import clock
 
 ENTRIES = "entries"
+TEMPORARY = ".new-"
+LEFT_SECONDS = 3600
 _LONGEST_ENTRY = 0xFFFF
 
 
@@ -124,12 +128,27 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     _sync_folder(path.parent)
 
 
+def clear_leftovers(place: Path) -> int:
+    """Remove the half-written files that a killed process left below a folder; returns how many.
+
+    Only those nobody has touched for an hour: a younger one may be another process's, which is about to move it.
+    """
+    count, old = 0, clock.now().timestamp() - LEFT_SECONDS
+    for found in place.rglob(f"{TEMPORARY}*"):
+        with contextlib.suppress(FileNotFoundError):  # another worker was faster
+            facts = found.lstat()
+            if stat.S_ISREG(facts.st_mode) and facts.st_mtime < old:
+                found.unlink()
+                count += 1
+    return count
+
+
 def _temporary(path: Path, data: bytes, mode: int = 0o644) -> Path:
     missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         _sync_folder(folder.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -1,13 +1,24 @@
 """The worker goes on, whatever one of its duties meets."""
 
-from sqlalchemy import delete
+import os
+import socket
+import threading
 
-from consent.ledger import signer
+from sqlalchemy import delete, select
+
+from consent.ledger import logs, signer, tiles
 from consent.ledger.tables import entry
+from core import clock
 from core.database import Database
-from core.events import SYSTEM, record
+from core.events import SYSTEM, record, waiting
+from idp import accounts, notify
+from idp.signals.delivery import Courier
+from registry_sync import people
 from service import worker
+from tests.consent import country
 from tests.consent.ledger.reading import CITIZEN, Moved
+from tests.idp.test_notify import with_mail
+from tests.ports import within
 
 
 def test_a_row_that_is_missing_does_not_end_the_worker(house: Database) -> None:
@@ -22,3 +33,52 @@ def test_a_row_that_is_missing_does_not_end_the_worker(house: Database) -> None:
     assert duty.due > 0
     with house.reading() as db:
         assert signer.newest(db, 1) is None
+
+
+def test_a_mail_server_that_is_silent_holds_up_no_checkpoint(house: Database) -> None:
+    """While a letter waits for a server that took the call and says nothing, what happens is signed as ever."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        mailing = with_mail(house, f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        mailing.parts.sequencer = house.parts.sequencer
+        someone = people.new_citizen_id()
+        with house.writing() as db:
+            country.be_born(db, someone)
+            accounts.open_for_test(db, someone, "nino@example.org", language="ka")
+            notify.tell(db, someone, "password-set")
+        stop = threading.Event()
+        work = threading.Thread(target=worker.run, args=(mailing, stop))
+        work.start()
+        try:
+            call, _address = silent.accept()
+            with house.writing() as db:
+                record(db, Moved(number=1), actor=SYSTEM, about=(CITIZEN,))
+            assert within(notify.TIMEOUT_SECONDS / 2, lambda: signed(house))
+        finally:
+            stop.set()
+            call.close()
+            work.join(notify.TIMEOUT_SECONDS)
+    assert not work.is_alive()
+    mailing.close()
+
+
+def signed(house: Database) -> bool:
+    """Tell whether everything that has happened stands under a checkpoint."""
+    with house.reading() as db:
+        size, newest = logs.current(db).size, signer.newest(db)
+        return db.scalar(select(waiting.c.id).limit(1)) is None and newest is not None and newest.size == size
+
+
+def test_what_a_killed_signer_left_is_cleared(house: Database) -> None:
+    """A half-written file of yesterday goes; one of now, which may be somebody's, and every tile stay."""
+    signer.sign_if_due(house)
+    home = signer.home(house)
+    whole = {path for path in home.rglob("*") if path.is_file()}
+    old, new = (next(home.rglob("checkpoint")).with_name(f".new-{name}") for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    at = clock.now().timestamp() - 2 * tiles.LEFT_SECONDS
+    os.utime(old, (at, at))
+    (leftovers,) = (duty for duty in worker.duties(Courier()) if duty.name == "leftovers")
+    worker._do(leftovers, house)
+    assert {path for path in home.rglob("*") if path.is_file()} == whole | {new}
