@@ -11,7 +11,7 @@ from starlette.responses import Response
 from admin.errors import NothingShown
 from admin.frame import show
 from admin.permissions import Official, WorksDesk
-from consent import agencies, assurance, desk, disclosure, history, purposes, showing
+from consent import agencies, assurance, desk, disclosure, evidence, history, purposes, showing
 from consent.desk import Sitting
 from consent.disclosure import Ask, NotReleased
 from consent.errors import RequiredMissing
@@ -31,7 +31,6 @@ SITTINGS_AN_HOUR = 60
 CODES_AN_HOUR = 20
 LONGEST_OFFICE = 120
 LONGEST_CASE = 200
-CLIENT = "desk"  # the system that reads, as the history names it
 BODY = "0" * 64  # a sitting is shown once, whatever else the clerk's browser sends
 
 
@@ -107,7 +106,7 @@ def read(request: Request, database: Db, official: WorksDesk, _form: Form, sitti
         Ask(
             citizen=sitting.citizen,
             agency=sitting.agency,
-            client=CLIENT,
+            client=evidence.AT_A_DESK,
             purpose=sitting.purpose,
             attributes=before.purpose.names,
             request_id=sitting.id,

@@ -271,7 +271,7 @@ def _looked(
         event=event,
         about=[chain],
         actor=Actor("staff", staff_id),
-        client=f"staff:{staff_id}",
+        client=f"{evidence.BY_STAFF}{staff_id}",
         request_id=request_id,
         bound_to=evidence.binding(request_id),
     )

@@ -16,6 +16,8 @@ from core.database import Database
 from core.events import CLEAR_FIELDS, Actor, Event
 
 MANDATE, DESK = "mandate", "desk"
+# What reads without being a client of an agency, as entries name it.
+AT_A_DESK, BY_STAFF = "desk", "staff:"
 # What else than a grant an entry may rely on: where it stands, and the state in which it counts.
 _BESIDE: dict[str, tuple[Table, str]] = {
     MANDATE: (tables.mandate, "given"),
@@ -48,6 +50,12 @@ def binding(body_sha256: str, *facts: str) -> bytes:
     under another grant, or another version of one.
     """
     return hashlib.sha256("\n".join((body_sha256, *facts)).encode()).digest()
+
+
+def is_reserved(client_id: str) -> bool:
+    """Tell whether a client's ID would make its entries look like those of the service's own desks or staff."""
+    said = client_id.casefold()
+    return said == AT_A_DESK or said.startswith(BY_STAFF)
 
 
 def obtain(database: Database, entry: Entry) -> Integrated | Refused:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from consent import evidence
 from consent.declarations import Reader
 from core.language import _
 from idp.oidc import details, redirects
@@ -108,6 +109,9 @@ class _Fields:
         given = self._raw.get("client_id", "")
         if "client_id" in self._raw and not (isinstance(given, str) and _CLIENT_ID.fullmatch(given)):
             self._wrong("client_id", _("must be up to 128 ASCII characters without spaces"))
+            return ""
+        if evidence.is_reserved(str(given)):
+            self._wrong("client_id", _("is kept for entries of the service's own desks and staff"))
             return ""
         return str(given)
 

@@ -99,6 +99,8 @@ def test_the_consoles_default_is_pkce_for_all(provider: Provider) -> None:
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
         ({"id_token_signed_response_alg": "HS256"}, "id_token_signed_response_alg"),
         ({"client_id": "with blank "}, "client_id"),
+        ({"client_id": "desk"}, "client_id"),  # what entries name where a clerk, or staff, read
+        ({"client_id": "Staff:7"}, "client_id"),
         ({"client_id": PORTAL, "agency": "health", "sign_in_purpose": "health-sign-in"}, "client_id"),
         ({"client_secret": "é"}, "client_secret"),
         ({"resources": ["not absolute"]}, "resources[0]"),
