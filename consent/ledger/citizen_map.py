@@ -10,7 +10,6 @@ from dataclasses import dataclass
 # A subtree without chains is EMPTY, one with a single chain is that chain's leaf, however high it stands, and
 # every other is the hash of its two halves. So the same chains make the same root in whatever order they came.
 EMPTY = bytes(32)
-LABEL_BITS = 256
 PAGE_BITS = 16
 STEP_BITS = 8
 STEP = 1 << STEP_BITS
@@ -134,27 +133,6 @@ def way_in_page(leaves: Sequence[tuple[bytes, bytes]], label: bytes) -> list[byt
         siblings.append(fold(halves[1 - side], depth + 1).hash)
         leaves, depth = halves[side], depth + 1
     return siblings
-
-
-def root_from(proof: Proof, label: bytes, value: bytes | None) -> bytes:
-    """The root a proof leads to: with `value` for a label that is there, without for one that is not.
-
-    Raises ValueError for a proof that cannot be one: too deep, or ending at a chain that is not on the way.
-    """
-    depth = len(proof.siblings)
-    if depth > LABEL_BITS or (value is not None and proof.other is not None):
-        raise ValueError("a proof of the map that is too deep, or of two chains at once")
-    if proof.other is not None:
-        other = proof.other[0]
-        if other == label or any(bit(other, at) != bit(label, at) for at in range(depth)):
-            raise ValueError("the chain at the end of the proof is not on the label's way")
-        node = leaf_hash(*proof.other)
-    else:
-        node = EMPTY if value is None else leaf_hash(label, value)
-    for at in range(depth - 1, -1, -1):
-        pair = proof.siblings[at] + node if bit(label, at) else node + proof.siblings[at]
-        node = hashlib.sha256(_INNER + pair).digest()
-    return node
 
 
 def _middle(leaves: Sequence[tuple[bytes, bytes]], depth: int) -> int:

@@ -196,7 +196,7 @@ def text(value: Any) -> str:
 
 
 def _outcome(title: str) -> Outcome:
-    return Outcome(title, at=time.strftime("%H:%M:%S"))
+    return Outcome(title, at=time.strftime("%H:%M:%S UTC", time.gmtime()))
 
 
 def _milliseconds(answer: httpx2.Response) -> int:

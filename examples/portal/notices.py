@@ -80,7 +80,7 @@ class Notices:
 
 
 def _keep(held: OrderedDict[Any, str], key: Any) -> None:
-    held[key] = time.strftime("%H:%M:%S")
+    held[key] = time.strftime("%H:%M:%S UTC", time.gmtime())
     while len(held) > MOST:
         held.popitem(last=False)
 

@@ -90,14 +90,6 @@ class Courier:
             self._free.release()
 
 
-def deliver(database: Database) -> int:
-    """Serve every stream that is due, one after the other; returns how many events were acknowledged."""
-    count = 0
-    while (lease := _take(database)) is not None:
-        count += serve(database, lease)
-    return count
-
-
 def serve(database: Database, lease: Lease, *, closing: threading.Event | None = None) -> int:
     """Send a leased stream what it is due, the events about one citizen in their order; returns how many were taken.
 

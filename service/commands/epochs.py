@@ -68,7 +68,7 @@ def rewrap(as_json: Json = False) -> None:
 
 @app.command("destroy")
 def destroy(
-    number: int,
+    number: Annotated[int, typer.Argument(help="The epoch's number, as `erti keys epoch list` shows it.")],
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask: a backup was taken after the rewrap.")
     ] = False,

@@ -57,7 +57,10 @@ def rotate(
 
 
 @app.command("revoke")
-def revoke(kid: str, as_json: Json = False) -> None:
+def revoke(
+    kid: Annotated[str, typer.Argument(help="The key's ID, as `erti keys list` shows it.")],
+    as_json: Json = False,
+) -> None:
     """Retire a key at once, as after a theft. Tokens that it signed stop verifying within a second."""
     with opened() as database, database.writing() as db:
         if kid not in {key.kid for key in rotation.listing(db)}:

@@ -70,7 +70,11 @@ def fsck(
 
 @app.command("publish")
 def publish(as_json: Json = False) -> None:
-    """Write the tiles, sign a checkpoint and have it cosigned now, if this process can get the signer's lease."""
+    """Sign what has grown and ask the witnesses now, without waiting for a worker's next turn.
+
+    Writes the tiles and a checkpoint of each log that grew, and publishes it once as many witnesses cosigned as
+    the policy asks for. Does nothing where another process signs; `erti ledger status` shows what is published.
+    """
     with opened() as database:
         done = signer.sign_if_due(database)
         signer.cosign(database)

@@ -19,12 +19,13 @@ from consent.ledger.tables import entry
 from core.database import Database
 from core.settings import Settings
 from idp.oidc import tokens
-from idp.signals import bodies, delivery, outbox, streams, vocabulary
+from idp.signals import bodies, outbox, streams, vocabulary
 from registry_sync import holding
 from registry_sync.tables import quarantined_record
 from tests import factories
 from tests.consent import country, secrecy
 from tests.consent.country import CITIZEN, ME, ask
+from tests.idp.signals.receiver import deliver
 from verifier import erti_verify
 
 
@@ -262,7 +263,7 @@ def test_a_notice_waits_until_it_is_acknowledged(nation: Database) -> None:
     given = allow(nation, "given_name")
     with nation.writing() as db:
         after = decisions.withdraw(db, given, actor=ME)
-    assert delivery.deliver(nation) == 0
+    assert deliver(nation) == 0
     with nation.reading() as db:
         told = notices.latest(db, [after])[after.grant_id]
         assert (told.state, told.tries) == (notices.WAITING, 1)

@@ -243,15 +243,3 @@ def test_the_map_is_what_its_definition_says(labels: list[bytes]) -> None:
         for number, label in enumerate(labels)
     ]
     assert whole.whole() == naive(leaves) == citizen_map.fold(sorted(leaves), 0)
-
-
-@given(Labels | Close, st.binary(min_size=32, max_size=32), st.integers(0, 255))
-def test_both_implementations_follow_the_same_way(labels: list[bytes], label: bytes, at: int) -> None:
-    """Server and verifier compute the same root from the same proof, whoever stands at its end."""
-    siblings = tuple(labels)[:at]
-    value = citizen_map.value_hash(at, label)
-    mine = citizen_map.root_from(citizen_map.Proof(siblings), label, value)
-    assert mine == erti_verify.map_root(label, value, siblings, None)
-    nobody = citizen_map.root_from(citizen_map.Proof(siblings), label, None)
-    assert nobody == erti_verify.map_root(label, None, siblings, None)
-    assert mine != nobody

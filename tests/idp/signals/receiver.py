@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from core import clock
 from core.database import Database
+from idp.signals import delivery
 from idp.signals.tables import outbox, stream
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
@@ -140,6 +141,14 @@ class Api:
         answer = self.call("POST", f"/ssf/poll/{stream_id}", {"returnImmediately": True, **body})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+
+def deliver(database: Database) -> int:
+    """Serve every stream that is due, as a worker's courier would; returns how many events were acknowledged."""
+    count = 0
+    while (lease := delivery._take(database)) is not None:
+        count += delivery.serve(database, lease)
+    return count
 
 
 def rested(database: Database) -> None:

@@ -18,7 +18,7 @@ from idp.signals.bodies import Refusal
 from idp.signals.delivery import Courier
 from idp.signals.tables import outbox as table
 from tests.idp.oidc.provider import CITIZEN, Provider
-from tests.idp.signals.receiver import HEADER, Api, Receiver, eventually, rested, said
+from tests.idp.signals.receiver import HEADER, Api, Receiver, deliver, eventually, rested, said
 from tests.ports import within
 
 
@@ -41,7 +41,7 @@ def test_a_withdrawal_is_pushed_and_acknowledged(provider: Provider, api: Api, r
     grant = provider.allow("given_name")
     provider.withdraw(grant)
     assert told(provider.database).state == notices.WAITING
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
     (claims,) = receiver.events(provider)
     assert claims["sub_id"] == {"format": "iss_sub", "iss": claims["iss"], "sub": CITIZEN}
     kind, body = said(claims)
@@ -53,7 +53,7 @@ def test_a_withdrawal_is_pushed_and_acknowledged(provider: Provider, api: Api, r
     now = told(provider.database)
     assert now.state == notices.RECEIVED
     assert now.received_at is not None
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     assert len(receiver.taken) == 1
 
 
@@ -63,15 +63,15 @@ def test_a_receiver_that_was_down_gets_its_event_once(provider: Provider, api: A
     api.pushed_to(receiver)
     provider.withdraw(provider.allow("given_name"))
     for tries in (1, 2):
-        assert delivery.deliver(provider.database) == 0
-        assert delivery.deliver(provider.database) == 0, "it rests after a failure"
+        assert deliver(provider.database) == 0
+        assert deliver(provider.database) == 0, "it rests after a failure"
         now = told(provider.database)
         assert (now.state, now.tries) == (notices.WAITING, tries)
         rested(provider.database)
     receiver.start()
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
     rested(provider.database)
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     receiver.stop()
     assert len(receiver.taken) == 1
     assert told(provider.database).state == notices.RECEIVED
@@ -92,10 +92,10 @@ def test_only_202_is_an_acknowledgement(
     api.pushed_to(receiver)
     provider.withdraw(provider.allow("given_name"))
     receiver.answers.append(answer)
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     assert told(provider.database).state == notices.WAITING
     rested(provider.database)
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
     assert told(provider.database).state == notices.RECEIVED
 
 
@@ -106,16 +106,16 @@ def test_an_event_called_invalid_is_kept_and_not_sent_again(
     api.pushed_to(receiver)
     receiver.answers.append((400, b'{"err": "invalid_request", "description": "no such grant\\u0007"}'))
     provider.withdraw(provider.allow("given_name"))
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     rested(provider.database)
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     assert told(provider.database).state == notices.REFUSED
     with provider.database.reading() as db:
         row = db.execute(select(table)).one()
         assert (row.error, row.error_text) == ("invalid_request", "no such grant ")
         assert outbox.backlog(db).refused == 1
     provider.withdraw(provider.allow("given_name"))
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
 
 
 def test_a_receiver_that_is_slow_keeps_no_other_waiting(
@@ -146,16 +146,16 @@ def test_events_about_one_citizen_keep_their_order(provider: Provider, api: Api,
     provider.withdraw(grant, "employer")
     provider.withdraw(grant)
     receiver.answers.append((500, b""))
-    delivery.deliver(provider.database)
+    deliver(provider.database)
     assert receiver.taken == []
     with provider.database.writing() as db:  # the stream has rested, the event that failed has not
         db.execute(update(delivery.stream_table).values(due_at=clock.now()))
         failed = (table.c.attempts == 1, table.c.due_at > table.c.created_at)
         moved = update(table).where(*failed).values(due_at=clock.now() + timedelta(hours=1))
         assert db.execute(moved).rowcount == 1
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     rested(provider.database)
-    assert delivery.deliver(provider.database) == 2
+    assert deliver(provider.database) == 2
     assert [said(claims)[0] for claims in receiver.events(provider)] == ["consent-narrowed", "consent-ended"]
 
 
@@ -179,10 +179,10 @@ def test_a_worker_that_died_is_followed_by_another(provider: Provider, api: Api,
     api.pushed_to(receiver)
     provider.withdraw(provider.allow("given_name"))
     assert delivery._take(provider.database) is not None
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     with provider.database.writing() as db:
         db.execute(update(delivery.stream_table).values(lease_until=clock.now() - timedelta(seconds=1)))
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
 
 
 def test_after_two_weeks_it_is_given_up(provider: Provider, api: Api) -> None:
@@ -196,14 +196,14 @@ def test_after_two_weeks_it_is_given_up(provider: Provider, api: Api) -> None:
         assert outbox.backlog(db).given_up == 1
     assert told(provider.database).state == notices.GIVEN_UP
     rested(provider.database)
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
 
 
 def test_what_was_received_goes_after_a_month(provider: Provider, api: Api, receiver: Receiver) -> None:
     """Acknowledged events leave the outbox later; what the citizen sees of them stays."""
     api.pushed_to(receiver)
     provider.withdraw(provider.allow("given_name"))
-    delivery.deliver(provider.database)
+    deliver(provider.database)
     with provider.database.writing() as db:
         outbox.purge(db)
         assert states_in(db) == ["received"]

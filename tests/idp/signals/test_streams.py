@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from consent.errors import FileRefused
 from core.events import SYSTEM
 from idp.oidc import clients
-from idp.signals import bodies, delivery, streams
+from idp.signals import bodies, streams
 from idp.signals.bodies import AboutSubject, Poll, Status, Verify, Wish
 from idp.signals.errors import StreamRefused
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import CITIZEN, SECRET, Provider
-from tests.idp.signals.receiver import Api, Receiver, said
+from tests.idp.signals.receiver import Api, Receiver, deliver, said
 
 PUSH, POLL = "urn:ietf:rfc:8935", "urn:ietf:rfc:8936"
 ENDED = f"{ISSUER}/events/consent-ended"
@@ -163,7 +163,7 @@ def test_a_verification_comes_down_the_stream(provider: Provider, api: Api, rece
     made = api.pushed_to(receiver)
     asked = api.call("POST", "/ssf/verify", {"stream_id": made["stream_id"], "state": "abc"})
     assert asked.status_code == 204
-    delivery.deliver(provider.database)
+    deliver(provider.database)
     (claims,) = receiver.events(provider)
     assert claims["sub_id"] == {"format": "opaque", "id": made["stream_id"]}
     assert said(claims) == ("verification", {"state": "abc"})
@@ -177,10 +177,10 @@ def test_a_paused_stream_gets_its_events_later(provider: Provider, api: Api, rec
     paused = api.call("POST", "/ssf/status", {**own, "status": "paused", "reason": "maintenance"})
     assert paused.json() == {**own, "status": "paused", "reason": "maintenance"}
     provider.withdraw(provider.allow("given_name"))
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     api.call("POST", "/ssf/status", {**own, "status": "enabled"})
     assert api.call("GET", "/ssf/status", **own).json() == {**own, "status": "enabled"}
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
 
 
 def test_a_disabled_stream_gets_nothing(provider: Provider, api: Api, receiver: Receiver) -> None:
@@ -191,7 +191,7 @@ def test_a_disabled_stream_gets_nothing(provider: Provider, api: Api, receiver: 
     provider.withdraw(provider.allow("given_name"))
     assert api.call("POST", "/ssf/verify", own).status_code == 400
     api.call("POST", "/ssf/status", {**own, "status": "enabled"})
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     assert api.call("POST", "/ssf/status", {**own, "status": "sleeping"}).status_code == 400
 
 
@@ -204,13 +204,13 @@ def test_a_subject_can_be_left_out(provider: Provider, api: Api, receiver: Recei
         answer = api.call("POST", "/ssf/subjects/remove", {**own, "subject": {**subject, "sub": stranger}})
         assert (answer.status_code, answer.content) == (204, b"")
     provider.withdraw(grant, "employer")
-    assert delivery.deliver(provider.database) == 0
+    assert deliver(provider.database) == 0
     assert (
         api.call("POST", "/ssf/subjects/add", {**own, "subject": subject, "verified": True}).status_code
         == 200
     )
     provider.withdraw(grant)
-    assert delivery.deliver(provider.database) == 1
+    assert deliver(provider.database) == 1
     for odd in ({"format": "email", "email": "a@b.example"}, {**subject, "iss": "https://other"}, "me"):
         assert api.call("POST", "/ssf/subjects/add", {**own, "subject": odd}).status_code == 400
 

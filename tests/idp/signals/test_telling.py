@@ -11,7 +11,6 @@ from core.database import Database
 from core.events import SYSTEM, Actor, record
 from idp import accounts
 from idp.events import PasskeyCloneSuspected
-from idp.signals import delivery
 from idp.signals import outbox as outboxes
 from idp.signals.tables import outbox
 from idp.tables import passkey
@@ -20,7 +19,7 @@ from registry_sync.events import AttributesChanged, CitizenDied, DeathReversed, 
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import CITIZEN, Provider
-from tests.idp.signals.receiver import Api, Receiver, checked, rested, said
+from tests.idp.signals.receiver import Api, Receiver, checked, deliver, rested, said
 
 SOMEBODY = Actor("registry", "civil")
 
@@ -275,10 +274,10 @@ def test_the_citizen_sees_when_the_agency_knew(provider: Provider, api: Api, rec
     page, after = f"/my/sharing/{grant.grant_id}", f"/my/sharing?stopped={grant.grant_id}"
     for where in (page, after):
         assert "has not confirmed yet" in provider.web.get(where).text
-    delivery.deliver(provider.database)
+    deliver(provider.database)
     assert "tries so far: 1" in provider.web.get(page).text
     rested(provider.database)
-    delivery.deliver(provider.database)
+    deliver(provider.database)
     for where in (page, after):
         assert "has received the notice" in provider.web.get(where).text
         assert "შეტყობინება მიიღო" in provider.web.get(where, headers={"accept-language": "ka"}).text
