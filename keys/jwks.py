@@ -1,4 +1,4 @@
-"""The public half of the signing keys, as clients fetch it."""
+"""The public half of the keys that sign and of those to encrypt to, as clients fetch it."""
 
 from typing import Any
 
@@ -25,5 +25,6 @@ def historical(db: Session) -> dict[str, Any]:
             | {"iat": clock.seconds(key.created_at)}
             | ({"exp": clock.seconds(key.changed_at)} if key.state == "retired" else {})
             for key in rotation.listing(db)
+            if key.public["use"] == "sig"
         ]
     }

@@ -1,30 +1,31 @@
-"""Signing keys over time: pending (published) -> active -> retiring -> retired, with nobody signed out."""
+"""Keys over time: pending (published) -> active -> retiring -> retired, with nobody signed out."""
 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from joserfc.jwk import ECKey, JWKRegistry, KeyParameters, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, KeyParameters, OKPKey, RSAKey
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
 from core.events import SYSTEM, Actor, record
-from keys import epochs
+from keys import epochs, signing
 from keys.events import SigningKeyChanged
 from keys.ring import Keyring
 from keys.tables import signing_key
 
-ALGORITHMS = ("ES256", "RS256")
+ENCRYPTION = ("ECDH-ES", "RSA-OAEP-256")  # by which others encrypt to us
+ALGORITHMS = (*signing.ALGORITHMS, *ENCRYPTION)
 STATES = ("pending", "active", "retiring", "retired")
 RSA_BITS = 2048
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """One signing key as people see it: never its private part."""
+    """One key that signs, or that others encrypt to, as people see it: never its private part."""
 
     kid: str
     alg: str
@@ -35,7 +36,7 @@ class SigningKey:
 
 
 def listing(db: Session) -> list[SigningKey]:
-    """Return every signing key, the newest first."""
+    """Return every key, the newest first."""
     rows = db.execute(select(signing_key).order_by(signing_key.c.created_at.desc(), signing_key.c.kid))
     return [
         SigningKey(row.kid, row.alg, row.state, row.public, row.created_at, row.changed_at) for row in rows
@@ -50,7 +51,10 @@ def ensure(db: Session) -> None:
 
 
 def announce(db: Session, alg: str, *, actor: Actor) -> str:
-    """Publish a pending key, or return the one that already is; it signs once it has been announced long enough."""
+    """Publish a pending key, or return the one that already is; it signs once it has been announced long enough.
+
+    One that others encrypt to is published no earlier than it is active: whoever sees it may use it at once.
+    """
     found = _in_state(db, alg, "pending")
     if found:
         return found[0].kid
@@ -81,7 +85,10 @@ def tend(db: Session) -> list[str]:
     for alg in ALGORITHMS:
         for key in _in_state(db, alg, "active"):
             pending = _in_state(db, alg, "pending")
-            if not pending and at >= key.changed_at + lasts - announce_for:
+            if alg in ENCRYPTION:
+                if at >= key.changed_at + lasts:
+                    moved.append(rotate(db, alg, actor=SYSTEM))
+            elif not pending and at >= key.changed_at + lasts - announce_for:
                 moved.append(announce(db, alg, actor=SYSTEM))
             elif pending and at >= key.changed_at + lasts and at >= pending[0].changed_at + announce_for:
                 moved.append(rotate(db, alg, actor=SYSTEM))
@@ -106,8 +113,7 @@ def revoke(db: Session, kid: str, *, actor: Actor) -> None:
 def _make(db: Session, alg: str) -> str:
     ring: Keyring = parts(db).keys
     kid, at = secrets.token_urlsafe(12), clock.now()
-    extra: KeyParameters = {"kid": kid, "alg": alg, "use": "sig"}
-    key = ECKey.generate_key("P-256", extra) if alg == "ES256" else RSAKey.generate_key(RSA_BITS, extra)
+    key = _generated(alg, {"kid": kid, "alg": alg, "use": "enc" if alg in ENCRYPTION else "sig"})
     epoch = epochs.newest(db)
     db.execute(
         insert(signing_key).values(
@@ -122,6 +128,14 @@ def _make(db: Session, alg: str) -> str:
         )
     )
     return kid
+
+
+def _generated(alg: str, extra: KeyParameters) -> ECKey | OKPKey | RSAKey:
+    if alg in ("ES256", "ECDH-ES"):
+        return ECKey.generate_key("P-256", extra)
+    if alg == "EdDSA":
+        return OKPKey.generate_key("Ed25519", extra)
+    return RSAKey.generate_key(RSA_BITS, extra)
 
 
 def _move(db: Session, kid: str, state: str, *, actor: Actor) -> None:

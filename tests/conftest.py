@@ -1,5 +1,6 @@
 """What every test may ask for: settings, a database on each engine, and the house put together."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from fastapi import FastAPI
+from joserfc._rfc7518.rsa_key import RSABinding
 from starlette.testclient import TestClient
 
 from core.database import Database
@@ -17,6 +20,7 @@ from tests.engines import Postgres, Sqlite
 from tests.machine import NotRun
 
 ISSUER = "https://id.erti.example"
+DIFFERENT_RSA_KEYS = 12  # more than one test makes
 
 
 # How long an example takes says more about the machine than about the house; CI always tries the same ones.
@@ -36,6 +40,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("slow"))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rsa_keys() -> Iterator[None]:
+    """Hand out the same few RSA keys over and over: each house has three, and making them would take most of its time."""
+    made: dict[int, list[RSAPrivateKey]] = {}
+    handed, generate = itertools.count(), RSABinding.generate_private_key
+
+    def again(size: int) -> RSAPrivateKey:
+        pool = made.setdefault(size, [])
+        if len(pool) < DIFFERENT_RSA_KEYS:
+            pool.append(generate(size))
+            return pool[-1]
+        return pool[next(handed) % DIFFERENT_RSA_KEYS]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RSABinding, "generate_private_key", staticmethod(again))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,12 @@ def list_(as_json: Json = False) -> None:
 
 @app.command("rotate")
 def rotate(
-    alg: Annotated[str, typer.Option(help="ES256 or RS256.")] = "ES256",
+    alg: Annotated[
+        str,
+        typer.Option(
+            help="ES256, RS256, PS256 or EdDSA; ECDH-ES or RSA-OAEP-256 for what is encrypted to us."
+        ),
+    ] = "ES256",
     now: Annotated[
         bool, typer.Option("--now", help="Sign with the new key at once, not after its announcement.")
     ] = False,
