@@ -27,8 +27,9 @@ check: setup-test  ## Format, lint, types, imports, documents, house rules
 	$(VENV)/python tools/reference.py --check
 	$(VENV)/python -m pytest -q tests/architecture
 
-docs: setup-test  ## Write docs/settings.md, docs/events.md and docs/errors.md from the code
+docs: setup-test  ## Write docs/settings.md, events.md, errors.md and certification.md from the code
 	$(VENV)/python tools/reference.py
+	$(VENV)/python -m tests.certification.listed
 
 promises: setup-test  ## Break each promise on purpose, and see its test fail
 	$(VENV)/python tests/promises/run.py $(ARGS)
