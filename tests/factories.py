@@ -9,6 +9,7 @@ from core import sessions
 from core.database import Database
 from core.events import SYSTEM
 from idp.oidc import clients, families, tokens
+from idp.oidc.client import Client
 from registry_sync.sources import importing
 from registry_sync.sources.importing import Counts
 
@@ -40,7 +41,7 @@ def load(database: Database, folder: Path, *lines: dict[str, Any] | str) -> Coun
     return importing.import_file(database, file, source="civil", progress=lambda *_: None)
 
 
-def client(database: Database, client_id: str = "portal", **changes: Any) -> clients.Client:
+def client(database: Database, client_id: str = "portal", **changes: Any) -> Client:
     """Register a confidential client of the revenue agency."""
     metadata = {
         "client_id": client_id,
@@ -59,7 +60,7 @@ def client(database: Database, client_id: str = "portal", **changes: Any) -> cli
         return clients.put(db, metadata, actor=SYSTEM)[0]
 
 
-def access_token(database: Database, at: clients.Client, citizen: str, *grants: str) -> str:
+def access_token(database: Database, at: Client, citizen: str, *grants: str) -> str:
     """Sign a citizen in at a client and return the access token, which relies on these grants."""
     with database.writing() as db:
         session, _token = sessions.begin(

@@ -13,9 +13,11 @@ from core import forms
 from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db
-from idp.oidc import bearer, discovery, server, userinfo
+from idp.oidc import bearer, discovery, userinfo
 from idp.oidc.bearer import Denied
-from idp.oidc.server import Answer
+from idp.oidc.calls import Call
+from idp.oidc.server import endpoints
+from idp.oidc.server.requests import Answer
 from keys import jwks
 
 router = APIRouter()
@@ -42,7 +44,7 @@ async def _form(request: Request) -> Posted | Problem:
 
 
 ClientForm = Annotated[Posted | Problem, Depends(_form)]
-Respond = Callable[[Session, Posted, str], Answer]
+Respond = Callable[[Session, Posted, Call], Answer]
 Opening = Callable[[], AbstractContextManager[Session]]
 
 
@@ -66,19 +68,19 @@ def keys(database: Db) -> Response:
 @router.post("/token")
 def token(request: Request, database: Db, form: ClientForm) -> Response:
     """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
-    return _answer(request, database.writing, form, server.token)
+    return _answer(request, database.writing, form, endpoints.token)
 
 
 @router.post("/introspect")
 def introspect(request: Request, database: Db, form: ClientForm) -> Response:
     """Say whether a token is good (RFC 7662)."""
-    return _answer(request, database.reading, form, server.introspect)
+    return _answer(request, database.reading, form, endpoints.introspect)
 
 
 @router.post("/revoke")
 def revoke(request: Request, database: Db, form: ClientForm) -> Response:
     """End a token (RFC 7009)."""
-    return _answer(request, database.writing, form, server.revoke)
+    return _answer(request, database.writing, form, endpoints.revoke)
 
 
 @router.get("/userinfo")
@@ -86,7 +88,7 @@ def revoke(request: Request, database: Db, form: ClientForm) -> Response:
 def user_info(request: Request, database: Db, form: ClientForm) -> Response:
     """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
     posted = form if isinstance(form, Posted) and request.method == "POST" else None
-    found = bearer.given(request.headers.getlist("authorization"), posted)
+    found = bearer.given(call(request), posted)
     told = found if isinstance(found, Denied) else userinfo.answer(database, found)
     if isinstance(told, Denied):
         return denied(told)
@@ -102,6 +104,17 @@ def preflight() -> Response:
     return Response(status_code=204, headers=PREFLIGHT)
 
 
+def call(request: Request) -> Call:
+    """Return what came with a request that can prove who calls."""
+    headers = request.headers
+    return Call(
+        method=request.method,
+        url=f"{request.app.state.settings.issuer}{request.url.path}",
+        authorization=tuple(headers.getlist("authorization")),
+        dpop=tuple(headers.getlist("dpop")),
+    )
+
+
 def denied(refusal: Denied) -> Response:
     """Answer that a bearer token is missing or not good (RFC 6750, section 3)."""
     headers = {**NO_STORE, **ANY_ORIGIN, "WWW-Authenticate": refusal.challenge}
@@ -112,9 +125,8 @@ def _answer(request: Request, opening: Opening, form: Posted | Problem, respond:
     if isinstance(form, Problem):
         body = {"error": "invalid_request", "error_description": "The body is not a form that can be read."}
         return JSONResponse(body, status_code=400, headers={**NO_STORE, **ANY_ORIGIN})
-    given = request.headers.getlist("authorization")
     with opening() as db:
-        answer = respond(db, form, given[0] if len(given) == 1 else " ".join(given))
+        answer = respond(db, form, call(request))
     headers = {**answer.headers, **ANY_ORIGIN}
     headers.pop("Content-Type", None)
     return JSONResponse(answer.body, status_code=answer.status, headers=headers)

@@ -1,11 +1,8 @@
 """Clients: the systems of agencies, registered with RFC 7591 metadata and known again by ID and secret."""
 
-import hashlib
-import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,75 +15,19 @@ from consent.declarations import Reader
 from consent.errors import FileRefused
 from core import clock
 from core.database import parts
-from core.events import Actor, record
+from core.events import OFFICE, Actor, record
 from core.language import _
-from idp.oidc import redirects, registration, sandbox
+from idp.oidc import metadata, sandbox
+from idp.oidc.client import Client, digest
 from idp.oidc.errors import ClientUnknown
 from idp.oidc.events import ClientPut
 from idp.oidc.tables import client as table
+from keys import sealing
 
 KEPT_SECONDS = 0.9  # a change reaches every process within a second
 MOST_KEPT = 5_000
+SECRETS = "client secrets"
 _FIND = select(table).where(table.c.client_id == bindparam("client_id"))
-
-
-@dataclass(frozen=True)
-class Client:
-    """One client. `kind` is confidential, public or native; `state` is active or disabled.
-
-    `scopes` empty means all; `resources` are those it may ask tokens for, `serves` those it stands for
-    and may introspect tokens of. `subject_type` is pairwise for a private company's client.
-    """
-
-    client_id: str
-    agency: str
-    state: str
-    secret_hash: str | None
-    name: str
-    uri: str
-    kind: str
-    redirect_uris: tuple[str, ...]
-    post_logout_redirect_uris: tuple[str, ...]
-    token_endpoint_auth_method: str
-    grant_types: tuple[str, ...]
-    require_pkce: bool
-    rotate_refresh_tokens: bool
-    id_token_alg: str
-    scopes: tuple[str, ...]
-    sign_in_purpose: str
-    purposes: tuple[str, ...]
-    resources: tuple[str, ...]
-    serves: tuple[str, ...]
-    default_max_age: int | None
-    subject_type: str
-    authorization_details_types: tuple[str, ...] = registration.DETAILS_TYPES
-
-    @property
-    def is_public(self) -> bool:
-        """True for a client that cannot keep a secret (RFC 6749, 2.1)."""
-        return self.token_endpoint_auth_method == "none"
-
-    @property
-    def is_active(self) -> bool:
-        """True unless it is switched off."""
-        return self.state == "active"
-
-    def accepts(self, redirect_uri: str) -> bool:
-        """Tell whether answers may go to this redirect URI."""
-        return redirects.matches(self.redirect_uris, redirect_uri, native=self.kind == "native")
-
-    def may_ask_scope(self, scope: str) -> bool:
-        """Tell whether the client may ask for a standard scope."""
-        return scope in (self.scopes or registration.SCOPES)
-
-    def knows_secret(self, given: str) -> bool:
-        """Compare a secret in constant time."""
-        return self.secret_hash is not None and hmac.compare_digest(digest(given), self.secret_hash)
-
-
-def digest(secret: str) -> str:
-    """Return what is stored of a secret: its SHA-256, enough for one that is random and long."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def find(db: Session, client_id: str) -> Client | None:
@@ -142,8 +83,7 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> dict[str,
         listed = []
     drafts = []
     for number, raw in enumerate(listed):
-        metadata = {"profile": "basic", **raw} if isinstance(raw, Mapping) else raw
-        drafts.append(_draft(db, reader, metadata, f"clients[{number}]", actor=actor))
+        drafts.append(_draft(db, reader, raw, f"clients[{number}]", actor=actor))
     _check_served(db, reader, [(f"clients[{number}]", draft) for number, draft in enumerate(drafts)])
     _refuse_mistakes(reader)
     made = {}
@@ -154,14 +94,14 @@ def load(db: Session, document: Mapping[str, Any], *, actor: Actor) -> dict[str,
     return made
 
 
-def put(db: Session, metadata: Mapping[str, Any], *, actor: Actor) -> tuple[Client, str | None]:
+def put(db: Session, declared: Mapping[str, Any], *, actor: Actor) -> tuple[Client, str | None]:
     """Register a client or change one; return it with its new secret if one was made, else None.
 
     PKCE is required unless the metadata says otherwise. A known client keeps its secret unless one is
     preset. Raises FileRefused.
     """
     reader = Reader(parts(db).settings.languages)
-    draft = _draft(db, reader, metadata, "client", actor=actor)
+    draft = _draft(db, reader, {"require_pkce": True, **declared}, "client", actor=actor)
     _refuse_mistakes(reader)
     return _keep(db, draft, actor=actor)
 
@@ -170,9 +110,17 @@ def new_secret(db: Session, client_id: str, *, actor: Actor) -> str:
     """Give a client a new secret; the old one stops at once. Raises ClientUnknown."""
     client = read(db, client_id)
     secret = secrets.token_urlsafe(32)
-    _store(db, client, {"secret_hash": digest(secret)})
+    _store(db, client, _stored_secret(db, client_id, secret, method=client.token_endpoint_auth_method))
     _announce(db, client, actor=actor, new_secret=True)
     return secret
+
+
+def secret_of(db: Session, client: Client) -> str | None:
+    """Return the secret itself, of a client that signs with it (client_secret_jwt); None for every other."""
+    held = db.scalar(select(table.c.sealed_secret).where(table.c.client_id == client.client_id))
+    if held is None:
+        return None
+    return sealing.unseal(db, OFFICE, SECRETS, held, aad=client.client_id.encode()).decode()
 
 
 def switch(db: Session, client_id: str, *, active: bool, actor: Actor) -> Client:
@@ -188,11 +136,11 @@ def switch(db: Session, client_id: str, *, active: bool, actor: Actor) -> Client
 
 def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) -> dict[str, Any]:
     production = parts(db).settings.mode == "production"
-    found = registration.read(reader, raw, path, production=production)
+    found = metadata.read(reader, raw, path, production=production)
     if not found:
         return {}
     found["client_id"] = found["client_id"] or secrets.token_urlsafe(16)
-    found["client_secret"] = registration.secret(reader, raw, path, production=production)
+    found["client_secret"] = metadata.secret(reader, raw, path, production=production)
     agency, purpose = raw.get("agency"), raw.get("sign_in_purpose", "")
     if agency is None and not purpose and not found["purposes"] and not production:
         agency, purpose = sandbox.ready(db, actor=actor)
@@ -231,11 +179,12 @@ def _keep(db: Session, draft: dict[str, Any], *, actor: Actor) -> tuple[Client, 
     client_id, agency, preset = (draft.pop(name) for name in ("client_id", "agency", "client_secret"))
     before = fetch(db, client_id)
     made = None
-    if draft["token_endpoint_auth_method"] == "none":
+    method = draft["token_endpoint_auth_method"]
+    if method not in metadata.SECRET_METHODS:
         secret_hash = None
     elif preset:
         secret_hash = digest(preset)
-    elif before and before.secret_hash:
+    elif before and before.secret_hash and _signs(before.token_endpoint_auth_method) == _signs(method):
         secret_hash = before.secret_hash
     else:
         made = secrets.token_urlsafe(32)
@@ -243,7 +192,9 @@ def _keep(db: Session, draft: dict[str, Any], *, actor: Actor) -> tuple[Client, 
     wanted = _client_of(client_id, agency, before.state if before else "active", secret_hash, draft)
     if wanted == before:
         return wanted, None
-    values = {"secret_hash": secret_hash, "registration": draft}
+    values: dict[str, Any] = {"secret_hash": secret_hash, "registration": draft}
+    if preset or made:
+        values |= _stored_secret(db, client_id, preset or made or "", method=method)
     if before is None:
         at = clock.now()
         db.execute(
@@ -256,6 +207,17 @@ def _keep(db: Session, draft: dict[str, Any], *, actor: Actor) -> tuple[Client, 
         _store(db, before, values)
     _announce(db, wanted, actor=actor, new_secret=before is None or before.secret_hash != secret_hash)
     return wanted, made
+
+
+def _signs(method: str) -> bool:
+    return method in metadata.SECRET_SIGNS
+
+
+def _stored_secret(db: Session, client_id: str, secret: str, *, method: str) -> dict[str, Any]:
+    """Return what is stored of a secret: its hash, and itself, sealed, only where it is the key of signatures."""
+    aad = client_id.encode()
+    sealed = sealing.seal(db, OFFICE, SECRETS, secret.encode(), aad=aad) if _signs(method) else None
+    return {"secret_hash": digest(secret), "sealed_secret": sealed}
 
 
 def _store(db: Session, client: Client, values: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ from typing import Any
 
 from consent import assurance, disclosure
 from core.settings import Settings
-from idp.oidc import authorize, handles, registration
+from idp.oidc import handles, metadata
+from idp.oidc.checks.answering import RESPONSE_MODES
+from idp.oidc.checks.wishing import PROMPTS
 
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"]
@@ -22,17 +24,17 @@ def document(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/end-session",
-        "scopes_supported": list(registration.SCOPES),
+        "scopes_supported": list(metadata.SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": list(authorize.RESPONSE_MODES),
-        "grant_types_supported": list(registration.GRANT_TYPES),
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": list(metadata.GRANT_TYPES),
         "acr_values_supported": list(assurance.LEVELS),
         "subject_types_supported": ["public", "pairwise"],
-        "id_token_signing_alg_values_supported": list(registration.ID_TOKEN_ALGORITHMS),
-        "token_endpoint_auth_methods_supported": list(registration.AUTH_METHODS),
-        "revocation_endpoint_auth_methods_supported": list(registration.AUTH_METHODS),
+        "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
+        "token_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
-        "prompt_values_supported": sorted(authorize.PROMPTS),
+        "prompt_values_supported": sorted(PROMPTS),
         "claim_types_supported": ["normal"],
         "claims_supported": [*TOKEN_CLAIMS, *sorted(disclosure.CATALOGUE)],
         "claims_parameter_supported": True,
@@ -41,7 +43,7 @@ def document(settings: Settings) -> dict[str, Any]:
         "ui_locales_supported": list(settings.languages),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "authorization_details_types_supported": list(registration.DETAILS_TYPES),
+        "authorization_details_types_supported": list(metadata.DETAILS_TYPES),
         "grant_management_actions_supported": [*handles.ACTIONS, "query", "revoke"],
         "grant_management_endpoint": f"{issuer}/grants",
         "grant_management_action_required": False,

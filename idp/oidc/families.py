@@ -13,7 +13,7 @@ from core import clock
 from core.database import parts
 from core.events import Actor, record
 from core.sessions import BrowserSession
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.events import ReplayStopped
 from idp.oidc.tables import authorization as table
 from idp.oidc.tables import authorization_grant

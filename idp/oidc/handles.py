@@ -15,7 +15,7 @@ from consent.grants import Grant
 from core import clock
 from core.events import Actor
 from idp.oidc import families
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.tables import authorization, handle_part
 from idp.oidc.tables import handle as table
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import parts
 from idp.oidc import subjects
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.families import Family
 from keys import signing
 

@@ -42,6 +42,8 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
         "iat": clock.seconds(token.issued_at),
         "exp": clock.seconds(token.expires_at),
     }
+    if token.cnf:
+        found["cnf"] = token.cnf
     if token.acr and token.auth_time:
         found |= {"acr": token.acr, "auth_time": clock.seconds(token.auth_time)}
     if token.citizen:

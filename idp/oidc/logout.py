@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.forms import Posted
 from idp.oidc import clients, id_tokens, redirects
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.errors import LogoutUnanswerable
 from keys import signing
 from keys.errors import BadToken

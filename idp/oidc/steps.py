@@ -13,7 +13,7 @@ from consent.questions import Question
 from core import clock
 from core.sessions import BrowserSession
 from idp.oidc import subjects
-from idp.oidc.authorize import Asked
+from idp.oidc.asked import Asked
 from idp.oidc.interactions import Progress
 
 

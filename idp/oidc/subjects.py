@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.database import parts
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.tables import pairwise_subject as table
 from registry_sync import people
 

@@ -11,6 +11,8 @@ client = Table(
     Column("agency", String(64), nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("secret_hash", String(64)),
+    Column("sealed_secret", LargeBinary),  # only where the secret itself signs (client_secret_jwt)
+    Column("registration_token_hash", String(64)),  # RFC 7592
     Column("registration", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
@@ -93,6 +95,7 @@ code = Table(
     Column("client_id", String(128), nullable=False),
     Column("redirect_uri", Text),  # as it was sent; empty if it was left out
     Column("challenge", String(128)),
+    Column("cnf", Document),  # the key that must redeem it (RFC 9449, section 10)
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
 )
@@ -106,6 +109,7 @@ access_token = Table(
     Column("scope", Text, nullable=False),
     Column("audience", Text, nullable=False),
     Column("offline", Boolean, nullable=False),  # came of a refresh token with offline access
+    Column("cnf", Document),  # the key or certificate it is bound to (RFC 7800; RFC 8705; RFC 9449)
     Column("issued_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
 )
@@ -116,9 +120,19 @@ refresh_token = Table(
     Column("token_hash", String(64), primary_key=True),
     Column("authorization_id", String(32), _family(), nullable=False, index=True),
     Column("scope", Text, nullable=False),
+    Column("cnf", Document),
     Column("issued_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("used_at", Moment),
+)
+
+# What may be used once and was.
+seen = Table(
+    "oauth_seen",
+    Base.metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 # A private company knows a citizen by an ID of its own; this leads back from it.

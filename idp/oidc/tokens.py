@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import families, handles, interactions, subjects
-from idp.oidc.clients import Client
+from idp.oidc import families, handles, interactions, replays, subjects
+from idp.oidc.client import Client
 from idp.oidc.families import (
     Family,
     end_for_citizen,
@@ -28,6 +28,7 @@ from keys import signing
 __all__ = ["end_for_citizen", "end_for_client", "end_for_grant", "end_for_session", "end_offline"]
 
 REPLAY_MEMORY = timedelta(days=1)
+Confirmation = dict[str, str]  # the `cnf` claim (RFC 7800, section 3.1): "jkt" or "x5t#S256", or nothing
 _MOMENT = code.c.expires_at.type
 _ADD_CODE = insert(code)
 _USE_CODE = (
@@ -35,7 +36,12 @@ _USE_CODE = (
     .where(code.c.code_hash == bindparam("given"), code.c.used_at.is_(None))
     .values(used_at=bindparam("at", type_=_MOMENT))
     .returning(
-        code.c.authorization_id, code.c.client_id, code.c.redirect_uri, code.c.challenge, code.c.expires_at
+        code.c.authorization_id,
+        code.c.client_id,
+        code.c.redirect_uri,
+        code.c.challenge,
+        code.c.cnf,
+        code.c.expires_at,
     )
 )
 _USED_CODE = select(code.c.authorization_id).where(code.c.code_hash == bindparam("given"))
@@ -73,6 +79,7 @@ class Redeemed:
     family: Family
     redirect_uri: str
     challenge: str
+    cnf: Confirmation | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Access:
     auth_time: datetime | None
     details: list[dict[str, Any]] | None = None
     grant_id: str | None = None
+    cnf: Confirmation | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -115,6 +123,7 @@ class Refresh:
     scope: str
     expires_at: datetime
     used: bool
+    cnf: Confirmation | None = None
 
 
 def digest(token: str) -> str:
@@ -122,7 +131,9 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def issue_code(db: Session, family: Family, *, redirect_uri: str, challenge: str) -> str:
+def issue_code(
+    db: Session, family: Family, *, redirect_uri: str, challenge: str, cnf: Confirmation | None = None
+) -> str:
     """Return a new code of a family: one use, and at most a minute (FAPI 2.0 Security Profile, 5.3.2.1)."""
     made = secrets.token_urlsafe(32)
     db.execute(
@@ -133,6 +144,7 @@ def issue_code(db: Session, family: Family, *, redirect_uri: str, challenge: str
             "client_id": family.client_id,
             "redirect_uri": redirect_uri,
             "challenge": challenge or None,
+            "cnf": cnf,
             "expires_at": clock.now() + timedelta(seconds=parts(db).settings.code_seconds),
         },
     )
@@ -158,15 +170,22 @@ def redeem(db: Session, given: str, client: Client) -> Redeemed | None:
         return None
     if row.expires_at <= at or not family.is_live:
         return None
-    return Redeemed(family, row.redirect_uri or "", row.challenge or "")
+    return Redeemed(family, row.redirect_uri or "", row.challenge or "", row.cnf)
 
 
 def issue_access(
-    db: Session, client: Client, *, scope: str, audience: str, family: Family | None, refreshed: bool = False
+    db: Session,
+    client: Client,
+    *,
+    scope: str,
+    audience: str,
+    family: Family | None,
+    refreshed: bool = False,
+    cnf: Confirmation | None = None,
 ) -> tuple[str, int]:
     """Return a new access token and its life in seconds; without a family it is the client's own.
 
-    `refreshed` says that it comes of a refresh token and not of a code.
+    `refreshed` says that it comes of a refresh token and not of a code, `cnf` what it is bound to.
 
     Opaque for Erti's own endpoints; for any other resource a JWT (RFC 9068) of at most five minutes, which
     is stored hashed as well, so that introspection and revocation treat both alike.
@@ -177,7 +196,7 @@ def issue_access(
         made = secrets.token_urlsafe(32)
     else:
         seconds = settings.jwt_access_token_seconds
-        made = _signed(db, client, scope=scope, audience=audience, family=family, seconds=seconds)
+        made = _signed(db, client, scope=scope, audience=audience, family=family, seconds=seconds, cnf=cnf)
     db.execute(
         _ADD_ACCESS,
         {
@@ -187,6 +206,7 @@ def issue_access(
             "scope": scope,
             "audience": audience,
             "offline": refreshed and family is not None and family.offline,
+            "cnf": cnf,
             "issued_at": at,
             "expires_at": at + timedelta(seconds=seconds),
         },
@@ -209,8 +229,8 @@ def end_access(db: Session, found: Access) -> None:
     db.execute(delete(access_token).where(access_token.c.token_hash == found.token_hash))
 
 
-def issue_refresh(db: Session, family: Family, *, scope: str) -> str:
-    """Return a new refresh token of a family, which ends when all of them do."""
+def issue_refresh(db: Session, family: Family, *, scope: str, cnf: Confirmation | None = None) -> str:
+    """Return a new refresh token of a family, which ends when all of them do; `cnf` is what it is bound to."""
     made = secrets.token_urlsafe(32)
     db.execute(
         _ADD_REFRESH,
@@ -218,6 +238,7 @@ def issue_refresh(db: Session, family: Family, *, scope: str) -> str:
             "token_hash": digest(made),
             "authorization_id": family.id,
             "scope": scope,
+            "cnf": cnf,
             "issued_at": clock.now(),
             "expires_at": family.refresh_until,
         },
@@ -233,7 +254,7 @@ def refresh(db: Session, given: str, client: Client) -> Refresh | None:
     family = families.read(db, row.authorization_id)
     if family.client_id != client.client_id or not family.is_live:
         return None
-    return Refresh(row.token_hash, family, row.scope, row.expires_at, row.used_at is not None)
+    return Refresh(row.token_hash, family, row.scope, row.expires_at, row.used_at is not None, row.cnf)
 
 
 def refreshable(db: Session, given: str, client: Client) -> Refresh | None:
@@ -260,7 +281,7 @@ def rotate(db: Session, found: Refresh, client: Client) -> str | None:
     if used is None:
         families.stop_replay(db, found.family, client, what="refresh token")
         return None
-    return issue_refresh(db, found.family, scope=found.scope)
+    return issue_refresh(db, found.family, scope=found.scope, cnf=found.cnf)
 
 
 def purge(db: Session) -> None:
@@ -268,6 +289,7 @@ def purge(db: Session) -> None:
     at = clock.now()
     interactions.purge(db)
     handles.purge(db)
+    replays.purge(db)
     db.execute(delete(access_token).where(access_token.c.expires_at <= at))
     db.execute(delete(refresh_token).where(refresh_token.c.expires_at <= at))
     held = or_(
@@ -279,7 +301,14 @@ def purge(db: Session) -> None:
 
 
 def _signed(
-    db: Session, client: Client, *, scope: str, audience: str, family: Family | None, seconds: int
+    db: Session,
+    client: Client,
+    *,
+    scope: str,
+    audience: str,
+    family: Family | None,
+    seconds: int,
+    cnf: Confirmation | None,
 ) -> str:
     """Return an access token as a JWT with the claims of RFC 9068, section 2.2."""
     at = clock.seconds(clock.now())
@@ -295,6 +324,7 @@ def _signed(
         "jti": secrets.token_urlsafe(16),
         "scope": scope,
         **who,
+        **({"cnf": cnf} if cnf else {}),
     }
     if family is not None:
         claims |= {"auth_time": clock.seconds(family.auth_time), "acr": family.acr, "amr": family.amr}

@@ -12,8 +12,8 @@ from consent.ledger.disclosures import RETRY_WINDOW
 from core import clock
 from core.database import Database
 from idp.oidc import bearer, claims, clients, subjects
-from idp.oidc.bearer import Denied
-from idp.oidc.clients import Client
+from idp.oidc.bearer import Denied, Shown
+from idp.oidc.client import Client
 from idp.oidc.tokens import Access
 
 NO_BODY = hashlib.sha256(b"").hexdigest()
@@ -28,14 +28,14 @@ class Told:
     event_id: str = ""
 
 
-def answer(database: Database, token: str) -> Told | Denied:
+def answer(database: Database, shown: Shown) -> Told | Denied:
     """Return the claims that a token opens (OpenID Connect Core 1.0, 5.3), or the refusal.
 
     `sub` always; attributes of the client's sign-in purpose through `disclosure.release`, with no write
     transaction open. A token of openid alone releases nothing and makes no entry.
     """
     with database.reading() as db:
-        access = bearer.access(db, token, scope="openid")
+        access = bearer.access(db, shown, scope="openid")
         if isinstance(access, Denied):
             return access
         client = clients.find(db, access.client_id)

@@ -10,10 +10,10 @@ from core.database import Database
 from core.events import Actor
 from core.web import Content, Db
 from idp.oidc import bearer
-from idp.oidc.api import ANY_ORIGIN, DISCOVERY_SECONDS, NO_STORE, denied
+from idp.oidc.api import ANY_ORIGIN, DISCOVERY_SECONDS, NO_STORE, call, denied
 from idp.oidc.bearer import Denied
-from idp.oidc.clients import Client
-from idp.oidc.registration import SSF_MANAGE, SSF_READ
+from idp.oidc.client import Client
+from idp.oidc.metadata import SSF_MANAGE, SSF_READ
 from idp.signals import bodies, discovery, outbox, polling, streams, subjects, vocabulary
 from idp.signals.bodies import AboutSubject, Poll, Status, Verify, Wish
 from idp.signals.errors import StreamRefused
@@ -150,7 +150,7 @@ def poll(request: Request, database: Db, content: Content, stream_id: str) -> Re
 
 def _caller(request: Request, database: Database, *scopes: str) -> Client | Denied:
     """Return the client that calls, if its token is its own and has one of the scopes."""
-    given = bearer.given(request.headers.getlist("authorization"))
+    given = bearer.given(call(request))
     if isinstance(given, Denied):
         return given
     with database.reading() as db:

@@ -13,7 +13,7 @@ from consent.notices import DROPPED, GIVEN_UP, RECEIVED, REFUSED, WAITING
 from core import clock, events
 from core.database import parts
 from idp.oidc import clients, subjects
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.signals import streams, vocabulary
 from idp.signals.bodies import Refusal
 from idp.signals.streams import Stream

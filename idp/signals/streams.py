@@ -17,7 +17,7 @@ from core.database import parts
 from core.events import Actor, record
 from core.outbound import CallRefused
 from idp.oidc import clients
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.signals import bodies, vocabulary
 from idp.signals.bodies import Delivery, Wish
 from idp.signals.errors import ChangedTooOften, StreamExists, StreamRefused, StreamUnknown, VerifiedJustNow

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from consent import grants
 from core.database import parts
 from idp.oidc import families, subjects
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.signals.bodies import Subject
 from idp.signals.errors import StreamRefused
 from idp.signals.streams import Stream

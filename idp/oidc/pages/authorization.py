@@ -15,7 +15,7 @@ from core.forms import Posted
 from core.sessions import BrowserSession
 from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
 from idp.oidc import authorize, details, families, handles, interactions, steps, tokens
-from idp.oidc.authorize import Asked, Refused
+from idp.oidc.asked import Asked, Refused
 from idp.oidc.errors import InteractionOver
 from idp.oidc.handles import Handle
 from idp.oidc.interactions import Progress

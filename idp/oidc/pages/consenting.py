@@ -16,7 +16,7 @@ from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp.oidc import authorize, interactions, redirects, steps
-from idp.oidc.authorize import Asked, Refused
+from idp.oidc.asked import Asked, Refused
 from idp.oidc.interactions import Interaction
 from idp.oidc.steps import Consent
 

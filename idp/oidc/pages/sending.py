@@ -6,7 +6,7 @@ from starlette.responses import Response
 from core import pages
 from core.web import see_other
 from idp.oidc import authorize, redirects
-from idp.oidc.authorize import Asked
+from idp.oidc.asked import Asked
 
 
 def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response:

@@ -12,6 +12,7 @@ from consent import records
 from core.database import Database
 from core.web import Content, Db
 from idp.oidc import bearer
+from idp.oidc.api import call
 from idp.oidc.bearer import Denied
 from idp.oidc.resources import disputing, grants, papers, reads
 from idp.oidc.resources.reads import Caller
@@ -74,7 +75,7 @@ def answer_dispute(request: Request, database: Db, content: Content, number: str
 @router.get("/grants/{grant_id}")
 def query_grant(request: Request, database: Db, grant_id: str) -> Response:
     """Say what a grant covers, to the client that it was issued to (Grant Management for OAuth 2.0, 6.4)."""
-    token = bearer.given(request.headers.getlist("authorization"))
+    token = bearer.given(call(request))
     found = token if isinstance(token, Denied) else grants.query(database, token, grant_id)
     return _denied(found) if isinstance(found, Denied) else JSONResponse(found, headers=NO_STORE)
 
@@ -82,7 +83,7 @@ def query_grant(request: Request, database: Db, grant_id: str) -> Response:
 @router.delete("/grants/{grant_id}")
 def revoke_grant(request: Request, database: Db, grant_id: str) -> Response:
     """End a grant at the wish of the client that it was issued to (Grant Management for OAuth 2.0, 6.5)."""
-    token = bearer.given(request.headers.getlist("authorization"))
+    token = bearer.given(call(request))
     refused = token if isinstance(token, Denied) else grants.revoke(database, token, grant_id)
     return _denied(refused) if refused else Response(status_code=204, headers=NO_STORE)
 
@@ -101,7 +102,7 @@ def _answer(
     scope: str = reads.SCOPE,
     at_the_door: bool = False,
 ) -> Response:
-    token = bearer.given(request.headers.getlist("authorization"))
+    token = bearer.given(call(request))
     if isinstance(token, Denied):
         return _denied(token)
     # At the door a suspended agency is refused too, and that stands in the citizen's history.

@@ -11,7 +11,7 @@ from core import clock
 from core.database import Database
 from core.events import Actor
 from idp.oidc import subjects
-from idp.oidc.clients import Client
+from idp.oidc.client import Client
 from idp.oidc.resources import bodies
 from idp.oidc.resources.bodies import Answer
 from idp.oidc.resources.reads import Caller

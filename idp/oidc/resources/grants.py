@@ -8,19 +8,19 @@ from consent.grants import Grant
 from core import clock
 from core.database import Database
 from idp.oidc import bearer, details, handles
-from idp.oidc.bearer import Denied
-from idp.oidc.clients import Client
+from idp.oidc.bearer import Denied, Shown
+from idp.oidc.client import Client
 from idp.oidc.errors import GrantNotFound
-from idp.oidc.registration import QUERY_SCOPE, REVOKE_SCOPE
+from idp.oidc.metadata import QUERY_SCOPE, REVOKE_SCOPE
 
 
-def query(database: Database, token: str, grant_id: str) -> dict[str, Any] | Denied:
+def query(database: Database, shown: Shown, grant_id: str) -> dict[str, Any] | Denied:
     """Return scopes, claims and details of a handle, or of a single decision that one covers.
 
     Nothing in it names the citizen. Raises GrantNotFound for one that is unknown, ended or another client's.
     """
     with database.reading() as db:
-        client = _caller(db, token, QUERY_SCOPE)
+        client = _caller(db, shown, QUERY_SCOPE)
         if isinstance(client, Denied):
             return client
         held = handles.find(db, grant_id, client)
@@ -41,13 +41,13 @@ def query(database: Database, token: str, grant_id: str) -> dict[str, Any] | Den
     }
 
 
-def revoke(database: Database, token: str, grant_id: str) -> Denied | None:
+def revoke(database: Database, shown: Shown, grant_id: str) -> Denied | None:
     """End a handle with all that it covers, or a single decision; again is no mistake.
 
     Tokens end in the same transaction. Raises GrantNotFound for one that is unknown or another client's.
     """
     with database.writing() as db:
-        client = _caller(db, token, REVOKE_SCOPE)
+        client = _caller(db, shown, REVOKE_SCOPE)
         if isinstance(client, Denied):
             return client
         if handles.find(db, grant_id, client) is not None:
@@ -60,9 +60,9 @@ def revoke(database: Database, token: str, grant_id: str) -> Denied | None:
     return None
 
 
-def _caller(db: Session, token: str, scope: str) -> Client | Denied:
+def _caller(db: Session, shown: Shown, scope: str) -> Client | Denied:
     """Return the client, if the token is its own (client credentials), has the scope, and its agency is active."""
-    found = bearer.own(db, token, scope)
+    found = bearer.own(db, shown, scope)
     return found if isinstance(found, Denied) else found[0]
 
 

@@ -12,8 +12,8 @@ from consent.ledger.errors import RequestReused
 from core.database import Database
 from core.language import _
 from idp.oidc import bearer, subjects
-from idp.oidc.bearer import Denied
-from idp.oidc.clients import Client
+from idp.oidc.bearer import Denied, Shown
+from idp.oidc.client import Client
 from idp.oidc.errors import CitizenNotFound, ReadRefused
 from idp.oidc.resources import bodies
 from idp.oidc.resources.bodies import Batch, Read, Resolve
@@ -33,11 +33,11 @@ class Caller:
 
 
 def caller(
-    database: Database, token: str, *, scope: str = SCOPE, even_suspended: bool = False
+    database: Database, shown: Shown, *, scope: str = SCOPE, even_suspended: bool = False
 ) -> Caller | Denied:
     """Return who calls, if the token is the client's own (client credentials) and has the scope."""
     with database.reading() as db:
-        found = bearer.own(db, token, scope, even_suspended=even_suspended)
+        found = bearer.own(db, shown, scope, even_suspended=even_suspended)
     return found if isinstance(found, Denied) else Caller(found[0], found[1].token_hash)
 
 

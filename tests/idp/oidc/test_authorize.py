@@ -15,7 +15,8 @@ from core.errors import Problem
 from core.events import SYSTEM
 from core.forms import Posted
 from idp.oidc import authorize, clients, tables
-from idp.oidc.authorize import CHECKS, Asked, Refused
+from idp.oidc.asked import Asked, Refused
+from idp.oidc.authorize import CHECKS
 from idp.oidc.pages import authorization
 from tests.conftest import ISSUER
 from tests.consent.country import HIGH, LOW, SUBSTANTIAL

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from core.events import SYSTEM
 from core.forms import Posted
-from idp.oidc import clients, server
+from idp.oidc import clients
+from idp.oidc.calls import Call
+from idp.oidc.server import authentication
+from idp.oidc.server.requests import Request
 from keys import jwks, signing
 from keys.errors import BadToken
 from tests.conftest import ISSUER
@@ -214,8 +217,8 @@ def test_forged_algorithms_are_refused(provider: Provider) -> None:
 def test_any_basic_header_is_read_or_refused(content: bytes) -> None:
     """Whatever stands after Basic, reading it never breaks."""
     header = "Basic " + base64.b64encode(content).decode()
-    request = server._Request(ISSUER, Posted(), header)
-    assert server._by_basic(lambda _client_id: None, request) is None
+    request = Request(Posted(), Call("POST", f"{ISSUER}/token", (header,)))
+    assert authentication.by_basic(lambda _client_id: None, request) is None
 
 
 def test_a_basic_header_that_is_no_ascii_is_refused(provider: Provider) -> None:

@@ -12,7 +12,8 @@ from consent.errors import FileRefused
 from core.database import Database
 from core.events import SYSTEM
 from core.settings import Settings
-from idp.oidc import clients, registration
+from idp.oidc import clients, metadata
+from idp.oidc.client import Client
 from tests.conftest import ISSUER
 from tests.consent import country
 from tests.idp.oidc.provider import API, PORTAL, PUBLIC, Provider
@@ -31,7 +32,7 @@ def load(database: Database, *listed: Any) -> dict[str, str]:
         return clients.load(db, {"clients": list(listed)}, actor=SYSTEM)
 
 
-def kept(database: Database, client_id: str = "new") -> clients.Client:
+def kept(database: Database, client_id: str = "new") -> Client:
     """Return a client as stored."""
     with database.reading() as db:
         return clients.read(db, client_id)
@@ -59,7 +60,7 @@ def test_a_preset_secret_moves_over_from_another_provider(provider: Provider) ->
     [
         ({}, False),
         ({"profile": "basic", "require_pkce": True}, True),
-        ({"profile": "standard"}, True),
+        ({"profile": "basic", "token_endpoint_auth_method": "client_secret_post"}, False),
         ({"token_endpoint_auth_method": "none"}, True),
         ({"token_endpoint_auth_method": "none", "require_pkce": False}, True),
     ],
@@ -214,8 +215,8 @@ MEMBERS = (*PLAIN, "client_secret", "scope", "grant_types", "response_types", "p
 def test_any_metadata_is_read_or_refused(raw: Any, production: bool) -> None:
     """Whatever a file holds for a client, reading it ends with the client or with mistakes that have a place."""
     reader = Reader(("en",))
-    found = registration.read(reader, raw, "clients[0]", production=production)
-    registration.secret(reader, raw, "clients[0]", production=production)
+    found = metadata.read(reader, raw, "clients[0]", production=production)
+    metadata.secret(reader, raw, "clients[0]", production=production)
     assert all(mistake.path.startswith("clients[0]") for mistake in reader.mistakes)
     if not reader.mistakes:
         assert found["redirect_uris"] or "authorization_code" not in found["grant_types"]

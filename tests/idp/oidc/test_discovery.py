@@ -3,7 +3,7 @@
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp.oidc import registration
+from idp.oidc import metadata
 from keys import rotation
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
@@ -48,7 +48,7 @@ def test_every_scope_and_method_named_works(provider: Provider) -> None:
     for prompt in set(document["prompt_values_supported"]) - {"none"}:
         assert "error" not in provider.authorize(prompt=prompt).headers.get("location", ""), prompt
     assert "code" in answered(provider.authorize(prompt="none"))
-    assert document["grant_types_supported"] == list(registration.GRANT_TYPES)
+    assert document["grant_types_supported"] == list(metadata.GRANT_TYPES)
 
 
 def test_keys_are_published_for_a_while(provider: Provider) -> None:

@@ -1,0 +1,220 @@
+"""What a client's metadata may hold (RFC 7591), read strictly, with every mistake and its place."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from consent.declarations import Reader
+from core.language import _
+from idp.oidc import details
+from idp.oidc.fields import Fields
+
+LONGEST_NAME: Final = 200
+LONGEST_SECRET: Final = 512
+SHORTEST_SECRET: Final = 32  # in production: secrets are hashed fast, so they must be beyond guessing
+# What these lists name is advertised, accepted at registration and done; nothing else is.
+AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
+SECRET_SIGNS: Final = ("client_secret_jwt",)
+SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", *SECRET_SIGNS)
+AUTH_SIGNING_ALGORITHMS: Final[tuple[str, ...]] = ()
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
+ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
+USERINFO_ALGORITHMS: Final[tuple[str, ...]] = ()
+AUTHORIZATION_ALGORITHMS: Final[tuple[str, ...]] = ()  # JARM
+INTROSPECTION_ALGORITHMS: Final[tuple[str, ...]] = ()
+REQUEST_OBJECT_ALGORITHMS: Final[tuple[str, ...]] = ()
+ENCRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for what is told to clients
+ENCRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()  # of content, for the same
+DECRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for request objects
+DECRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()
+APPLICATIONS: Final = ("web", "native")
+BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
+PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
+FAPI_PROFILES: Final = (FAPI, MESSAGE_SIGNING)
+FAPI_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
+QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
+# What a client asks for in its own name, never for a citizen.
+CLIENT_SCOPES: Final = ("attributes", "disputes", SSF_READ, SSF_MANAGE, QUERY_SCOPE, REVOKE_SCOPE)
+SCOPES: Final = ("openid", "profile", "email", "address", "phone", "offline_access", *CLIENT_SCOPES)
+DETAILS_TYPES: Final = (details.TYPE,)
+TLS_NAMES: Final = (
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+)
+_SECRET = re.compile(r"[\x20-\x7e]+")
+
+
+def read(reader: Reader, raw: Any, path: str, *, production: bool) -> dict[str, Any]:
+    """Read one client's metadata into its stored form, complete only if no mistake was noted.
+
+    Members it does not know are ignored (RFC 7591, section 2). A confidential client of profile ``basic`` may do
+    without PKCE unless `require_pkce` is true; every other needs it (DESIGN 8).
+    """
+    if not isinstance(raw, Mapping):
+        reader.wrong(path, _("must be a group of named fields"))
+        return {}
+    fields = Fields(reader, raw, path)
+    found = {
+        **_who(fields),
+        **_how_it_signs_in(fields, production=production),
+        **_how_it_proves_itself(fields),
+        **_what_it_may(fields),
+        **_how_requests_come(fields),
+        **_how_answers_go(fields),
+        **_how_it_is_told(fields),
+    }
+    _agree(fields, found)
+    return found
+
+
+def _who(fields: Fields) -> dict[str, Any]:
+    raw = fields.raw
+    return {
+        "client_id": fields.client_id(),
+        "name": fields.text("client_name", LONGEST_NAME, "") or str(raw.get("client_id", ""))[:LONGEST_NAME],
+        "uri": fields.address("client_uri"),
+        "logo_uri": fields.address("logo_uri"),
+        "policy_uri": fields.address("policy_uri"),
+        "tos_uri": fields.address("tos_uri"),
+        "contacts": fields.texts("contacts"),
+        "software_id": fields.text("software_id", LONGEST_NAME, ""),
+        "software_version": fields.text("software_version", LONGEST_NAME, ""),
+        "profile": fields.one_of("profile", PROFILES, BASIC),
+    }
+
+
+def _how_it_signs_in(fields: Fields, *, production: bool) -> dict[str, Any]:
+    native = fields.one_of("application_type", APPLICATIONS, "web") == "native"
+    grant_types = fields.some_of("grant_types", GRANT_TYPES, ("authorization_code",))
+    signs_in = "authorization_code" in grant_types
+    fields.some_of("response_types", ("code",), ("code",) if signs_in else ())
+    public = fields.raw.get("token_endpoint_auth_method") == "none"
+    return {
+        "kind": "native" if native else "public" if public else "confidential",
+        "redirect_uris": fields.redirect_uris("redirect_uris", native=native, production=production),
+        "post_logout_redirect_uris": fields.redirect_uris(
+            "post_logout_redirect_uris", native=native, production=production
+        ),
+        "grant_types": grant_types,
+        "default_max_age": fields.seconds("default_max_age"),
+        "default_acr_values": fields.texts("default_acr_values"),
+        "require_auth_time": fields.flag("require_auth_time", default=False),
+        "sector_identifier_uri": fields.address("sector_identifier_uri"),
+        "initiate_login_uri": fields.address("initiate_login_uri"),
+    }
+
+
+def _how_it_proves_itself(fields: Fields) -> dict[str, Any]:
+    method = fields.one_of("token_endpoint_auth_method", AUTH_METHODS, "client_secret_basic")
+    public, fapi = method == "none", fields.raw.get("profile") in FAPI_PROFILES
+    return {
+        "token_endpoint_auth_method": method,
+        "token_endpoint_auth_signing_alg": fields.one_of(
+            "token_endpoint_auth_signing_alg", AUTH_SIGNING_ALGORITHMS, ""
+        ),
+        "jwks": fields.keys("jwks"),
+        "jwks_uri": fields.address("jwks_uri"),
+        **{name: fields.text(name, LONGEST_NAME, "") for name in TLS_NAMES},
+        "require_pkce": public or fapi or fields.flag("require_pkce", default=False),
+        "rotate_refresh_tokens": public or (fields.flag("rotate_refresh_tokens", default=False) and not fapi),
+        "tls_client_certificate_bound_access_tokens": fields.flag(
+            "tls_client_certificate_bound_access_tokens", default=False
+        ),
+        "dpop_bound_access_tokens": fields.flag("dpop_bound_access_tokens", default=False),
+    }
+
+
+def _what_it_may(fields: Fields) -> dict[str, Any]:
+    return {
+        "scopes": fields.scopes(SCOPES),
+        "purposes": fields.texts("purposes"),
+        "resources": fields.resources("resources"),
+        "serves": fields.resources("serves"),
+        "authorization_details_types": fields.some_of(
+            "authorization_details_types", DETAILS_TYPES, DETAILS_TYPES
+        ),
+    }
+
+
+def _how_requests_come(fields: Fields) -> dict[str, Any]:
+    return {
+        "require_pushed_authorization_requests": fields.flag(
+            "require_pushed_authorization_requests", default=False
+        ),
+        "require_signed_request_object": fields.flag("require_signed_request_object", default=False),
+        "request_object_signing_alg": fields.one_of(
+            "request_object_signing_alg", REQUEST_OBJECT_ALGORITHMS, ""
+        ),
+        **fields.encryption("request_object_encryption", DECRYPTION_ALGORITHMS, DECRYPTION_ENCODINGS),
+        "request_uris": fields.texts("request_uris"),
+    }
+
+
+def _how_answers_go(fields: Fields) -> dict[str, Any]:
+    algorithms = (ENCRYPTION_ALGORITHMS, ENCRYPTION_ENCODINGS)
+    return {
+        "id_token_alg": fields.one_of("id_token_signed_response_alg", ID_TOKEN_ALGORITHMS, "ES256"),
+        **fields.encryption("id_token_encrypted_response", *algorithms),
+        "userinfo_signed_response_alg": fields.one_of(
+            "userinfo_signed_response_alg", USERINFO_ALGORITHMS, ""
+        ),
+        **fields.encryption("userinfo_encrypted_response", *algorithms),
+        "authorization_signed_response_alg": fields.one_of(
+            "authorization_signed_response_alg", AUTHORIZATION_ALGORITHMS, ""
+        ),
+        **fields.encryption("authorization_encrypted_response", *algorithms),
+        "introspection_signed_response_alg": fields.one_of(
+            "introspection_signed_response_alg", INTROSPECTION_ALGORITHMS, ""
+        ),
+        **fields.encryption("introspection_encrypted_response", *algorithms),
+    }
+
+
+def _how_it_is_told(fields: Fields) -> dict[str, Any]:
+    return {
+        "backchannel_logout_uri": fields.address("backchannel_logout_uri"),
+        "backchannel_logout_session_required": fields.flag(
+            "backchannel_logout_session_required", default=False
+        ),
+        "frontchannel_logout_uri": fields.address("frontchannel_logout_uri"),
+        "frontchannel_logout_session_required": fields.flag(
+            "frontchannel_logout_session_required", default=False
+        ),
+    }
+
+
+def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
+    """Note where members do not go together."""
+    if "authorization_code" in found["grant_types"] and not fields.raw.get("redirect_uris"):
+        fields.wrong("redirect_uris", _("is missing: answers need an address to go to"))
+    if found["token_endpoint_auth_method"] == "none" and "client_credentials" in found["grant_types"]:
+        fields.wrong("grant_types", _("client_credentials needs a client with a secret"))
+    if found["profile"] in FAPI_PROFILES and found["token_endpoint_auth_method"] not in FAPI_METHODS:
+        fields.wrong(
+            "token_endpoint_auth_method",
+            _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
+        )
+    if found["jwks"] and found["jwks_uri"]:
+        fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+
+
+def secret(reader: Reader, raw: Any, path: str, *, production: bool) -> str | None:
+    """Return the secret that the metadata presets, or None; notes one that is too short for production."""
+    given = raw.get("client_secret") if isinstance(raw, Mapping) else None
+    if given is None:
+        return None
+    if not isinstance(given, str) or not _SECRET.fullmatch(given) or len(given) > LONGEST_SECRET:
+        reader.wrong(f"{path}.client_secret", _("must be printable ASCII text"))
+        return None
+    if production and len(given) < SHORTEST_SECRET:
+        reader.wrong(
+            f"{path}.client_secret",
+            _("must have at least {least} random characters; leave it out to get a new one").format(
+                least=SHORTEST_SECRET
+            ),
+        )
+    return given

@@ -1,0 +1,122 @@
+"""One request's view of the authorization server: its clients, and the tokens that it makes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidClientError, InvalidRequestError
+from sqlalchemy.orm import Session
+
+from consent import agencies, kept
+from core.database import parts
+from idp.oidc import binding, clients, details, id_tokens, tokens
+from idp.oidc.client import Client
+from idp.oidc.families import Family
+from idp.oidc.server.authentication import by_basic
+from idp.oidc.server.requests import (
+    Answer,
+    InvalidDetailsError,
+    InvalidTargetError,
+    Registered,
+    Request,
+    Unauthenticated,
+)
+from idp.oidc.tokens import Access, Confirmation, Refresh
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]
+    """One request's view of the authorization server, inside the caller's transaction."""
+
+    def __init__(self, db: Session) -> None:
+        super().__init__()
+        self.db = db
+        self.issuer = parts(db).settings.issuer
+        self.register_client_auth_method("client_secret_basic", by_basic)
+
+    def query_client(self, client_id: str) -> Registered | None:
+        found = clients.find(self.db, client_id)
+        if found is None:
+            return None
+        agency = kept.look_up(self.db, ("agency", found.agency), lambda: agencies.find(self.db, found.agency))
+        return Registered(found) if agency is not None and agency.state == "active" else None
+
+    def create_oauth2_request(self, request: Request) -> Request:
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: Sequence[tuple[str, str]]) -> Answer:
+        return Answer(status, body, dict(headers))
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens: events are recorded where things happen."""
+
+    def save_token(self, token: dict[str, Any], request: Request) -> None:
+        """Nothing is left to do: tokens are stored where they are made."""
+
+    def authenticate_client(
+        self, request: Request, methods: list[str], endpoint: str = "token"
+    ) -> Registered:
+        """Authenticate by exactly one method, the registered one (RFC 6749, 2.3); every failure looks the same."""
+        basic, posted_secret = "Authorization" in request.headers, "client_secret" in request.form
+        if basic and posted_secret:
+            raise InvalidRequestError(description="The client authenticates in two ways at once.")
+        try:
+            client: Registered = super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            raise Unauthenticated from error
+        named = request.form.get("client_id")
+        if (basic and request.auth_method == "none") or (named and named != client.known.client_id):
+            raise Unauthenticated
+        return client
+
+    def audience(self, client: Client, family: Family | None, request: Request) -> str:
+        """Return the resource that a token is for: the one asked for, else the only one authorized, else Erti."""
+        asked = request.posted.all("resource")
+        authorized = family.resources if family else [*client.resources, self.issuer]
+        if len(asked) > 1 or any(one not in authorized for one in asked):
+            raise InvalidTargetError(description="One resource at a time, out of those that were authorized.")
+        if asked:
+            return asked[0]
+        return authorized[0] if family and len(authorized) == 1 else self.issuer
+
+    def access(
+        self, client: Client, *, scope: str, family: Family | None, request: Request, refreshed: bool = False
+    ) -> dict[str, Any]:
+        """Return a token response with an access token in it (RFC 6749, 5.1)."""
+        audience = self.audience(client, family, request)
+        if "authorization_details" in request.form:
+            raise InvalidDetailsError(description="They are asked at the authorization endpoint.")
+        cnf = self.cnf(client, request)
+        made, seconds = tokens.issue_access(
+            self.db, client, scope=scope, audience=audience, family=family, refreshed=refreshed, cnf=cnf
+        )
+        extra = details.told(self.db, family.citizen, family.details, family.grant_id) if family else {}
+        return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": scope} | extra
+
+    def cnf(self, client: Client, request: Request) -> Confirmation | None:
+        """Return what the tokens of this answer are bound to."""
+        try:
+            return binding.of(client, request.call)
+        except binding.NotShown as error:
+            raise InvalidRequestError(
+                description="The tokens of this client are bound: show what to."
+            ) from error
+
+    def add_id_token(
+        self, token: dict[str, Any], client: Client, family: Family, *, nonce: str | None
+    ) -> None:
+        """Add an ID token where the scope has openid."""
+        if "openid" in token["scope"].split():
+            token["id_token"] = id_tokens.make(
+                self.db, client, family, access_token=token["access_token"], nonce=nonce
+            )
+
+    def token(self, given: str, client: Client) -> Access | Refresh | None:
+        """Return what a text stands for, if it is a live access token or a refresh token of this client."""
+        found = tokens.live(self.db, given)
+        if found is not None:
+            return found
+        held = tokens.refresh(self.db, given, client)
+        return held if held and not held.used else None
+
+    def owns(self, client: Client, found: Access | Refresh | None) -> bool:
+        """Tell whether a token was issued to this client; another's is as unknown as a made-up one."""
+        return isinstance(found, Refresh) or (found is not None and found.client_id == client.client_id)
