@@ -129,7 +129,22 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", description="`smtp://user:password@host:port`; empty writes no mail.")
     mail_from: str = Field("Erti <no-reply@erti.example>", description="Sender of the service's mail.")
 
-    trusted_proxies: tuple[str, ...] = Field((), description="Networks whose `X-Forwarded-For` is believed.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Networks whose `X-Forwarded-For` and client certificates are believed."
+    )
+    client_certificate_header: str = Field(
+        "",
+        pattern="^[A-Za-z0-9-]*$",
+        description="Header in which a trusted proxy hands over the client's certificate, e.g. `Client-Cert`; "
+        "empty believes none.",
+    )
+    client_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities whose client certificates are taken for `tls_client_auth`.",
+    )
+    mtls_address: str = Field(
+        "", description="Public address of the endpoints that ask for a client certificate (RFC 8705, 5)."
+    )
     outbound_private_hosts: tuple[str, ...] = Field(
         (), description="Private hosts that may be called out to."
     )
@@ -162,6 +177,13 @@ class Settings(BaseSettings):
             )
         if self.mode == "production" and parts.scheme != "https":
             raise ValueError("in production the issuer must begin with https://")
+        return self
+
+    @model_validator(mode="after")
+    def _mtls_address_is_an_origin(self) -> "Settings":
+        parts = urlsplit(self.mtls_address)
+        if self.mtls_address and (parts.scheme != "https" or not parts.netloc or parts.path != ""):
+            raise ValueError("mtls_address must be an address such as https://mtls.id.example.gov")
         return self
 
     @property

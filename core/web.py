@@ -1,11 +1,14 @@
 """How a request becomes arguments, and what every answer wears."""
 
+import base64
 import ipaddress
+import re
 import secrets
+import ssl
 import time
 from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import structlog
 from fastapi import Depends
@@ -17,6 +20,7 @@ from core import forms, language, problems, sessions
 from core.database import Database as Store
 from core.errors import Invalid, Problem
 from core.forms import Posted
+from core.language import _
 from core.sessions import BrowserSession
 from core.settings import Settings
 
@@ -24,6 +28,9 @@ log = structlog.get_logger("erti.web")
 LONGEST_PATH = 2000
 SESSION_COOKIE = "erti_session"
 LANGUAGE_COOKIE = "erti_language"
+LONGEST_CERTIFICATE = 16 * 1024  # characters, in a header
+_BYTE_SEQUENCE = re.compile(r":([A-Za-z0-9+/=]+):")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*", re.ASCII)
 Observer = Callable[[str, str, int, float], None]
 
 
@@ -35,6 +42,13 @@ class SignInNeeded(Problem):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.page = page
+
+
+class CertificateUnreadable(Invalid):
+    """A trusted proxy handed over something else than one client certificate."""
+
+    code = "certificate-unreadable"
+    text = _("The client certificate that the proxy handed over could not be read.")
 
 
 # Dependencies that wait for nothing are `async`: a plain one costs a trip to the thread pool (about 100 µs).
@@ -154,6 +168,41 @@ def network(request: Request) -> str:
 def within(request: Request, networks: tuple[str, ...]) -> bool:
     """Tell whether the direct peer stands in one of the networks."""
     return _within(request.client.host if request.client else "", networks)
+
+
+def certificate(request: Request) -> bytes | None:
+    """Return the certificate (DER) whose key the client holds, or None if it showed none.
+
+    From a trusted proxy it is what the header named by the settings says, and nothing else: the proxy's own
+    certificate is not its client's. From anybody else it is the one of the TLS connection, and that header
+    says nothing. Raises CertificateUnreadable if a trusted proxy sends several, or no certificate.
+    """
+    settings: Settings = request.app.state.settings
+    name = settings.client_certificate_header
+    if name and within(request, settings.trusted_proxies):
+        said = request.headers.getlist(name)
+        if len(said) > 1:
+            raise CertificateUnreadable(detail="several headers")
+        return presented(said[0]) if said and said[0] else None
+    chain = request.scope.get("extensions", {}).get("tls", {}).get("client_cert_chain", ())
+    return next((ssl.PEM_cert_to_DER_cert(pem) for pem in chain), None)
+
+
+def presented(header: str) -> bytes:
+    """Return the certificate (DER) in a header: a byte sequence (RFC 9440, 2.2), or PEM that is percent-encoded.
+
+    The second is what nginx says as `$ssl_client_escaped_cert`. Raises CertificateUnreadable.
+    """
+    if len(header) > LONGEST_CERTIFICATE:
+        raise CertificateUnreadable(detail="too long")
+    found = _BYTE_SEQUENCE.fullmatch(header) or _PEM.fullmatch(unquote(header))
+    try:
+        der = base64.b64decode("".join(found.group(1).split()), validate=True) if found else b""
+    except ValueError as error:
+        raise CertificateUnreadable(detail="not base64") from error
+    if not der:
+        raise CertificateUnreadable(detail="no certificate")
+    return der
 
 
 def _within(peer: str, networks: tuple[str, ...]) -> bool:

@@ -4,20 +4,26 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from core.settings import Settings
-from service import migrations, worker
+from service import migrations, tls, worker
 from service.app import create_app, open_house
 from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
 from service.migrations import UnknownTables
+from service.tls import Files, Listening
 
 
 def serve(
+    *,
     issuer: Annotated[str | None, typer.Option(help="Public address, e.g. https://id.example.gov")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
@@ -26,37 +32,82 @@ def serve(
         Path | None, typer.Option(help="PEM certificate chain, to terminate TLS here.", exists=True)
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM private key of --tls-cert.", exists=True)] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM authorities whose client certificates are taken.", exists=True),
+    ] = None,
+    mtls_port: Annotated[
+        int | None,
+        typer.Option(help="A second port, the only one to ask for client certificates."),
+    ] = None,
 ) -> None:
     """Serve pages, OpenID Connect and the agencies' endpoints. `erti worker` must run beside it."""
-    if (tls_cert is None) != (tls_key is None):
-        raise fail("--tls-cert and --tls-key go together", USAGE)
-    if issuer:
-        os.environ["ERTI_ISSUER"] = issuer  # so that worker processes read the same
-    found = settings(issuer=issuer)
-    free_or_fail(host, port)
+    found = settings(**_environment(issuer, client_ca))
+    listening = _listening(found, tls_cert, tls_key, mtls_port)
+    if listening and mtls_port is not None and not found.mtls_address:
+        os.environ["ERTI_MTLS_ADDRESS"] = f"https://{urlsplit(found.issuer).hostname}:{mtls_port}"
+    ports = [port] if mtls_port is None else [port, mtls_port]
+    for one in ports:
+        free_or_fail(host, one)
     with opened(found):
         pass
-    uvicorn.run(
-        "service.commands.run:application",
+    config = uvicorn.Config(
+        partial(application, listening),
         factory=True,
         host=host,
         port=port,
-        workers=workers if workers > 1 else None,
-        loop="uvloop",
-        http="httptools",
+        workers=workers,
+        loop="service.tls:Loop",
+        http=tls.Protocol,
         access_log=False,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        ssl_certfile=str(tls_cert) if tls_cert else None,
-        ssl_keyfile=str(tls_key) if tls_key else None,
+        ssl_context_factory=listening.context if listening else None,
         timeout_graceful_shutdown=5,
     )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sockets = [socket.create_server((host, one), family=family) for one in ports]
+    if workers > 1:
+        Multiprocess(config, sockets).run()
+    else:
+        uvicorn.Server(config).run(sockets)
 
 
-def application() -> object:
+def application(listening: Listening | None = None) -> ASGIApp:
     """Build the application in a server process, from the environment that `serve` left."""
-    return create_app(settings())
+    app = create_app(settings())
+    return listening.watched(app, lambda: ()) if listening else app
+
+
+def _environment(issuer: str | None, client_ca: Path | None) -> dict[str, Any]:
+    """Leave what was given in the environment, so that each process reads the same; return it."""
+    given = {"issuer": issuer, "client_ca": client_ca}
+    os.environ |= {f"ERTI_{name.upper()}": str(value) for name, value in given.items() if value}
+    return given
+
+
+def _listening(
+    found: Settings, certificate: Path | None, key: Path | None, mtls_port: int | None
+) -> Listening | None:
+    """Return how to terminate TLS here, or None if something else does; says in words what does not fit."""
+    if certificate is None or key is None:
+        if certificate or key:
+            raise fail("--tls-cert and --tls-key go together", USAGE)
+        if mtls_port is not None:
+            raise fail("--mtls-port needs --tls-cert and --tls-key", USAGE)
+        return None
+    listening = Listening(Files(certificate, key, found.client_ca), mtls_port=mtls_port)
+    try:
+        listening.context()
+    except OSError as error:
+        raise fail(
+            f"{certificate}, {key}{f' or {found.client_ca}' if found.client_ca else ''} cannot be used for TLS "
+            f"({error}). The key must be that of the certificate, and not sealed with a password.",
+            USAGE,
+        ) from error
+    listening.doors.clear()
+    return listening
 
 
 def work() -> None:
@@ -106,6 +157,9 @@ def unsafe(given: Settings) -> list[str]:
         in given.store,
         "ERTI_TRUSTED_PROXIES is empty: behind a proxy all visitors would count as one, and share their limits.": (
             not given.trusted_proxies
+        ),
+        "ERTI_CLIENT_CERTIFICATE_HEADER is set and ERTI_TRUSTED_PROXIES is empty: the header is never believed.": bool(
+            given.client_certificate_header and not given.trusted_proxies
         ),
         "ERTI_SMTP_URL is empty: citizens get no mail about changes to their account.": not given.smtp_url,
         "ERTI_REGISTRY_KEYS is empty: no registry can send events.": given.registry_keys is None,
