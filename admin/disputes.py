@@ -11,6 +11,7 @@ from admin.errors import NotYourRole
 from admin.frame import show
 from admin.permissions import Official, ReadsDisputes
 from consent import agencies, disputes, history, words
+from consent.agencies import Agency
 from consent.disputes import CATEGORIES, CONSOLE, LONGEST_ANSWER, LONGEST_SOURCE, Dispute
 from consent.errors import DisputeAnsweredAlready, EntryUnknown
 from consent.history import HistoryEntry
@@ -18,6 +19,7 @@ from core import language
 from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
+from idp.oidc import clients, subjects
 from registry_sync import people
 
 router = APIRouter(prefix="/admin/disputes")
@@ -138,9 +140,18 @@ def _about(db: Session, found: Dispute) -> HistoryEntry | None:
         return None
 
 
-def _is_known(found: Dispute, about: HistoryEntry) -> bool:
-    """Tell whether the agency knows whom it looked at, so that it can be asked about them by citizen ID."""
-    return bool(found.agency) and (about.kind == "disclosed" or about.data.get("outcome") == "released")
+def _called(db: Session, found: Dispute, agency: Agency | None, about: HistoryEntry | None) -> str:
+    """Return what the agency calls the citizen, by which it can be asked; nothing where it does not know whom it looked at.
+
+    A private company knows an ID of its own, and nobody who asks it should tell it more.
+    """
+    known = about is not None and (about.kind == "disclosed" or about.data.get("outcome") == "released")
+    if agency is None or not known:
+        return ""
+    if not agency.is_company:
+        return people.grouped(found.citizen)
+    every = clients.listing(db, agency=agency.id)  # which all call the citizen the same
+    return subjects.sub(db, every[0], found.citizen) if every else ""
 
 
 def _page(
@@ -157,6 +168,7 @@ def _page(
         agency = agencies.find(db, found.agency) if found.agency else None
         written = disputes.written(db, found) if opened else None
         about = _about(db, found) if opened else None
+        called = _called(db, found, agency, about)
     return show(
         request,
         official,
@@ -167,7 +179,7 @@ def _page(
         agency=agency,
         written=written,
         about=about,
-        citizen=people.grouped(found.citizen) if about and _is_known(found, about) else "",
+        citizen=called,
         may_answer=_may_answer(official, found),
         typed=typed,
         errors=errors or {},

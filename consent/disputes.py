@@ -34,7 +34,7 @@ from consent.errors import (
     DisputeUnknown,
     NotDisputable,
 )
-from consent.events import DisputeAnswered, DisputeOpened, DisputeOverdue, DisputeSeen
+from consent.events import DisputeAnswered, DisputeClosed, DisputeOpened, DisputeOverdue, DisputeSeen
 from consent.ledger.tables import entry
 from core import clock, events, limits
 from core.database import Base, Moment, parts
@@ -309,18 +309,23 @@ def erase(db: Session, citizen: str) -> None:
 
 
 def forget_erased(db: Session, citizen: str) -> None:
-    """Forget the answered disputes about looks of a citizen that were erased: they say who looked, and why.
+    """Forget the disputes about looks of a citizen that were erased: they say who looked, and why.
 
-    An open one stays for as long as its answer is owed.
+    Nobody owes an answer about what nobody can read; of one that was open it is recorded that it is closed.
     """
     there = select(entry.c.event_id).where(entry.c.event_id == dispute.c.event_id).exists()
-    _forget(db, citizen, dispute.c.state == "answered", ~there)
+    for found in _forget(db, citizen, ~there):
+        if found.is_open:
+            event = DisputeClosed(agency=found.agency, dispute=found.id, entry=found.event_id)
+            record(db, event, actor=SYSTEM, about=[citizen, found.chain])
 
 
-def _forget(db: Session, citizen: str, *which: ColumnElement[bool]) -> None:
-    gone = delete(dispute).where(dispute.c.citizen == citizen, *which).returning(dispute.c.id)
-    for number in db.scalars(gone).all():
-        sealing.shred(db, citizen, _scope(number))
+def _forget(db: Session, citizen: str, *which: ColumnElement[bool]) -> list[Dispute]:
+    gone = delete(dispute).where(dispute.c.citizen == citizen, *which).returning(*_CLEAR)
+    found = [_dispute(row) for row in db.execute(gone).all()]
+    for one in found:
+        sealing.shred(db, citizen, _scope(one.id))
+    return found
 
 
 def _scope(number: str) -> str:

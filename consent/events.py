@@ -335,10 +335,7 @@ class DeskAnswered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DisputeOpened(Event):
-    """A citizen does not recognise a look at their data; what they wrote is not in the event.
-
-    Without an agency the look was by staff of the service, whose auditor answers.
-    """
+    """A citizen does not recognise a look by an agency or, if none is named, by staff. Not what they wrote."""
 
     kind: ClassVar[str] = "dispute-opened"
     agency: str | None
@@ -382,6 +379,16 @@ class DisputeOverdue(Event):
     dispute: str
     entry: str
     due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeClosed(Event):
+    """What a dispute was about was erased before it was answered; nobody owes an answer any more."""
+
+    kind: ClassVar[str] = "dispute-closed"
+    agency: str | None
+    dispute: str
+    entry: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -376,6 +376,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         "disputes",
         _dispute(_("{agency} let the time pass in which it had to answer your dispute"), "bad"),
     ),
+    "dispute-closed": ("disputes", _dispute(_("Your dispute was closed: the look was erased"), "quiet")),
     "alerts-changed": ("account", _alerts),
 }
 

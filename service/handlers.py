@@ -102,7 +102,7 @@ def a_dispute_is_told_of(db: Session, event: DisputeAnswered | DisputeOverdue, _
 
 
 def erased_looks_take_their_disputes(db: Session, _event: HistoryErased, _actor: Actor) -> None:
-    """What was written about a look that is erased, and answered, tells what the look was."""
+    """What was written about a look that is erased tells what the look was."""
     for citizen in events.chains_under_way(db):
         disputes.forget_erased(db, citizen)
 

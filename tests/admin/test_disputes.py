@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from consent import desk, disclosure, disputes, purposes
+from consent import desk, disclosure, disputes, importing, purposes
 from core.database import Database
-from core.events import Actor
+from core.events import SYSTEM, Actor
+from idp.oidc import clients, subjects
+from registry_sync import people
 from tests.admin.conftest import Colleague
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME
@@ -191,3 +193,24 @@ def test_a_clerk_does_not_judge_what_they_saw_at_the_desk(
     assert "My secret reason" in page.text
     assert me.post(f"/admin/disputes/{found.id}/answer", ANSWER, on=page).status == 403
     assert state(database, found) == "open"
+
+
+def test_support_knows_a_companys_customer_as_the_company_does(
+    colleague: Hire, database: Database, disputed: disputes.Dispute
+) -> None:
+    """Of a look by a private company support sees the company's own ID of the citizen, and not the citizen ID."""
+    by_law = country.purpose("mill-law", agency="mill", basis=dict(country.LAW), acr=country.LOW)
+    shop = {
+        "client_id": "shop", "agency": "mill", "grant_types": ["client_credentials"], "purposes": ["mill-law"],
+    }  # fmt: skip
+    with database.writing() as db:
+        mill = {"agencies": [country.agency("mill", kind="private")], "purposes": [by_law]}
+        importing.load(db, mill, actor=SYSTEM)
+        clients.load(db, {"clients": [shop]}, actor=SYSTEM)
+        called = subjects.sub(db, clients.read(db, "shop"), CITIZEN)
+    me = colleague("support")
+    found = dispute(database, look(database, agency="mill", client="shop", purpose="mill-law"))
+    text = read(me, found).text
+    assert called in text
+    assert not any(citizen_id in text for citizen_id in (CITIZEN, people.grouped(CITIZEN)))
+    assert people.grouped(CITIZEN) in read(me, disputed).text, "an agency of the state knows it"
