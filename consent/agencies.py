@@ -34,6 +34,11 @@ class Agency:
     state: str
     covered_since: str | None
 
+    @property
+    def is_company(self) -> bool:
+        """True for a private company, which is told less than an agency of the state."""
+        return self.kind == "private"
+
     def name(self, language: str) -> str:
         """Return its name in a language, or in the first that it has."""
         return self.names.get(language) or next(iter(self.names.values()), self.id)

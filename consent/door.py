@@ -26,9 +26,8 @@ LONGEST_REQUEST_ID = 128
 MOST_ATTRIBUTES = 100
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# How a read comes about. sign-in: a token of a session at this moment; offline: a token that came of a refresh
-# token with offline access; standing: an agency's system, by consent; law: the same, by law; behalf: asked by
-# somebody who acts for the citizen; desk: at a counter, confirmed by the citizen there.
+# sign-in: by a token of a session at this moment; offline: of a refresh token with offline access; standing: an agency's
+# system, by consent; law: the same, by law; behalf: for somebody who acts for the citizen; desk: confirmed at a counter.
 Channel = Literal["sign-in", "offline", "standing", "law", "behalf", "desk"]
 SIGNED_IN = ("sign-in", "offline")  # these may be about nothing but who it is
 
@@ -358,14 +357,15 @@ def citizen_is_known(found: Situation) -> NotReleased | None:
 
 
 def citizen_lives(found: Situation) -> NotReleased | None:
-    """After a death nothing is read, unless a law says so and the purpose with it."""
+    """After a death nothing is read, unless a law says so and the purpose with it. A company does not learn of it."""
     if found.person is None or found.person.state != "deceased" or found.terms.basis.get("deceased") is True:
         return None
+    if found.agency and found.agency.is_company:
+        return NO_SUCH_CITIZEN
     return NotReleased("citizen-deceased", _("This purpose does not cover people who have died."))
 
 
-Check = Callable[[Situation], NotReleased | None]
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[Callable[[Situation], NotReleased | None], ...] = (
     agency_is_active,
     purpose_is_known,
     purpose_is_the_agencys,
@@ -386,7 +386,7 @@ CHECKS: tuple[Check, ...] = (
 NO_SUCH_CITIZEN = NotReleased("citizen-unknown", _("There is no citizen with this ID."))
 # What the ledger itself refuses: it ended between the check and the entry, or its reads are over.
 _ENDED = {
-    "grant-ended": _("The citizen has just taken this permission back."),
+    "grant-ended": _("This permission has just ended."),
     "mandate-ended": _("The mandate has just ended."),
     "desk-ended": _("The sitting at the desk has just ended."),
     allowances.USED_UP: _("The citizen allowed a number of reads, and all of them were made."),

@@ -2,15 +2,16 @@
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from consent import agencies
 from consent.errors import ReceiptUnknown
-from consent.events import GrantDeclined
+from consent.events import GrantDeclined, GrantEnded, GrantWithdrawn
 from consent.grants import Grant
 from consent.ledger import entries, logs, receipts, subjects
 from consent.ledger.disclosures import Integrated
@@ -22,6 +23,7 @@ DECISION = "grant-"
 READS = ("disclosed", "citizen-resolved")
 # Why a permission ended may be a death, which is not for every company to know; nor are citizen IDs.
 NOT_TOLD = ("reason", "citizen", "representative", "mandate")
+OVER = ("agency", "client", "purpose", "purpose_version", "basis", "grant")
 _ENTRY = select(
     subject.c.chain,
     entry.c.log,
@@ -106,6 +108,17 @@ def decisions(db: Session, grant: Grant) -> list[dict[str, Any]]:
     return [facts for _row, facts in _decisions(db, grant)]
 
 
+def is_untold(kind: str, data: Mapping[str, Any]) -> bool:
+    """Tell whether a permission ended in a way that a private company is not told from the others of this kind.
+
+    These are the citizen's taking it back as a whole, a death, and an erasure. If the first were named, the
+    company could conclude from the silence about the others that somebody has died.
+    """
+    if kind == GrantWithdrawn.kind:
+        return bool(data.get("whole", True))
+    return kind == GrantEnded.kind and data.get("outcome") == GrantEnded.outcome
+
+
 def _decisions(db: Session, grant: Grant) -> Iterator[tuple[Row[*tuple[Any, ...]], dict[str, Any]]]:
     asked = {"chain": grant.citizen, "agency": grant.agency, "purpose": grant.purpose}
     for row in db.execute(_ABOUT_GRANT, asked).all():
@@ -128,8 +141,14 @@ def _is_agencys(kind: str) -> bool:
 def _for_agency(db: Session, row: Row[*tuple[Any, ...]], facts: dict[str, Any] | None, *, client: str) -> str:
     told: dict[str, Any] = {"erased": True}
     if facts is not None:
-        data = {name: value for name, value in facts["data"].items() if name not in NOT_TOLD}
-        told = {"entry": {"kind": facts["kind"], "at": facts["at"], "data": data}}
+        kind, data = facts["kind"], facts["data"]
+        if is_untold(kind, data) and agencies.read(db, row.agency).is_company:
+            kind, data = (
+                GrantEnded.kind,
+                {name: data[name] for name in OVER} | {"outcome": GrantEnded.outcome},
+            )
+        data = {name: value for name, value in data.items() if name not in NOT_TOLD}
+        told = {"entry": {"kind": kind, "at": facts["at"], "data": data}}
     return receipts.proven(db, _placed(row), audience=client, facts=told)
 
 

@@ -59,14 +59,18 @@ STATUS = {
     "expired": "dpv:ConsentExpired",
     "used-up": "dpv:ConsentExpired",
     "invalidated": "dpv:ConsentInvalidated",
+    "over": "dpv:ConsentStatusInvalidForProcessing",
 }
 REVOKED = "dpv:ConsentRevoked"
+# All that a private company is told of a permission that somebody else than itself ended (`receipts.is_untold`).
+OVER = "over"
 
 
-def record(db: Session, grant: Grant, *, principal: str) -> dict[str, Any]:
+def record(db: Session, grant: Grant, *, principal: str, company: bool = False) -> dict[str, Any]:
     """Return the consent record of a grant, as JSON-LD. It holds what was agreed to and never an attribute's value.
 
-    `principal` is what the reader calls the citizen: the citizen ID, or a company's own ID for them. An agency
+    `principal` is what the reader calls the citizen: the citizen ID, or a company's own ID for them; a `company` that
+    reads is not told whether the citizen took it back or something else ended it. An agency
     declares one way to reach it, which stands for its address too. What the ledger knows of the grant's
     decisions becomes its events; where that is erased, still waits, or a "no" made no grant, the grant itself
     says how it began and ended. Raises AgencyUnknown, PurposeUnknown.
@@ -86,8 +90,9 @@ def record(db: Session, grant: Grant, *, principal: str) -> dict[str, Any]:
         "dpv:hasDataSubject": {"@type": "dpv:DataSubject", "dct:identifier": principal},
         "dpv:hasNotice": _notice(grant, purpose),
         "dpv:hasProcess": _process(settings, grant, purpose, agency),
-        "dpv:hasConsentStatus": {"@id": _status(_state(grant))},
-        "dct:hasPart": _ledger_events(grant, happened, actors) or _grant_events(grant, actors),
+        "dpv:hasConsentStatus": {"@id": _status(_as_told(_state(grant), company=company))},
+        "dct:hasPart": _ledger_events(grant, happened, actors, company=company)
+        or _grant_events(grant, actors, company=company),
     }
 
 
@@ -203,7 +208,7 @@ def _right(title: str, where: str) -> dict[str, Any]:
 
 
 def _ledger_events(
-    grant: Grant, happened: Iterable[dict[str, Any]], actors: Mapping[str, str]
+    grant: Grant, happened: Iterable[dict[str, Any]], actors: Mapping[str, str], *, company: bool
 ) -> list[dict[str, Any]]:
     found = []
     for facts in happened:
@@ -212,17 +217,23 @@ def _ledger_events(
             what = "narrowed"
         elif what == "ended":
             what = facts["data"]["reason"] if facts["data"]["reason"] in STATUS else what
-        by, at = _entity(actors, facts["actor"]["kind"]), datetime.fromisoformat(facts["at"])
+        what = _as_told(what, company=company)
+        by, at = (
+            _entity(actors, facts["actor"]["kind"] if what != OVER else ""),
+            datetime.fromisoformat(facts["at"]),
+        )
         found.append(_event(what, at, by, grant) | {"dpv:hasIdentifier": facts["event"]})
     return found
 
 
-def _grant_events(grant: Grant, actors: Mapping[str, str]) -> list[dict[str, Any]]:
+def _grant_events(grant: Grant, actors: Mapping[str, str], *, company: bool) -> list[dict[str, Any]]:
     began = "declined" if grant.state == "declined" else "given"
     found = [_event(began, grant.given_at, actors["citizen"], grant)]
     state = _state(grant)
     if state not in ("given", "declined"):
         by = _entity(actors, grant.ended_by or ("" if state == "expired" else "citizen"))
+        state = _as_told(state, company=company)
+        by = actors[""] if state == OVER else by
         found.append(_event(state, grant.ended_at or min(grant.expires_at, clock.now()), by, grant))
     return found
 
@@ -245,6 +256,10 @@ def _event(what: str, at: datetime, by: str, grant: Grant) -> dict[str, Any]:
         "dpv:hasLegalBasis": {"@id": "dpv:ExplicitlyExpressedConsent"},
         "dpv:hasConsentStatus": {"@id": _status(what)},
     }
+
+
+def _as_told(what: str, *, company: bool) -> str:
+    return OVER if company and what in ("withdrawn", "ended") else what
 
 
 def _state(grant: Grant) -> str:

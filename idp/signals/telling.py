@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import grants
+from consent import agencies, grants
 from consent.events import GrantEnded, GrantGiven, GrantWithdrawn
 from consent.grants import Grant
 from core import clock
@@ -20,7 +20,8 @@ from registry_sync.events import AttributesChanged, NameChanged
 
 # CAEP 1.0, section 2: who began it.
 INITIATORS = {"citizen": "user", "staff": "admin"}
-# Why a permission ended, as far as it is the agency's business; it is not told that somebody died.
+# Why a permission ended, as far as it is the agency's business; it is not told that somebody died. A private
+# company is told no more of one that was taken back, so that the silence says nothing (`receipts.is_untold`).
 REASONS = {
     "expired": "expired",
     "used-up": "used-up",
@@ -37,7 +38,9 @@ def withdrawn(db: Session, event: GrantWithdrawn, _actor: Actor) -> None:
     if grant is None:
         return
     if event.whole:
-        _tell_of_grant(db, grant, vocabulary.CONSENT_ENDED, {"reason": WITHDRAWN})
+        company = agencies.read(db, grant.agency).is_company
+        reason = OTHER_REASON if company else WITHDRAWN
+        _tell_of_grant(db, grant, vocabulary.CONSENT_ENDED, {"reason": reason})
     else:
         names = {"attributes_ended": list(event.attributes), "attributes_left": list(event.left)}
         _tell_of_grant(db, grant, vocabulary.CONSENT_NARROWED, names)
@@ -63,15 +66,23 @@ def session_ended(db: Session, event: SessionEnded, actor: Actor) -> None:
     """A browser session ended: told to the clients at which its citizen signed in from it (CAEP 1.0, 3.1)."""
     citizen, client_ids = families.of_session(db, event.sid)
     said = {"initiating_entity": INITIATORS.get(actor.kind, "policy")}
-    if citizen is not None:
-        _tell(
-            db, streams.reaching(db, client_ids=client_ids), vocabulary.SESSION_REVOKED, said, citizen=citizen, sid=event.sid
-        )  # fmt: skip
+    if citizen is None:
+        return
+    for stream in streams.reaching(db, client_ids=client_ids):
+        # A death is nobody's act, and a company need not know whose it was.
+        told = {} if _is_company(db, stream) else said
+        _tell(db, [stream], vocabulary.SESSION_REVOKED, told, citizen=citizen, sid=event.sid)
 
 
 def account_locked(db: Session, event: AccountLocked, _actor: Actor) -> None:
-    """An account was locked (RISC 1.0, 2.4); the reason stays here."""
-    _tell(db, _related(db, event.citizen), vocabulary.ACCOUNT_DISABLED, {}, citizen=event.citizen)
+    """An account was locked (RISC 1.0, 2.4); the reason stays here.
+
+    After a death companies are told that permissions and sessions ended, as after a citizen's own doing, and no more.
+    """
+    related = _related(db, event.citizen)
+    if event.reason == "deceased":
+        related = [stream for stream in related if not _is_company(db, stream)]
+    _tell(db, related, vocabulary.ACCOUNT_DISABLED, {}, citizen=event.citizen)
 
 
 def account_reopened(db: Session, event: AccountReopened, _actor: Actor) -> None:
@@ -103,6 +114,10 @@ def attributes_changed(db: Session, event: AttributesChanged | NameChanged, _act
     for stream in streams.reaching(db, agencies=[agency for agency, known in names.items() if known]):
         said = {"attributes": sorted(names[stream.agency])}
         _tell(db, [stream], vocabulary.ATTRIBUTE_CHANGED, said, citizen=event.citizen)
+
+
+def _is_company(db: Session, stream: Stream) -> bool:
+    return agencies.read(db, stream.agency).is_company
 
 
 def _tell_of_grant(db: Session, grant: Grant, kind: str, said: Mapping[str, Any]) -> None:

@@ -215,6 +215,20 @@ def test_after_a_death_only_the_law_reads(open_door: Database) -> None:
     assert isinstance(found, Released)
 
 
+def test_a_company_is_not_told_of_a_death(open_door: Database) -> None:
+    """A company that asks by law for somebody who died gets the answer that it gets for nobody."""
+    with open_door.writing() as db:
+        agencies.put(db, agency("mill", kind="private"), actor=SYSTEM)
+        purposes.publish(db, purpose("mill-law", agency="mill", basis=dict(LAW), acr=LOW), actor=SYSTEM)
+    wanted = {"agency": "mill", "purpose": "mill-law", "case": "M-1", "official": "o-1"}
+    dead, nobody = (
+        disclosure.release(open_door, ask("given_name", citizen=citizen, **wanted))
+        for citizen in (DEAD, "0000000000000")
+    )
+    assert dead == nobody
+    assert isinstance(dead, NotReleased)
+
+
 def test_signing_in_reads_at_its_own_assurance(open_door: Database) -> None:
     """A sign-in that is strong enough reads; one without attributes needs no grant, and is on record."""
     grant(open_door, "given_name")

@@ -38,7 +38,8 @@ def record(database: Database, who: Caller, grant_id: str) -> dict[str, Any]:
     with database.reading() as db:
         grant = _grant(db, who, grant_id)
         principal = subjects.sub(db, who.client, grant.citizen)
-        return records.record(db, grant, principal=principal)
+        company = who.client.subject_type != "public"
+        return records.record(db, grant, principal=principal, company=company)
 
 
 def _grant(db: Session, who: Caller, grant_id: str) -> Grant:
