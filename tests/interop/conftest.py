@@ -18,10 +18,11 @@ NODE_BACK = "http://localhost:9/back"  # nobody listens: the browser stops there
 
 @dataclass(frozen=True)
 class Town:
-    """The service, the port kept for Apache, and a citizen with password and authenticator app."""
+    """The service, the ports kept for Apache and for an application in the browser, and a citizen with password and authenticator app."""
 
     service: Service
     apache_port: int
+    spa_port: int
     citizen: Citizen
 
 
@@ -41,10 +42,18 @@ def client(client_id: str, redirect_uri: str, home: str) -> dict[str, Any]:
     }
 
 
+def application(home: str) -> dict[str, Any]:
+    """A public client: an application that lives in the browser."""
+    known = client("spa", f"{home}/back", f"{home}/")
+    del known["client_secret"]
+    uris = [f"{home}/back", f"{home}/silent"]
+    return {**known, "redirect_uris": uris, "token_endpoint_auth_method": "none"}
+
+
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """The service on a free port; the citizen has activated their account with plain forms."""
-    port, apache_port = free_port(), free_port()
+    port, apache_port, spa_port = free_port(), free_port(), free_port()
     apache_home = f"http://localhost:{apache_port}"
     service = service_process.prepare(
         tmp_path_factory.mktemp("town"),
@@ -53,13 +62,16 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         more_clients=[
             client("apache", f"{apache_home}/private/back", f"{apache_home}/"),
             client("node", NODE_BACK, NODE_BACK),
+            client("requests", NODE_BACK, NODE_BACK),
+            client("idpyoidc", NODE_BACK, NODE_BACK),
+            application(f"http://localhost:{spa_port}"),
         ],
     )
     with service_process.running(service, port=port):
         browser = PlainBrowser()
         citizen = citizens.activate(browser, service.issuer, service.sample(0))
         browser.close()
-        yield Town(service, apache_port, citizen)
+        yield Town(service, apache_port, spa_port, citizen)
 
 
 @pytest.fixture
