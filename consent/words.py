@@ -355,6 +355,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "account-reopened": ("account", _plain(_("Your account was opened again"))),
     "account-closed": ("account", _plain(_("Your account was closed"))),
     "history-erased": ("account", _erased),
+    "event-set-aside": ("account", _plain(_("Something about you could not be recorded yet; it is kept"))),
     "citizen-born": ("registers", _changed(_("The {source} registered your birth"))),
     "citizen-died": ("registers", _changed(_("The {source} reported a death"))),
     "citizen-erased": ("registers", _plain(_("Your data here was erased"))),

@@ -1,6 +1,7 @@
 """The database: its column types, and the only two ways to open a transaction."""
 
 import json
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from core.events import Handlers, Sealer
 
 SQLITE_BUSY_MILLISECONDS = 10_000
+PROGRAM_LIMIT = "54"  # class of what is too large or too complex (PostgreSQL, appendix A)
 
 
 class Base(DeclarativeBase):
@@ -212,6 +216,22 @@ def texts(db: Session, values: Iterable[str]) -> str | list[str]:
     """Return many texts as the one parameter that `among` wants."""
     listed = list(values)
     return json.dumps(listed) if db.get_bind().dialect.name == "sqlite" else listed
+
+
+def is_away(error: Exception) -> bool:
+    """Tell whether an error means that the database does not answer, or can take nothing now.
+
+    A statement or a value that it will never take is a mistake of ours, and not over in a minute.
+    """
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolExhausted)
+    if isinstance(error.orig, sqlite3.Error):  # which calls a wrong statement by the name of a full disk
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return isinstance(error, OperationalError) and code != sqlite3.SQLITE_ERROR
+    limit = (getattr(error.orig, "sqlstate", None) or "").startswith(PROGRAM_LIMIT)
+    return error.connection_invalidated or (
+        isinstance(error, OperationalError | InterfaceError) and not limit
+    )
 
 
 def parts(db: Session) -> Parts:

@@ -1,7 +1,6 @@
 """What HTTP makes of a "no": a page for people, RFC 9457 problem details for programs."""
 
 import secrets
-import sqlite3
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core import pages
+from core.database import is_away
 from core.errors import Conflict, Invalid, Missing, Problem, Refused, StoreAway, TooMany
 from core.language import _
 
@@ -57,8 +57,7 @@ def unexpected(request: Request, error: Exception) -> Response:
 
 def away(request: Request, error: Exception) -> Response:
     """Answer that the database is away, restarting or full: whoever asked may ask again (RFC 9110, section 15.6.4)."""
-    # SQLite calls a statement that is wrong by the same name; that is a mistake of ours and not over in a minute.
-    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+    if not is_away(error):
         return unexpected(request, error)
     log.error("database away", error=type(error).__name__, path=route(request), reason=str(error)[:200])
     return answer(request, StoreAway(overload=True, retry_after=5, detail=type(error).__name__))

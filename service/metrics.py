@@ -23,6 +23,11 @@ class Metrics:
         self.ledger_waiting = Gauge(
             "erti_ledger_waiting", "Events not yet integrated", registry=self.registry
         )
+        self.ledger_aside = Gauge(
+            "erti_ledger_set_aside",
+            "Events that could not be taken in, and are kept beside the ledger",
+            registry=self.registry,
+        )
         self.signals_waiting = Gauge(
             "erti_signals_waiting", "Notices that agencies have not acknowledged yet", registry=self.registry
         )

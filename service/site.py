@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from consent.ledger import logs, signer
+from consent.ledger import aside, logs, signer
 from core import pages
 from core.errors import Missing
 from core.events import waiting
@@ -76,6 +76,7 @@ def metrics(request: Request, database: Db) -> Response:
     with database.reading() as db:
         figures.ledger_size.set(log.size if (log := logs.find(db)) else 0)
         figures.ledger_waiting.set(db.scalar(select(func.count()).select_from(waiting)) or 0)
+        figures.ledger_aside.set(aside.count(db))
         backlog = outbox.backlog(db)
     figures.signals_waiting.set(backlog.waiting)
     figures.signals_oldest.set(backlog.oldest_seconds)

@@ -63,6 +63,10 @@ def _expire(database: Database) -> None:
         mandates.expire(db)
 
 
+def _try_set_aside(database: Database) -> None:
+    database.parts.sequencer.try_again()
+
+
 def _watch(database: Database) -> None:
     # What came meanwhile is done at once; what comes in faster than that waits for the next turn.
     for _chunk in range(CHUNKS_AT_ONCE):
@@ -103,6 +107,7 @@ def duties(courier: Courier) -> list[Duty]:
         Duty("erasures", 60, erasure.carry_out_all),
         Duty("keys", 3600, _tend_keys),
         Duty("journal", 3600, _shorten_journal),
+        Duty("set aside", 3600, _try_set_aside),
         Duty("epochs", 5, epochs.tend),
         Duty("leftovers", 86_400, _clear_leftovers),
     ]

@@ -32,7 +32,7 @@ from consent.ledger.tables import entry, head, node, request, subject
 from core import clock
 from core.database import among, parts, texts
 from core.events import CLEAR_FIELDS, waiting
-from keys.errors import BadSeal, Shredded
+from keys.errors import Shredded
 
 log = structlog.get_logger("erti.ledger")
 
@@ -192,7 +192,7 @@ def integrate_waiting(db: Session, labels: Labels, ids: Sequence[int]) -> int:
     """Take waiting events by their row IDs into the ledger; returns how many were still there."""
     batch = Batch.begin(db, labels)
     rows = db.execute(_TAKE_IDS, {"ids": list(ids)}).mappings().all()
-    _add_waiting(batch, rows)
+    add_waiting(batch, rows)
     batch.write()
     return len(rows)
 
@@ -214,7 +214,7 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
     batches = {kind: Batch.begin(db, labels, kind) for kind, names in about.items() if names}
     grants = check_grants(db, [pair for item in items for pair in item.disclosure.relies_on])
     if names := about[logs.OPEN]:
-        _add_waiting(batches[logs.OPEN], _waiting_about(db, names))
+        add_waiting(batches[logs.OPEN], _waiting_about(db, names))
     for kind, batch in batches.items():
         batch.know(about[kind])
     claimed = _claimed(db, items)
@@ -293,7 +293,8 @@ def _add(batch: Batch, item: Item, draft: entries.Draft, clear: Mapping[str, Any
     return placed[0]
 
 
-def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
+def add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
+    """Add waiting events to the open log in their order. Raises what is wrong with one of them; see `aside`."""
     rows = sorted(rows, key=lambda row: row["id"])
     batch.know([row["chain"] for row in rows if not row["public"]])
     taken: set[tuple[str, str]] = set()
@@ -310,15 +311,15 @@ def _add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
 
 
 def _body(db: Session, row: Mapping[Any, Any]) -> dict[str, Any]:
-    """What a waiting event says. One that cannot be opened still gets its entry, and holds nobody up."""
+    """What a waiting event says. Where its key was destroyed nobody will ever know, and its entry says that."""
     sealer = parts(db).sealer
+    if sealer is None:
+        raise RuntimeError("no sealer: waiting events cannot be opened")
     try:
-        if sealer is None:
-            raise BadSeal(detail="no sealer")
         found: dict[str, Any] = json.loads(sealer.unseal(db, row["chain"], row["sealed"]))
         return found
-    except (Shredded, BadSeal, ValueError) as error:
-        log.warning("event not readable", event_id=row["event_id"], error=type(error).__name__)
+    except Shredded:
+        log.warning("event not readable", event_id=row["event_id"])
         return {
             "v": 1,
             "event": row["event_id"],

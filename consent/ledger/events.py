@@ -29,3 +29,16 @@ class EntriesErased(Event):
     erasure: str
     basis: str
     entries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSetAside(Event):
+    """Something happened that could not be written down as it was. It is kept, sealed, and tried again.
+
+    `what` is its kind and `missing` its event ID: the entry that it gets later has the same.
+    """
+
+    kind: ClassVar[str] = "event-set-aside"
+    what: str
+    missing: str
+    agency: str | None = None

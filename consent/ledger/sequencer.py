@@ -3,14 +3,15 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from consent.ledger import batch, logs, openings, signer
+from consent.ledger import aside, batch, logs, openings, signer
+from consent.ledger.attempts import Failure, attempt
 from consent.ledger.disclosures import (
     Disclosure,
     Integrated,
@@ -26,8 +27,7 @@ from consent.ledger.reliance import CheckGrants
 from consent.ledger.subjects import LABELS_KEPT, Labels
 from consent.ledger.tables import entry
 from core import clock
-from core.database import Database
-from core.errors import Problem
+from core.database import Database, among, texts
 from core.events import waiting
 
 log = structlog.get_logger("erti.ledger")
@@ -39,11 +39,16 @@ MOST_WAITING_IN_BATCH = 500
 LEAST_BULK_IN_BATCH = 64
 MOST_QUEUED = 4096
 IDLE_SECONDS = 0.075
+MOST_REST_SECONDS = 1.0
 LOCKED_SECONDS = 0.01
 LOOK_UP_SECONDS = 5.0
 _QUEUED, _TAKEN, _DONE, _GIVEN_UP = range(4)
 
 _PEEK = select(waiting.c.id, waiting.c.chain, waiting.c.public).order_by(waiting.c.id)
+_ABOUT = {
+    engine: select(waiting.c.id).where(named).order_by(waiting.c.id)
+    for engine, named in among(waiting.c.chain, "chains").items()
+}
 _NEWEST_WAITING = select(waiting.c.id).order_by(waiting.c.id.desc()).limit(1)
 _FIND = select(entry.c.leaf_index).where(entry.c.event_id.in_(bindparam("events", expanding=True)))
 
@@ -100,6 +105,8 @@ class Sequencer:
         self._thread: threading.Thread | None = None
         self._fresh_until = 0.0
         self._peek_at = 0.0
+        self._rest_until = 0.0
+        self._rest = IDLE_SECONDS
         self._keyed: set[str] = set()
         self._keyed_year = 0
         settings = database.parts.settings
@@ -212,13 +219,22 @@ class Sequencer:
             if not rows:
                 return 0
             self._labels.prepare(db, [row.chain for row in rows if not row.public])
-        with self._database.writing() as db:
-            return batch.integrate_waiting(db, self._labels, [row.id for row in rows])
+        return aside.take(self._database, self._labels, [row.id for row in rows])
+
+    def try_again(self) -> tuple[int, list[aside.Kept]]:
+        """Take in what was set aside; return how many stand in the ledger now, and what is left."""
+        return aside.try_again(self._database, self._labels)
 
     def _run(self) -> None:
+        """Work until told to stop. No fault ends it, for then every read would wait in vain until the process ends."""
         try:
-            while self._turn():
-                pass
+            going: bool | Failure = True
+            while going:
+                going = attempt(self._turn)
+                if isinstance(going, Failure):
+                    log.error("sequencer stumbled", error=going.name, where=going.where)
+                    time.sleep(IDLE_SECONDS)
+                    going = not self._stopping
         finally:
             with self._bell:
                 self._stopping = True
@@ -229,20 +245,27 @@ class Sequencer:
                 ticket.settle(None)
 
     def _turn(self) -> bool:
-        self._database.parts.keys.sweep()
         tickets = self._next()
         if tickets:
             self._integrate(tickets)
-        done = 0
-        if self._rung or time.monotonic() >= self._peek_at:
-            self._rung = False
-            try:
-                done = self.take_waiting()
-            except (SQLAlchemyError, OSError, Problem) as error:
-                log.warning("waiting events not taken", error=type(error).__name__, detail=str(error)[:200])
-                time.sleep(IDLE_SECONDS)
+        done, due = 0, self._rung or time.monotonic() >= self._peek_at
+        self._rung = False
+        if due and time.monotonic() >= self._rest_until:
+            done = self._take_or_rest()
             self._rung |= done == MOST_WAITING_IN_BATCH
+        self._database.parts.keys.sweep()
         return not self._stopping or bool(tickets) or bool(done) or bool(self._queue) or bool(self._bulk)
+
+    def _take_or_rest(self) -> int:
+        """Take waiting events; where nothing can be taken now, look again later and later. Reads go on meanwhile."""
+        done = attempt(self.take_waiting)
+        if not isinstance(done, Failure):
+            self._rest = IDLE_SECONDS
+            return done
+        log.warning("waiting events not taken", error=done.name, where=done.where)
+        self._rest_until = self._peek_at = time.monotonic() + self._rest
+        self._rest = min(2 * self._rest, MOST_REST_SECONDS)
+        return 0
 
     def _next(self) -> list[Ticket]:
         """The next batch: what was queued while the last one was written, or within the gathering time."""
@@ -263,17 +286,9 @@ class Sequencer:
         return tickets
 
     def _integrate(self, tickets: Sequence[Ticket]) -> None:
-        items = [ticket.item for ticket in tickets]
-        outcomes: Sequence[Outcome | None] = ()
-        try:
-            self._prepare(items)
-            with self._database.writing() as db:
-                outcomes = batch.integrate(db, self._labels, items, self._check_grants)
-        except (SQLAlchemyError, OSError, Problem) as error:
-            log.warning("batch not integrated", entries=len(items), error=type(error).__name__)
-            # With outcomes at hand it was the COMMIT that failed, and nobody knows whether it happened.
-            if not outcomes or not self._committed(items):
-                outcomes = [None] * len(items)
+        outcomes, failed = self._enter(tickets)
+        if failed is not None and not failed.passing:
+            outcomes = self._enter_apart(tickets)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if isinstance(outcome, Later):
                 self._again(ticket)
@@ -281,6 +296,52 @@ class Sequencer:
                 ticket.settle(outcome)
         if all(isinstance(outcome, Later) for outcome in outcomes):
             time.sleep(LOCKED_SECONDS)
+
+    def _enter(self, tickets: Sequence[Ticket]) -> tuple[list[Outcome | None], Failure | None]:
+        """Make the entries of these disclosures: all of them, or none and why not."""
+        items, outcomes = [ticket.item for ticket in tickets], list[Outcome | None]()
+
+        def work() -> None:
+            self._prepare(items)
+            with self._database.writing() as db:
+                outcomes.extend(batch.integrate(db, self._labels, items, self._check_grants))
+
+        failed = attempt(work)
+        if failed is None:
+            return outcomes, None
+        log.warning("batch not integrated", entries=len(items), error=failed.name, where=failed.where)
+        # With outcomes at hand it was the COMMIT that failed, and nobody knows whether it happened.
+        if outcomes and self._committed(items):
+            return outcomes, None
+        return [None] * len(items), None if outcomes else failed
+
+    def _enter_apart(self, tickets: Sequence[Ticket]) -> list[Outcome | None]:
+        """After a batch that failed of itself: set aside what waits about the same people and is at fault, then halve."""
+        names = {name for ticket in tickets for name in ticket.item.disclosure.about}
+        cleared = attempt(partial(self._take_about, names))
+        if isinstance(cleared, Failure):
+            log.warning("waiting events not taken", error=cleared.name, where=cleared.where)
+            return [None] * len(tickets)
+        return self._enter_halves(tickets)
+
+    def _take_about(self, names: Iterable[str]) -> int:
+        with self._database.reading() as db:
+            found = db.scalars(_ABOUT[db.get_bind().dialect.name], {"chains": texts(db, names)}).all()
+        return aside.take(self._database, self._labels, found) if found else 0
+
+    def _enter_halves(self, tickets: Sequence[Ticket]) -> list[Outcome | None]:
+        """Halve what fails until the disclosures at fault are alone; they get nothing, the others their entries."""
+        if all(ticket.state == _GIVEN_UP for ticket in tickets):
+            return [None] * len(tickets)
+        outcomes, failed = self._enter(tickets)
+        if failed is None or failed.passing:
+            return outcomes
+        if len(tickets) == 1:
+            kind = tickets[0].item.draft.kind
+            log.error("entry not made", kind=kind, error=failed.name, where=failed.where)
+            return outcomes
+        middle = len(tickets) // 2
+        return self._enter_halves(tickets[:middle]) + self._enter_halves(tickets[middle:])
 
     def _prepare(self, items: Sequence[Item]) -> None:
         """Everything that need not happen under the head lock. Raises LedgerBusy if checkpoints stopped."""
@@ -315,13 +376,17 @@ class Sequencer:
         The head lock makes the answer final: the lost transaction held it, and has ended when we get it.
         """
         wanted = [item.event_id for item in items]
+
+        def look_up() -> bool:
+            with self._database.writing() as db:
+                logs.lock(db)
+                logs.lock(db, logs.WITHHELD)
+                return db.execute(_FIND, {"events": wanted}).first() is not None
+
         until = time.monotonic() + LOOK_UP_SECONDS
         while time.monotonic() < until:
-            try:
-                with self._database.writing() as db:
-                    logs.lock(db)
-                    logs.lock(db, logs.WITHHELD)
-                    return db.execute(_FIND, {"events": wanted}).first() is not None
-            except (SQLAlchemyError, OSError, Problem):
-                time.sleep(IDLE_SECONDS)
+            found = attempt(look_up)
+            if not isinstance(found, Failure):
+                return found
+            time.sleep(IDLE_SECONDS)
         return False

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import LargeBinary, Row, and_, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from consent.ledger import logs, openings, subjects
+from consent.ledger import aside, logs, openings, subjects
 from consent.ledger.events import EntriesErased, HistoryErased
 from consent.ledger.tables import entry, head, request, subject
 from consent.ledger.tables import erasure as table
@@ -90,6 +90,9 @@ def _finish(db: Session, row: Row[Any]) -> None:
     if row.year == clock.now().year:
         sealing.ready(db, [row.chain], key)
     _move_waiting(db, row.chain, old, key)
+    if row.whole:
+        aside.forget(db, row.chain, row.year)
+    aside.move(db, row.chain, old, key)
     for scope in old:
         if scope != key:
             sealing.shred(db, row.chain, scope)

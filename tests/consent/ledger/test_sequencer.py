@@ -11,16 +11,15 @@ import pytest
 from sqlalchemy import event, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
-from consent.ledger import entries, fsck, logs, signer, subjects, tree
+from consent.ledger import entries, fsck, logs, openings, signer, subjects, tree
 from consent.ledger.errors import LedgerBusy, LedgerMismatch, RequestReused
 from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
 from consent.ledger.tables import entry, head, request
-from consent.uses import Held
 from core import clock, events
 from core.database import Database, Parts
 from core.events import Actor, waiting
+from keys import sealing
 from keys.custody import FolderCustody
 from keys.ring import Keyring
 from tests.consent.ledger.conftest import Furnish, Grants
@@ -309,14 +308,16 @@ def test_what_the_database_would_refuse_is_refused_before(ledger: Sequencer, fie
         ledger.submit(asked)
 
 
-def test_an_unreadable_event_holds_nobody_up(database: Database, ledger: Sequencer) -> None:
-    """A waiting event that was tampered with gets an entry that says so, and what follows is integrated."""
-    record(database, Moved(number=1), Moved(number=2))
+def test_an_event_whose_key_is_gone_holds_nobody_up(database: Database, ledger: Sequencer) -> None:
+    """A waiting event whose key was destroyed gets an entry that says so, and what follows is integrated."""
+    record(database, Moved(number=1), about=(OTHER,))
+    record(database, Moved(number=2))
     with database.writing() as db:
-        first = db.scalar(select(waiting.c.id).order_by(waiting.c.id))
-        db.execute(update(waiting).where(waiting.c.id == first).values(sealed=b"\x01nonsense" * 4))
+        openings.next_generation(db, OTHER)
+        sealing.shred(db, OTHER)
     assert ledger.drain()
-    assert [f["data"] for f in history(database)] == [{"unreadable": True}, {"number": 2}]
+    assert [f["data"] for f in history(database, OTHER)] == [{"unreadable": True}]
+    assert [f["data"] for f in history(database)] == [{"number": 2}]
 
 
 def failing_commit(database: Database, *, really: bool) -> Callable[[], int]:
@@ -426,28 +427,6 @@ def test_several_processes_write_one_ledger(database: Database, ledger: Sequence
     assert fsck.check(database) == []
     sequencers[1].stop()
     second.close()
-
-
-def test_a_dead_sequencer_releases_nothing(database: Database, ledger: Sequencer) -> None:
-    """If the sequencer's thread dies of a fault, whoever waits is told, and the process is not ready."""
-
-    def broken(_db: Session, _pairs: object) -> Held:
-        raise ZeroDivisionError
-
-    faulty = Sequencer(database, check_grants=broken)
-    caught: list[object] = []
-    before, threading.excepthook = threading.excepthook, lambda args: caught.append(args.exc_type)
-    try:
-        faulty.start()
-        ticket = faulty.submit(disclosure(grant="g1"))
-        with pytest.raises(LedgerBusy):
-            ticket.wait(1)
-    finally:
-        threading.excepthook = before
-    assert caught == [ZeroDivisionError]
-    assert not faulty.running
-    with pytest.raises(LedgerBusy):
-        faulty.submit(disclosure())
 
 
 def test_a_drafted_record_is_canonical() -> None:
