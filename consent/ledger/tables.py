@@ -216,7 +216,7 @@ erasure = Table(
 )
 
 # Events that could not be taken in, as they waited (`core.events.waiting`); `reason` is the class of the error, and
-# `told_by` the entry that says in the history that something is missing (ADR 26).
+# `told_by` the entry that says in the history that something is missing (ADR 27).
 aside = Table(
     "ledger_aside",
     Base.metadata,
