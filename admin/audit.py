@@ -16,10 +16,12 @@ from admin.events import LedgerChecked
 from admin.frame import Number, Place, show
 from admin.permissions import ChecksLedger, Official, ReadsLedger, ReadsLog
 from consent import agencies
-from consent.ledger import entries, fsck, logs, signer
+from consent.ledger import entries, fsck, logs, signer, witnessing
+from consent.ledger.logs import Log
+from consent.ledger.signer import Signed
 from consent.ledger.tables import entry
 from consent.words import ANSWERS
-from core.database import Database
+from core.database import Database, parts
 from core.errors import Missing
 from core.events import Event, record, waiting
 from core.web import Db, Form
@@ -57,6 +59,15 @@ class LogRow:
     basis: str
     outcome: str
     month: str
+
+
+@dataclass(frozen=True)
+class LogStanding:
+    """One log as it stands: its last checkpoint, and who cosigned the one that is published."""
+
+    log: Log
+    signed: Signed | None
+    witnesses: tuple[str, ...]
 
 
 @router.get("/ledger")
@@ -127,6 +138,7 @@ def _ledger_page(
     with database.reading() as db:
         standing = logs.find(db)
         signed = signer.newest(db)
+        every = [_standing(db, log) for log in reversed(logs.every(db))]
         queue = db.scalar(select(func.count()).select_from(waiting)) or 0
     return show(
         request,
@@ -136,9 +148,20 @@ def _ledger_page(
         size=standing.size if standing else 0,
         root=base64.b64encode(standing.root).decode() if standing else "",
         signed=signed,
+        logs=sorted(every, key=lambda one: (one.log.frozen, one.log.kind)),
+        witnessed=witnessing.rule(database.parts).required,
         queue=queue,
         findings=findings,
     )
+
+
+def _standing(db: Session, log: Log) -> LogStanding:
+    published = signer.published(db, log.number) if log.kind == logs.OPEN else None
+    lines = published.note.splitlines() if published else []
+    # Each was verified before it was kept.
+    named = {line.split(" ")[1] for line in lines if line.startswith("\N{EM DASH} ")}
+    known = tuple(sorted(named & set(witnessing.rule(parts(db)).witnesses)))
+    return LogStanding(log, signer.newest(db, log.number), known)
 
 
 def _rows(db: Session, narrowed: dict[str, str], before: int) -> list[LogRow]:
