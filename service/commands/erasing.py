@@ -5,14 +5,18 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from admin import approvals
 from consent.ledger import erasure, logs
 from registry_sync import people
-from service.commands.store import OPERATOR, USAGE, fail, opened, out, show
+from service.commands.store import USAGE, fail, opened, out, show
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 
-HELP = """Erase a citizen's history of a year, of all years, or single entries of a year: nobody can read them again.
+HELP = """Ask for the erasure of a citizen's history of a year, of all years, or of single entries: nobody can read them again.
+
+This command erases nothing by itself. It takes a second person, as the console does: a registrar, signed in there with
+their own passkey, reads the request at /admin/approvals within three days and agrees. The worker then carries it out.
 
 The keys that sealed them are destroyed. Of each entry its place and commitment stay, so the ledger and the citizen's
 proof still hold, and say that it was erased. The citizen's history says who erased what on which basis, and a
@@ -30,6 +34,7 @@ erti ledger erase K7QD2M9XWT4BC --year 2019 --wish
 
 erti ledger erase K7QD2M9XWT4BC --year 2026 --entry 1204 --reference 3/1234-26 --reason "City court, 2 May 2026"
 """
+WISHED = "The citizen wishes it."
 Years = Annotated[list[int] | None, typer.Option("--year", help="A year; can be given several times.")]
 Every = Annotated[bool, typer.Option("--all", help="Every year of which anything can be read.")]
 Entries = Annotated[
@@ -55,7 +60,7 @@ def erase(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Do what HELP says."""
+    """Do what HELP says: check what is asked for, and ask."""
     known = people.compact(citizen)
     if known is None:
         raise fail(f"{citizen} is not a citizen ID: a character is wrong or missing", USAGE)
@@ -78,11 +83,23 @@ def erase(
             show({"would_erase": counts}, as_json=as_json, text=text or "nothing to erase")
             return
         with database.writing() as db:
-            ordered = [erasure.order(db, known, one, actor=OPERATOR, **said) for one in wanted]
-        done = [erasure.carry_out(database, one) for one in ordered]
-        database.parts.sequencer.drain()
-    text = "\n".join(f"{one.year}: {one.entries:,} entries erased, not yet final ({one.id})" for one in done)
-    show([vars(one) for one in done], as_json=as_json, text=text)
+            asked = [
+                approvals.ask_from_command_line(
+                    db, "erase-history", {"citizen": known, "year": one, **said}, reason=reason or WISHED
+                )
+                for one in wanted
+            ]
+        issuer = database.parts.settings.issuer
+    text = "\n".join(
+        f"{one.subject['year']}: {counts[one.subject['year']]:,} entries; nothing is erased before a registrar agrees at "
+        f"{issuer}/admin/approvals, until {one.asked_at + approvals.LASTS:%Y-%m-%d %H:%M} UTC"
+        for one in asked
+    )
+    facts = [
+        {"approval": one.id, "year": one.subject["year"], "entries": counts[one.subject["year"]]}
+        for one in asked
+    ]
+    show(facts, as_json=as_json, text=text)
 
 
 def erasures(

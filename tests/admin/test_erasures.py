@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
+from admin import approvals
 from consent.events import StaffLooked
 from consent.ledger import erasure, subjects
 from consent.ledger.tables import entry
@@ -103,3 +104,17 @@ def test_only_those_who_may_see_the_form(colleague: Hire) -> None:
     assert 'id="erase-form"' not in page.text
     token = page.form("/staff/logout")
     assert auditor.browser._page("POST", "/admin/erasures", token).status == 403
+
+
+def test_an_operator_alone_erases_nothing(colleague: Hire, database: Database, citizen: str) -> None:
+    """What the server's command line asks for waits for a registrar, who reads that it came from there."""
+    wish = {"citizen": citizen, "year": clock.now().year, "places": [], "reference": "3/1", "reason": "Court"}
+    with database.writing() as db:
+        approvals.ask_from_command_line(db, "erase-history", wish, reason="Court")
+    assert erasure.carry_out_all(database) == 0
+    second = colleague("registrar")
+    page = second.get("/admin/approvals")
+    assert "an operator, on the server" in page.text
+    assert second.post(address(page, "agree"), {}, on=page).status == 303
+    assert erasure.carry_out_all(database) == 1
+    assert "an operator, on the server" in second.get("/admin/approvals").text

@@ -10,8 +10,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from admin import approvals, permissions
+from consent.ledger import erasure
 from core import clock
+from core.events import SYSTEM
+from idp.staff import accounts
 from service.cli import app
+from service.commands.store import opened
 
 
 def erti(folder: Path, *words: str, stdin: str = "", **variables: str) -> Result:
@@ -204,8 +209,8 @@ def test_an_old_epoch_is_left_behind_and_destroyed(store: Path) -> None:
     assert json.loads(erti(store, "keys", "list", "--json").stdout)
 
 
-def test_a_history_is_erased_from_the_command_line(store: Path) -> None:
-    """An order needs its reference, a dry run changes nothing, and what was erased waits for its epoch to end."""
+def test_a_history_is_erased_by_two_people(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command only asks; once a registrar agrees the worker erases, and what was erased waits for its epoch to end."""
     enrolled = erti(store, "citizens", "enrol", "--username", "gone@example.org", "--password-stdin", "--json",
                     stdin="a long enough password\n")  # fmt: skip
     citizen = json.loads(enrolled.stdout)["citizen_id"]
@@ -221,11 +226,21 @@ def test_a_history_is_erased_from_the_command_line(store: Path) -> None:
     assert would[year] > 0
     assert json.loads(erti(store, "ledger", "erasures", "--json").stdout)["erasures"] == []
 
-    done = json.loads(erti(store, *erase, *order).stdout)
+    asked = json.loads(erti(store, *erase, *order).stdout)
 
-    assert [one["entries"] for one in done] == [would[year]]
+    assert [one["entries"] for one in asked] == [would[year]]
+    assert json.loads(erti(store, "ledger", "erasures", "--json").stdout)["erasures"] == [], (
+        "one is not enough"
+    )
+    monkeypatch.setenv("ERTI_DATA_DIR", str(store))
+    with opened() as database:
+        with database.writing() as db:
+            accounts.accept(db, accounts.invite(db, "Second", "registrar", actor=SYSTEM).token)
+            official = permissions.of(db, accounts.listing(db)[-1].id)
+            approvals.agree(db, approvals.read(db, asked[0]["approval"]), official=official)
+        assert erasure.carry_out_all(database) == 1
     found = json.loads(erti(store, "ledger", "erasures", "--json").stdout)
-    assert (found["awaiting_finality"], found["erasures"][0]["id"]) == (1, done[0]["id"])
+    assert (found["awaiting_finality"], found["erasures"][0]["basis"]) == (1, erasure.COURT)
     assert "not yet" in erti(store, "ledger", "erasures").stdout
     assert erti(store, "ledger", "fsck").exit_code == 0
     assert "public record says" in erti(store, "ledger", "erase", "--help").stdout
