@@ -145,6 +145,15 @@ class Settings(BaseSettings):
     mtls_address: str = Field(
         "", description="Public address of the endpoints that ask for a client certificate (RFC 8705, 5)."
     )
+    registration: Literal["closed", "token", "open"] = Field(
+        "closed",
+        description="Who may register clients at `/register`: nobody, who has an initial access token "
+        "(`erti clients invite`), or everybody, into a sandbox; `open` is refused in production.",
+    )
+    software_statement_keys: Path | None = Field(
+        None,
+        description="JSON file with the JWK Set of each issuer whose software statements count (RFC 7591, 2.3).",
+    )
     outbound_private_hosts: tuple[str, ...] = Field(
         (), description="Private hosts that may be called out to."
     )
@@ -177,6 +186,8 @@ class Settings(BaseSettings):
             )
         if self.mode == "production" and parts.scheme != "https":
             raise ValueError("in production the issuer must begin with https://")
+        if self.mode == "production" and self.registration == "open":
+            raise ValueError("in production registration must be closed or by token")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ import consent.pages
 import idp.login.pages
 import idp.oidc.api
 import idp.oidc.pages
+import idp.oidc.registration.api
 import idp.oidc.resources.api
 import idp.signals.api
 import idp.staff.pages
@@ -48,6 +49,7 @@ ROUTERS = (
     idp.staff.pages.router,
     idp.oidc.pages.router,
     idp.signals.api.router,
+    idp.oidc.registration.api.router,
     registry_sync.api.router,
     consent.pages.router,
     consent.ledger.api.router,

@@ -17,6 +17,7 @@ from core.errors import Problem
 from idp import notify
 from idp.login import stages
 from idp.oidc import tokens
+from idp.oidc.registration import invitations
 from idp.signals import outbox
 from idp.signals.delivery import Courier
 from keys import epochs, rotation
@@ -42,6 +43,7 @@ def _purge(database: Database) -> None:
         sessions.purge(db)
         limits.purge(db)
         tokens.purge(db)
+        invitations.purge(db)
         clearing.purge(db)
         inbox.purge(db)
         stages.purge(db)

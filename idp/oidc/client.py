@@ -84,6 +84,7 @@ class Client:
     contacts: tuple[str, ...] = ()
     software_id: str = ""
     software_version: str = ""
+    software_statement: str = ""
 
     @property
     def is_public(self) -> bool:

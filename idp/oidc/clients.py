@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -159,8 +160,17 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
     before = fetch(db, found["client_id"])
     if before is not None and before.agency != agency:
         reader.wrong(f"{path}.client_id", _("belongs to a client of another agency"))
-    subject_type = "pairwise" if known.kind == "private" else "public"
-    return {**found, "agency": agency, "sign_in_purpose": purpose, "subject_type": subject_type}
+    if known.kind == "private" and found["subject_type"] == "public":
+        reader.wrong(f"{path}.subject_type", _("of a company's client must be pairwise"))
+    subject_type = found["subject_type"] or ("pairwise" if known.kind == "private" else "public")
+    sector = (urlsplit(found["sector_identifier_uri"]).hostname or "") if subject_type == "pairwise" else ""
+    return {
+        **found,
+        "agency": agency,
+        "sign_in_purpose": purpose,
+        "subject_type": subject_type,
+        "sector": sector,
+    }
 
 
 def _check_served(db: Session, reader: Reader, drafts: list[tuple[str, dict[str, Any]]]) -> None:

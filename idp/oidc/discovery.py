@@ -15,6 +15,7 @@ TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", 
 def document(settings: Settings) -> dict[str, Any]:
     """Return the provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207; RFC 9396, 10)."""
     issuer = settings.issuer
+    registers = {} if settings.registration == "closed" else {"registration_endpoint": f"{issuer}/register"}
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -24,12 +25,13 @@ def document(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/end-session",
+        **registers,
         "scopes_supported": list(metadata.SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(metadata.GRANT_TYPES),
         "acr_values_supported": list(assurance.LEVELS),
-        "subject_types_supported": ["public", "pairwise"],
+        "subject_types_supported": list(metadata.SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),

@@ -20,6 +20,26 @@ class ClientPut(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClientInvited(Event):
+    """Somebody was given a token with which so many clients of an agency can register, for one purpose."""
+
+    kind: ClassVar[str] = "client-invited"
+    agency: str
+    invitation: str
+    purpose: str
+    uses: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvitationEnded(Event):
+    """An invitation to register clients was taken back; clients that had registered stay."""
+
+    kind: ClassVar[str] = "invitation-ended"
+    agency: str
+    invitation: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignedIn(Event):
     """A citizen signed in at an agency's client: the client redeemed the code."""
 

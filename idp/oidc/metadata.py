@@ -11,6 +11,7 @@ from idp.oidc.fields import Fields
 
 LONGEST_NAME: Final = 200
 LONGEST_SECRET: Final = 512
+LONGEST_STATEMENT: Final = 16_384
 SHORTEST_SECRET: Final = 32  # in production: secrets are hashed fast, so they must be beyond guessing
 # What these lists name is advertised, accepted at registration and done; nothing else is.
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
@@ -27,6 +28,7 @@ ENCRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for what is told 
 ENCRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()  # of content, for the same
 DECRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for request objects
 DECRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()
+SUBJECT_TYPES: Final = ("public", "pairwise")
 APPLICATIONS: Final = ("web", "native")
 BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
 PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
@@ -83,6 +85,7 @@ def _who(fields: Fields) -> dict[str, Any]:
         "contacts": fields.texts("contacts"),
         "software_id": fields.text("software_id", LONGEST_NAME, ""),
         "software_version": fields.text("software_version", LONGEST_NAME, ""),
+        "software_statement": fields.text("software_statement", LONGEST_STATEMENT, ""),
         "profile": fields.one_of("profile", PROFILES, BASIC),
     }
 
@@ -103,6 +106,7 @@ def _how_it_signs_in(fields: Fields, *, production: bool) -> dict[str, Any]:
         "default_max_age": fields.seconds("default_max_age"),
         "default_acr_values": fields.texts("default_acr_values"),
         "require_auth_time": fields.flag("require_auth_time", default=False),
+        "subject_type": fields.one_of("subject_type", SUBJECT_TYPES, ""),
         "sector_identifier_uri": fields.address("sector_identifier_uri"),
         "initiate_login_uri": fields.address("initiate_login_uri"),
     }

@@ -24,12 +24,14 @@ _WHO = select(table.c.citizen).where(table.c.sub == bindparam("sub"), table.c.ag
 def sub(db: Session, client: Client, citizen: str) -> str:
     """Return the `sub` of a citizen at a client (OpenID Connect Core 1.0, section 8).
 
-    Pairwise for a private company: all its clients are one sector, so they know a citizen by the same ID.
+    Pairwise for a private company: all its clients are one sector, so they know a citizen by the same ID, unless
+    one registered another sector; that is one of the same company, so no two companies can share one.
     """
     if client.subject_type == "public":
         return citizen
     key: bytes = parts(db).keys.secret("pairwise sub")
-    digest = hmac.digest(key, f"{client.agency}\x00{citizen}".encode(), "sha256")
+    sector = f"{client.agency}\x00{client.sector}" if client.sector else client.agency
+    digest = hmac.digest(key, f"{sector}\x00{citizen}".encode(), "sha256")
     return base64.b32encode(digest[:SUB_BYTES]).decode().lower()
 
 

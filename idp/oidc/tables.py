@@ -1,6 +1,6 @@
 """Tables of clients, interactions, authorizations and their tokens; private to this package."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from core.database import Base, Document, Moment
 
@@ -16,6 +16,21 @@ client = Table(
     Column("registration", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+)
+
+# Initial access tokens: who may register how many clients of which agency (RFC 7591, section 3).
+invitation = Table(
+    "oauth_invitation",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("id", String(16), nullable=False, unique=True),
+    Column("agency", String(64), nullable=False),
+    Column("sign_in_purpose", String(64), nullable=False),
+    Column("purposes", Document, nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("uses", Integer, nullable=False),  # how many are left
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 # One person's way through sign-in and consent for one authorization request.

@@ -9,6 +9,7 @@ import yaml
 
 from consent import importing
 from idp.oidc import clients
+from idp.oidc.registration import invitations
 from idp.signals import streams
 from service.commands.store import OPERATOR, USAGE, fail, opened, show
 
@@ -48,6 +49,65 @@ def import_clients(
     lines = [f"{len(listed)} clients"]
     lines += [f"client secret of {name}, shown this once: {secret}" for name, secret in secrets.items()]
     show({"clients": len(listed), "secrets": secrets}, as_json=as_json, text="\n".join(lines))
+
+
+@clients_app.command("invite")
+def invite(
+    agency: Annotated[str, typer.Argument(help="The agency that the clients will be of.")],
+    purpose: Annotated[str, typer.Argument(help="The purpose under which they sign people in.")],
+    *,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--purpose", help="A further purpose that they may ask; repeat for more."),
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="A scope in their own name, such as attributes; repeat for more."),
+    ] = None,
+    uses: Annotated[int, typer.Option(help="How many clients may register with it.")] = 1,
+    days: Annotated[int, typer.Option(help="For how many days it can be used.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Make an initial access token, with which a developer registers clients at /register (RFC 7591).
+
+    It is shown once. The setting `registration` must be `token` or `open`.
+    """
+    with opened() as database, database.writing() as db:
+        made, token = invitations.invite(
+            db, agency, sign_in_purpose=purpose, more_purposes=more or (), scopes=scope or (), uses=uses, days=days,
+            actor=OPERATOR,
+        )  # fmt: skip
+    told = {"id": made.id, "token": token, "uses": made.uses, "expires_at": made.expires_at.isoformat()}
+    show(told, as_json=as_json, text=f"invitation {made.id}, its token, shown this once: {token}")
+
+
+@clients_app.command("invitations")
+def list_invitations(as_json: Json = False) -> None:
+    """List the invitations that can still be used."""
+    with opened() as database, database.reading() as db:
+        found = invitations.listing(db)
+    facts = [
+        {"id": one.id, "agency": one.agency, "purpose": one.sign_in_purpose, "uses": one.uses,
+         "expires_at": one.expires_at.isoformat()} for one in found
+    ]  # fmt: skip
+    lines = [
+        f"{one.id}  {one.agency}  {one.sign_in_purpose}  {one.uses} left until {one.expires_at:%Y-%m-%d}"
+        for one in found
+    ]
+    show(facts, as_json=as_json, text="\n".join(lines) or "no invitations")
+
+
+@clients_app.command("uninvite")
+def uninvite(
+    invitation: Annotated[
+        str, typer.Argument(help="The invitation's ID, as `erti clients invitations` shows it.")
+    ],
+) -> None:
+    """Take an invitation back; clients that have registered with it stay."""
+    with opened() as database, database.writing() as db:
+        ended = invitations.end(db, invitation, actor=OPERATOR)
+    if not ended:
+        raise fail(f"there is no invitation {invitation} that could be used", USAGE)
 
 
 def _read(file: Path) -> Any:
