@@ -2,7 +2,9 @@
 
 What acceptance establishes:
 
-1.  The trust policy used is the one whose fingerprint is printed. Compare it with your activation letter.
+1.  The trust policy used is the one whose fingerprint is printed. Compare it with your activation letter. Each year's
+    log has keys of its own, so a letter shows the fingerprint of the log that grew when it was printed; those
+    of the older logs shown are printed too, as they are with the same witnesses.
 2.  The bundle is in its one canonical form; no byte of it can be changed without being noticed.
 3.  Every log key of the policy signed the checkpoint: a tree of so many entries with such a root. As many
     witnesses as the policy's quorum wants saw this tree grow from what they saw before, and no other.
@@ -19,7 +21,8 @@ What acceptance establishes:
 10. With --earlier: everything an earlier bundle showed is still there, unchanged, and the log has not forked.
 
 What it does not establish: without a quorum in the policy, that everybody is shown the same tree; that the
-server has not kept a second label for you (an auditor can see that); what the law withholds until it is due
+server has not kept a second label for you (an auditor can see that); that the keys of an older log named those of
+the next one (so compare the newest fingerprint with one that reached you another way, not with an older letter); what the law withholds until it is due
 (how much that is in the whole country is told, as published, never of whom); or anything about a read that went around the ledger.
 
 This file shares no code with the server. It needs Python 3.11 and the `cryptography` package (50 or later).
@@ -93,6 +96,12 @@ class Policy:
     witnesses: dict[str, Key] = field(default_factory=dict)
     groups: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)  # how many of whom
     quorum: str = "none"
+    others: tuple[str, ...] = ()  # the lines of the file that name no log
+
+    def of_older(self, keys: Sequence[Key]) -> str:
+        """The fingerprint that this policy would have with an older log's keys in place of the newest one's."""
+        head, *rest = self.others
+        return fingerprint_of("\n".join([head, *(f"log {key.line}" for key in keys), *rest]).encode())
 
     def met(self, names: set[str]) -> bool:
         """Whether these witnesses make the quorum (C2SP tlog-policy)."""
@@ -262,9 +271,14 @@ def read_policy(data: bytes) -> Policy:
         raise Unusable("the trust policy needs the keys of one log, a vrf line and a quorum line")
     if len({key.public for key in witnesses.values()}) != len(witnesses):
         raise Unusable("the trust policy has two witnesses with one key")
-    digits = base64.b32encode(hashlib.sha256(data).digest()[:20]).decode()
-    fingerprint = "-".join(digits[i : i + 4] for i in range(0, 32, 4))
-    return Policy(fingerprint, tuple(logs), found.vrf, witnesses, found.groups, found.quorum)
+    others = tuple(line for line in lines if not line.startswith("log "))
+    return Policy(fingerprint_of(data), tuple(logs), found.vrf, witnesses, found.groups, found.quorum, others)
+
+
+def fingerprint_of(policy: bytes) -> str:
+    """The first 160 bits of a policy file's SHA-256 in base32, as eight groups of four."""
+    digits = base64.b32encode(hashlib.sha256(policy).digest()[:20]).decode()
+    return "-".join(digits[i : i + 4] for i in range(0, 32, 4))
 
 
 @dataclass
@@ -1012,11 +1026,28 @@ def compared(history: History) -> str:
     return f"everything shown then is unchanged; that the log did not fork since is NOT proved{hint}"
 
 
+def older(history: History, policy: Policy) -> list[str]:
+    """What to compare where the history goes back to logs of earlier years, which had other keys."""
+    if len(history.trees) < 2:
+        return []
+    known = [
+        f"              {policy.of_older(history.keys[tree.origin])}  {plain(tree.origin)}"
+        for tree in history.trees[1:]
+    ]
+    return [
+        "Older logs    An older letter shows one of these, if the witnesses are the same; then its keys signed that log.",
+        *known,
+        "              That these keys named those of a newer log is not checked: compare the fingerprint",
+        "              above with a newer letter, or with where the state publishes it.",
+    ]
+
+
 def report(history: History, policy: Policy) -> str:
     """The text printed for an accepted bundle."""
     lines = [
         f"Trust policy  {policy.fingerprint}",
-        "              Compare these characters with your activation letter.",
+        "              Compare these characters with your activation letter, if it was printed since this log began.",
+        *older(history, policy),
         f"Verdict       {', '.join(verdict_of(history))}",
         f"              Nothing shown was altered and nothing is left out, as of {day(history.signed_at)}.",
         f"              {country(history)}",
@@ -1042,6 +1073,11 @@ def as_json(policy: Policy | None, verdicts: list[str], history: History | None,
             "log": history.trees[0].origin,
             "size": history.trees[0].size,
             "logs": [{"origin": tree.origin, "size": tree.size} for tree in history.trees],
+            "older_policies": {
+                tree.origin: policy.of_older(history.keys[tree.origin])
+                for tree in history.trees[1:]
+                if policy
+            },
             "extends_earlier": history.extends,
             "signed_at": history.signed_at,
             "witnesses": list(history.witnesses),

@@ -5,7 +5,8 @@ from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
 from consent.ledger import logs, publish, signer, tiles
-from core.database import Database
+from consent.ledger import policy as policies
+from core.database import Database, parts
 from core.errors import Missing
 from core.web import Db
 from keys import jwks
@@ -30,10 +31,15 @@ def tile(path: str, database: Db) -> Response:
 
 @router.get("/logs")
 def listing(database: Db) -> Response:
-    """Every log there is, the oldest first: where its files are, and whether it was frozen for good."""
+    """Every log there is, the oldest first: where its files are, whether it was frozen for good, its policy's fingerprint."""
     with database.reading() as db:
         found = [
-            {"origin": log.origin, "url": f"/ledger/logs/{log.number}", "frozen": log.frozen}
+            {
+                "origin": log.origin,
+                "url": f"/ledger/logs/{log.number}",
+                "frozen": log.frozen,
+                "policy": policies.fingerprint(policies.text(parts(db), log.origin)),
+            }
             for log in logs.listing(db)
         ]
     return JSONResponse({"logs": found}, headers=BRIEFLY)
@@ -49,6 +55,14 @@ def checkpoint_of(number: int, database: Db) -> Response:
 def tile_of(number: int, path: str, database: Db) -> Response:
     """A tile or an entry bundle of a log."""
     return _tile(database, number, path)
+
+
+@router.get("/logs/{number}/policy")
+def policy_of(number: int, database: Db) -> Response:
+    """The trust policy of a log, with the witnesses of now: for comparing with a letter from when it grew."""
+    with database.reading() as db:
+        text = policies.text(parts(db), logs.origin(db, _number(db, number)))
+    return Response(text, media_type=TEXT, headers=BRIEFLY)
 
 
 def _number(db: Session, number: int | None) -> int:
@@ -85,7 +99,7 @@ def _tile(database: Database, number: int | None, path: str) -> Response:
 
 @router.get("/policy")
 def policy(database: Db) -> Response:
-    """The trust policy. Whoever fetches it here compares its fingerprint with their activation letter."""
+    """The trust policy of the log that grows. Whoever fetches it here compares its fingerprint, as /about/fingerprints says."""
     with database.reading() as db:
         text = signer.policy_text(db)
     return Response(text, media_type=TEXT, headers=BRIEFLY)

@@ -10,6 +10,7 @@ from consent.pages import (
     disputing,
     downloads,
     erasing,
+    fingerprints,
     overview,
     papers,
     past,
@@ -29,6 +30,7 @@ for room in (
     alerting,
     coverage,
     erasing,
+    fingerprints,
     acting,
     withheld,
 ):

@@ -90,6 +90,7 @@ def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
             code=code,
             expires_at=expires_at,
             fingerprint=fingerprint,
+            fingerprints=f"{settings.issuer}/about/fingerprints",
             address=address,
             picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
         )

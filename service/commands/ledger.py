@@ -125,7 +125,9 @@ def freeze(
     """Close the log of the year for good and start the next, which names it as it ended.
 
     Nothing is interrupted: what comes after goes into the new log. Its keys are named after its origin, so the
-    trust policy changes: publish `erti ledger policy` and its fingerprint anew. A running `erti worker` signs
+    trust policy changes: publish `erti ledger policy` and its fingerprint anew, where citizens can compare it without
+    asking this server (the gazette, a counter); letters printed before show the old one, and /about/fingerprints
+    says what to compare. A running `erti worker` signs
     the old log's last checkpoint; its files stay as they are and can be moved to any static host.
     """
     with opened() as database:
@@ -145,7 +147,7 @@ def policy(
         typer.Option("--for-witnesses", help="The keys of every log, for `erti witness serve`, instead."),
     ] = False,
 ) -> None:
-    """Write the trust policy that `erti-verify` needs; its fingerprint stands on every activation letter."""
+    """Write the trust policy that `erti-verify` needs; its fingerprint stands on the letters printed since the log began."""
     with opened() as database, database.reading() as db:
         text = signer.policy_for_witnesses(db) if for_witnesses else signer.policy_text(db)
     fingerprint = ledger_policy.fingerprint(text)

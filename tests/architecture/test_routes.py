@@ -60,6 +60,7 @@ OPEN = {
     "/ssf/poll/{stream_id}": "an access token (RFC 6750)",
     "/disputes": "an access token (RFC 6750)",
     "/disputes/{number}/answer": "an access token (RFC 6750)",
+    "/about/fingerprints": "public: what to compare with a letter",
     "/about/withheld": "says how much the law withholds in the country",
     "/about/coverage": "says which agencies' looks are in the histories",
     "/registry/events": "a signature by a registry's key (RFC 8417)",
@@ -67,6 +68,7 @@ OPEN = {
     "/ledger/tile/{path:path}": "public: anyone may mirror and check",
     "/ledger/logs": "public: which logs there are",
     "/ledger/logs/{number}/checkpoint": "public: anyone may mirror and check",
+    "/ledger/logs/{number}/policy": "public: anyone may mirror and check",
     "/ledger/logs/{number}/tile/{path:path}": "public: anyone may mirror and check",
     "/ledger/policy": "public: what to trust",
 }

@@ -48,6 +48,20 @@ def test_a_history_goes_on_over_the_turn_of_the_year(second_year: Database) -> N
     assert fsck.check(second_year) == []
 
 
+def test_an_older_letter_finds_its_fingerprint(second_year: Database) -> None:
+    """The verifier prints the fingerprint of the old log's own policy, and says that the new one is to be compared elsewhere."""
+    trust = trusted(second_year)
+    history = erti_verify.read_bundle(bundle.make(second_year, CITIZEN), trust)
+    on_the_letter = policy.fingerprint(
+        policy.text(second_year.parts, second_year.parts.settings.ledger_origin)
+    )
+    said = erti_verify.report(history, trust)
+    assert on_the_letter != trust.fingerprint
+    assert f"{on_the_letter}  {second_year.parts.settings.ledger_origin}" in said
+    assert "is not checked" in said
+    assert on_the_letter in erti_verify.as_json(trust, [], history, "")
+
+
 def test_who_is_new_has_nothing_in_the_year_before(second_year: Database) -> None:
     """For somebody with entries in the new year only, the old log's map says that nothing is there."""
     second_year.parts.sequencer.submit(disclosure(OTHER)).wait()
