@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     id_token_seconds: int = Field(600, description="Life of an ID token.")
     refresh_token_seconds: int = Field(7_776_000, description="Life of a refresh token, from its last use.")
 
+    dpop_nonce: Literal["required", "offered"] = Field(
+        "required",
+        description="Whether a DPoP proof must hold a nonce of ours (RFC 9449, 8); `offered` checks one where there is one.",
+    )
+
     ledger_origin: str = Field(
         "ledger.erti.example/2026", description="Origin line of the checkpoint (C2SP)."
     )

@@ -14,7 +14,7 @@ from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db
 from idp.oidc import bearer, discovery, userinfo
-from idp.oidc.bearer import Denied
+from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
 from idp.oidc.server import endpoints
 from idp.oidc.server.requests import Answer
@@ -23,11 +23,14 @@ from keys import jwks
 router = APIRouter()
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Programs that run in a browser may read these answers; no cookie counts here, so nothing else opens with it.
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "DPoP-Nonce, WWW-Authenticate, Erti-Entry",
+}
 PREFLIGHT = {
     **ANY_ORIGIN,
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "authorization, content-type",
+    "Access-Control-Allow-Headers": "authorization, content-type, dpop",
     "Access-Control-Max-Age": "3600",
 }
 ENTRY_HEADER = "Erti-Entry"  # whose receipt an agency gets at /receipts/{event_id}
@@ -88,12 +91,14 @@ def revoke(request: Request, database: Db, form: ClientForm) -> Response:
 def user_info(request: Request, database: Db, form: ClientForm) -> Response:
     """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
     posted = form if isinstance(form, Posted) and request.method == "POST" else None
-    found = bearer.given(call(request), posted)
-    told = found if isinstance(found, Denied) else userinfo.answer(database, found)
+    found = bearer.given(database, call(request), posted)
+    if isinstance(found, Denied):
+        return denied(found)
+    told = userinfo.answer(database, found)
     if isinstance(told, Denied):
-        return denied(told)
+        return denied(told, found)
     entry = {ENTRY_HEADER: told.event_id} if told.event_id else {}
-    return JSONResponse(told.claims, headers={**NO_STORE, **ANY_ORIGIN, **entry})
+    return JSONResponse(told.claims, headers={**NO_STORE, **ANY_ORIGIN, **found.headers, **entry})
 
 
 @router.options("/token")
@@ -115,9 +120,9 @@ def call(request: Request) -> Call:
     )
 
 
-def denied(refusal: Denied) -> Response:
-    """Answer that a bearer token is missing or not good (RFC 6750, section 3)."""
-    headers = {**NO_STORE, **ANY_ORIGIN, "WWW-Authenticate": refusal.challenge}
+def denied(refusal: Denied, shown: Shown | None = None) -> Response:
+    """Answer that a token is missing or not good (RFC 6750, section 3; RFC 9449, 7.1)."""
+    headers = {**NO_STORE, **ANY_ORIGIN, **(shown.headers if shown else {}), **refusal.headers}
     return JSONResponse(refusal.body, status_code=refusal.code, headers=headers)
 
 

@@ -29,7 +29,7 @@ class Asked:
     `sub` that has to sign in. `pieces` are
     purposes and attributes that `authorization_details` name beside the sign-in's, `details` all that they
     name, `limits` how they narrow a purpose. `action` is what shall become of the client's grant `grant_id`,
-    `named` whom the request names so far.
+    `named` whom the request names so far. `jkt` is the thumbprint of the key that has to redeem the code.
     """
 
     posted: Posted
@@ -46,6 +46,7 @@ class Asked:
     extra: tuple[Purpose, ...] = ()
     resources: tuple[str, ...] = ()
     challenge: str = ""
+    jkt: str = ""
     nonce: str = ""
     prompt: frozenset[str] = frozenset()
     max_age: int | None = None

@@ -39,6 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     answering.request_came_as_it_must,
     answering.nothing_unsupported,
     answering.pkce_is_in_place,
+    answering.key_is_a_thumbprint,
     wishing.scopes_are_for_this_client,
     wishing.prompt_makes_sense,
     wishing.claims_are_readable,

@@ -1,26 +1,40 @@
-"""Bearer tokens at Erti's own endpoints: where they may stand, and what is answered when one is not good."""
+"""Access tokens at Erti's own endpoints: where they may stand, who may show them, and what is answered otherwise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from consent import agencies
-from core.database import parts
+from core.database import Database, parts
 from core.forms import Posted
-from idp.oidc import binding, clients, tokens
+from idp.oidc import binding, clients, dpop, tokens
 from idp.oidc.calls import Call
 from idp.oidc.client import Client
+from idp.oidc.dpop import Proof, ProofRefused
 from idp.oidc.tokens import Access
 
-STATUS = {"": 401, "invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
+STATUS = {
+    "": 401,
+    "invalid_request": 400,
+    "invalid_token": 401,
+    "insufficient_scope": 403,
+    "invalid_dpop_proof": 401,
+    "use_dpop_nonce": 401,
+}
+ALGORITHMS = f'algs="{" ".join(dpop.ALGORITHMS)}"'
 
 
 @dataclass(frozen=True)
 class Denied:
-    """A refusal of RFC 6750, section 3. Without an error code: no token was given at all."""
+    """A refusal of RFC 6750, section 3, or of RFC 9449, 7.1. Without an error code: no token was given at all.
+
+    `nonce` is what the next proof must hold.
+    """
 
     error: str
     description: str = ""
+    scheme: str = "Bearer"
+    nonce: str = ""
 
     @property
     def code(self) -> int:
@@ -31,12 +45,19 @@ class Denied:
     def challenge(self) -> str:
         """The value of `WWW-Authenticate`; a description that is not plain ASCII is left out of it."""
         if not self.error:
-            return "Bearer"
+            return f"Bearer, {dpop.SCHEME} {ALGORITHMS}"
         facts = [f'error="{self.error}"']
         plain = self.description.isascii() and self.description.isprintable()
         if self.description and plain and not set(self.description) & {'"', "\\"}:
             facts.append(f'error_description="{self.description}"')
-        return f"Bearer {', '.join(facts)}"
+        if self.scheme == dpop.SCHEME:
+            facts.append(ALGORITHMS)
+        return f"{self.scheme} {', '.join(facts)}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that say it."""
+        return {"WWW-Authenticate": self.challenge, **({dpop.NONCE_HEADER: self.nonce} if self.nonce else {})}
 
     @property
     def body(self) -> dict[str, str]:
@@ -46,40 +67,57 @@ class Denied:
 
 OWN = Denied("insufficient_scope", "A token of the client's own is needed (client credentials).")
 NOT_GOOD = Denied("invalid_token", "The access token is unknown, has expired or was ended.")
+NOT_HELD = Denied("invalid_token", "The access token is not bound to what was shown.")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An access token as it was shown, and the call that it came with."""
+    """An access token as it was shown, the call that it came with, and the proof in it that was found good."""
 
     token: str
     call: Call
+    proof: Proof | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every answer to it has to say: the nonce to go on with, where there is a new one (RFC 9449, 8.2)."""
+        return self.proof.headers if self.proof else {}
+
+    def refused(self, denied: Denied) -> Denied:
+        """Return a refusal in the scheme that the token came by."""
+        return replace(denied, scheme=dpop.SCHEME) if self.proof else denied
 
 
-def given(call: Call, posted: Posted | None = None) -> Shown | Denied:
-    """Return the token of a call: from its one `Authorization` header or from its form (RFC 6750, 2.1 and 2.2)."""
+def given(database: Database, call: Call, posted: Posted | None = None) -> Shown | Denied:
+    """Return the token of a call: from its one `Authorization` header or from its form (RFC 6750, 2.1 and 2.2).
+
+    One that comes by the scheme DPoP needs a proof, which is used up here (RFC 9449, 7.1), in a transaction of
+    its own.
+    """
     in_form = posted.all("access_token") if posted else []
     schemes = [header.partition(" ") for header in call.authorization]
     if len(schemes) + len(in_form) > 1:
         return Denied("invalid_request", "The token stands in more than one place.")
     if in_form:
         return Shown(in_form[0], call)
-    if schemes and schemes[0][0].lower() == "bearer" and schemes[0][2].strip():
-        return Shown(schemes[0][2].strip(), call)
+    scheme, _blank, token = schemes[0] if schemes else ("", "", "")
+    if scheme.lower() == "bearer" and token.strip():
+        return Shown(token.strip(), call)
+    if scheme.lower() == "dpop" and token.strip():
+        return _proven(database, token.strip(), call)
     return Denied("", "An access token is needed.")
 
 
 def access(db: Session, shown: Shown, *, scope: str) -> Access | Denied:
     """Return what a token stands for, if it is good at Erti's own endpoints, in the hands it is bound to, and has the scope."""
     found = tokens.live(db, shown.token)
-    if (
-        found is None
-        or found.audience != parts(db).settings.issuer
-        or not binding.holds(found.cnf, shown.call)
-    ):
-        return NOT_GOOD
+    if found is None or found.audience != parts(db).settings.issuer:
+        return shown.refused(NOT_GOOD)
+    if not binding.holds(found.cnf, binding.shown(shown.call, shown.proof)):
+        # A bound token that comes as if it were not: the thief's way (RFC 9449, 7.2).
+        return replace(NOT_HELD, scheme=dpop.SCHEME if binding.KEY in (found.cnf or {}) else "Bearer")
     if scope not in found.scopes:
-        return Denied("insufficient_scope", f"The token lacks the scope {scope}.")
+        return shown.refused(Denied("insufficient_scope", f"The token lacks the scope {scope}."))
     return found
 
 
@@ -97,5 +135,19 @@ def own(
     client = clients.find(db, found.client_id)
     agency = agencies.find(db, client.agency) if client else None
     if client is None or agency is None or not (even_suspended or agency.state == "active"):
-        return NOT_GOOD
-    return OWN if found.citizen is not None else (client, found)
+        return shown.refused(NOT_GOOD)
+    return shown.refused(OWN) if found.citizen is not None else (client, found)
+
+
+def _proven(database: Database, token: str, call: Call) -> Shown | Denied:
+    """Return a token whose proof is good, is by the key that the token is bound to, and came for the first time."""
+    try:
+        proof = dpop.verify(database.parts, call, token=token)
+        with database.writing() as db:
+            found = tokens.live(db, token)
+            if found is None or (found.cnf or {}).get(binding.KEY) != proof.jkt:
+                return replace(NOT_GOOD if found is None else NOT_HELD, scheme=dpop.SCHEME)
+            dpop.first_use(db, proof)
+    except ProofRefused as refused:
+        return Denied(refused.error, refused.description, dpop.SCHEME, refused.nonce)
+    return Shown(token, call, proof)

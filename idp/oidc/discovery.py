@@ -4,7 +4,7 @@ from typing import Any
 
 from consent import assurance, disclosure
 from core.settings import Settings
-from idp.oidc import handles, metadata
+from idp.oidc import dpop, handles, metadata
 from idp.oidc.checks.answering import RESPONSE_MODES
 from idp.oidc.checks.wishing import PROMPTS
 
@@ -45,6 +45,7 @@ def document(settings: Settings) -> dict[str, Any]:
         "ui_locales_supported": list(settings.languages),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": list(metadata.DETAILS_TYPES),
         "grant_management_actions_supported": [*handles.ACTIONS, "query", "revoke"],
         "grant_management_endpoint": f"{issuer}/grants",

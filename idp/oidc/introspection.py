@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import clients, details, subjects
+from idp.oidc import binding, clients, details, subjects
 from idp.oidc.tokens import Access, Refresh
 
 DEAD = {"active": False}
@@ -27,6 +27,7 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
             "client_id": token.family.client_id,
             "scope": token.scope,
             "exp": clock.seconds(token.expires_at),
+            **({"cnf": token.cnf} if token.cnf else {}),
         }
     owner = clients.find(db, token.client_id)
     if owner is None:
@@ -38,7 +39,7 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
         "sub": subjects.sub(db, owner, token.citizen) if token.citizen else token.client_id,
         "aud": token.audience,
         "scope": token.scope,
-        "token_type": "Bearer",
+        "token_type": binding.token_type(token.cnf),
         "iat": clock.seconds(token.issued_at),
         "exp": clock.seconds(token.expires_at),
     }

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import families, handles, interactions, replays, subjects
+from idp.oidc import binding, families, handles, interactions, replays, subjects
+from idp.oidc.binding import Confirmation
 from idp.oidc.client import Client
 from idp.oidc.families import (
     Family,
@@ -28,7 +29,6 @@ from keys import signing
 __all__ = ["end_for_citizen", "end_for_client", "end_for_grant", "end_for_session", "end_offline"]
 
 REPLAY_MEMORY = timedelta(days=1)
-Confirmation = dict[str, str]  # the `cnf` claim (RFC 7800, section 3.1): "jkt" or "x5t#S256", or nothing
 _MOMENT = code.c.expires_at.type
 _ADD_CODE = insert(code)
 _USE_CODE = (
@@ -257,13 +257,18 @@ def refresh(db: Session, given: str, client: Client) -> Refresh | None:
     return Refresh(row.token_hash, family, row.scope, row.expires_at, row.used_at is not None, row.cnf)
 
 
-def refreshable(db: Session, given: str, client: Client) -> Refresh | None:
+def refreshable(
+    db: Session, given: str, client: Client, *, held: Confirmation | None = None
+) -> Refresh | None:
     """Return a refresh token that this client may use now, without using it; None for any other.
 
-    One that was used before ends its family (RFC 9700, 4.14.2): it may be in two hands.
+    `held` is all that the client shows: one that is bound to something else is left alone. One that was used
+    before ends its family (RFC 9700, 4.14.2): it may be in two hands.
     """
     found = refresh(db, given, client)
-    if found is not None and found.used:
+    if found is None or not binding.holds(found.cnf, held or {}):
+        return None
+    if found.used:
         families.stop_replay(db, found.family, client, what="refresh token")
         return None
     return found

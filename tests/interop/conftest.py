@@ -14,6 +14,7 @@ from tests.ports import free_port
 from tests.service_process import Service
 
 NODE_BACK = "http://localhost:9/back"  # nobody listens: the browser stops there and hands the address over
+DPOP_BACK = "http://localhost:9/bound"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             client("requests", NODE_BACK, NODE_BACK),
             client("idpyoidc", NODE_BACK, NODE_BACK),
             application(f"http://localhost:{spa_port}"),
+            {
+                **client("dpop", DPOP_BACK, DPOP_BACK),
+                "token_endpoint_auth_method": "none",
+                "dpop_bound_access_tokens": True,
+            },
         ],
     )
     with service_process.running(service, port=port):

@@ -98,6 +98,13 @@ def pkce_is_in_place(_db: Session, asked: Asked) -> None:
     asked.challenge = challenge
 
 
+def key_is_a_thumbprint(_db: Session, asked: Asked) -> None:
+    """`dpop_jkt` is the SHA-256 thumbprint of a key, to which the code is bound (RFC 9449, section 10)."""
+    asked.jkt = asked.given("dpop_jkt")
+    if asked.jkt and not _CHALLENGE.fullmatch(asked.jkt):
+        raise Refusal("invalid_request", "dpop_jkt is not a SHA-256 in base64url")
+
+
 def request_came_as_it_must(_db: Session, asked: Asked) -> None:
     """A client whose requests have to be pushed or signed sends no other (RFC 9126, 4; RFC 9101, 10.5)."""
     if asked.client.must_push and not asked.pushed:

@@ -14,7 +14,7 @@ from core.errors import TooMany
 from core.forms import Posted
 from core.sessions import BrowserSession
 from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
-from idp.oidc import authorize, details, families, handles, interactions, steps, tokens
+from idp.oidc import authorize, binding, details, families, handles, interactions, steps, tokens
 from idp.oidc.asked import Asked, Refused
 from idp.oidc.errors import InteractionOver
 from idp.oidc.handles import Handle
@@ -157,7 +157,13 @@ def _issue(
             details=details.stored(asked.details),
             grant_id=_handle(db, held, asked, step, here, consents),
         )
-        return tokens.issue_code(db, family, redirect_uri=asked.redirect_uri, challenge=asked.challenge)
+        return tokens.issue_code(
+            db,
+            family,
+            redirect_uri=asked.redirect_uri,
+            challenge=asked.challenge,
+            cnf={binding.KEY: asked.jkt} if asked.jkt else None,
+        )
 
 
 def _handle(

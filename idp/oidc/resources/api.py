@@ -13,7 +13,7 @@ from core.database import Database
 from core.web import Content, Db
 from idp.oidc import bearer
 from idp.oidc.api import call
-from idp.oidc.bearer import Denied
+from idp.oidc.bearer import Denied, Shown
 from idp.oidc.resources import disputing, grants, papers, reads
 from idp.oidc.resources.reads import Caller
 
@@ -75,21 +75,29 @@ def answer_dispute(request: Request, database: Db, content: Content, number: str
 @router.get("/grants/{grant_id}")
 def query_grant(request: Request, database: Db, grant_id: str) -> Response:
     """Say what a grant covers, to the client that it was issued to (Grant Management for OAuth 2.0, 6.4)."""
-    token = bearer.given(call(request))
-    found = token if isinstance(token, Denied) else grants.query(database, token, grant_id)
-    return _denied(found) if isinstance(found, Denied) else JSONResponse(found, headers=NO_STORE)
+    shown = bearer.given(database, call(request))
+    if isinstance(shown, Denied):
+        return _denied(shown)
+    found = grants.query(database, shown, grant_id)
+    if isinstance(found, Denied):
+        return _denied(found, shown)
+    return JSONResponse(found, headers={**NO_STORE, **shown.headers})
 
 
 @router.delete("/grants/{grant_id}")
 def revoke_grant(request: Request, database: Db, grant_id: str) -> Response:
     """End a grant at the wish of the client that it was issued to (Grant Management for OAuth 2.0, 6.5)."""
-    token = bearer.given(call(request))
-    refused = token if isinstance(token, Denied) else grants.revoke(database, token, grant_id)
-    return _denied(refused) if refused else Response(status_code=204, headers=NO_STORE)
+    shown = bearer.given(database, call(request))
+    if isinstance(shown, Denied):
+        return _denied(shown)
+    refused = grants.revoke(database, shown, grant_id)
+    if refused:
+        return _denied(refused, shown)
+    return Response(status_code=204, headers={**NO_STORE, **shown.headers})
 
 
-def _denied(refused: Denied) -> Response:
-    headers = {**NO_STORE, "WWW-Authenticate": refused.challenge}
+def _denied(refused: Denied, shown: Shown | None = None) -> Response:
+    headers = {**NO_STORE, **(shown.headers if shown else {}), **refused.headers}
     return JSONResponse(refused.body, status_code=refused.code, headers=headers)
 
 
@@ -102,11 +110,12 @@ def _answer(
     scope: str = reads.SCOPE,
     at_the_door: bool = False,
 ) -> Response:
-    token = bearer.given(call(request))
-    if isinstance(token, Denied):
-        return _denied(token)
+    shown = bearer.given(database, call(request))
+    if isinstance(shown, Denied):
+        return _denied(shown)
     # At the door a suspended agency is refused too, and that stands in the citizen's history.
-    who = reads.caller(database, token, scope=scope, even_suspended=at_the_door)
+    who = reads.caller(database, shown, scope=scope, even_suspended=at_the_door)
     if isinstance(who, Denied):
-        return _denied(who)
-    return JSONResponse(respond(database, who), headers=NO_STORE, media_type=media_type)
+        return _denied(who, shown)
+    headers = {**NO_STORE, **shown.headers}
+    return JSONResponse(respond(database, who), headers=headers, media_type=media_type)

@@ -8,19 +8,23 @@ from sqlalchemy.orm import Session
 
 from consent import agencies, kept
 from core.database import parts
-from idp.oidc import binding, clients, details, id_tokens, tokens
+from idp.oidc import binding, clients, details, dpop, id_tokens, tokens
 from idp.oidc.client import Client
+from idp.oidc.dpop import ProofRefused
 from idp.oidc.families import Family
 from idp.oidc.server.authentication import by_basic
 from idp.oidc.server.requests import (
     Answer,
     InvalidDetailsError,
     InvalidTargetError,
+    ProofError,
     Registered,
     Request,
     Unauthenticated,
 )
-from idp.oidc.tokens import Access, Confirmation, Refresh
+from idp.oidc.tokens import Access, Refresh
+
+WANTED = "The tokens of this client are bound to a key or certificate: show it."
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
@@ -65,6 +69,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         named = request.form.get("client_id")
         if (basic and request.auth_method == "none") or (named and named != client.known.client_id):
             raise Unauthenticated
+        if endpoint == "token":
+            self.bind(client.known, request)
         return client
 
     def audience(self, client: Client, family: Family | None, request: Request) -> str:
@@ -84,21 +90,36 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         audience = self.audience(client, family, request)
         if "authorization_details" in request.form:
             raise InvalidDetailsError(description="They are asked at the authorization endpoint.")
-        cnf = self.cnf(client, request)
         made, seconds = tokens.issue_access(
-            self.db, client, scope=scope, audience=audience, family=family, refreshed=refreshed, cnf=cnf
+            self.db,
+            client,
+            scope=scope,
+            audience=audience,
+            family=family,
+            refreshed=refreshed,
+            cnf=request.cnf,
         )
         extra = details.told(self.db, family.citizen, family.details, family.grant_id) if family else {}
-        return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": scope} | extra
+        return {
+            "access_token": made,
+            "token_type": binding.token_type(request.cnf),
+            "expires_in": seconds,
+            "scope": scope,
+            **extra,
+        }
 
-    def cnf(self, client: Client, request: Request) -> Confirmation | None:
-        """Return what the tokens of this answer are bound to."""
+    def bind(self, client: Client, request: Request) -> None:
+        """Use the proof of a token request up, and find what its tokens are bound to, before anything else is used up."""
         try:
-            return binding.of(client, request.call)
+            if request.proof is not None:
+                dpop.first_use(self.db, request.proof)
+            request.cnf = binding.of(client, request.call, request.proof)
+        except ProofRefused as error:
+            raise ProofError(error) from error
         except binding.NotShown as error:
-            raise InvalidRequestError(
-                description="The tokens of this client are bound: show what to."
-            ) from error
+            if client.dpop_bound_access_tokens and request.proof is None:
+                raise ProofError(ProofRefused(WANTED)) from error
+            raise InvalidRequestError(description=WANTED) from error
 
     def add_id_token(
         self, token: dict[str, Any], client: Client, family: Family, *, nonce: str | None

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredenti
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from core.events import Actor, record
-from idp.oidc import metadata, subjects, tokens
+from idp.oidc import binding, metadata, subjects, tokens
 from idp.oidc.events import SignedIn
 from idp.oidc.families import Family
 from idp.oidc.server.authentication import ALL_METHODS, SECRET_METHODS
@@ -64,7 +64,8 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     def query_authorization_code(self, code: str, client: Registered) -> _Code | None:
         # Used up before anything else is looked at: a code that came with a wrong part is burnt.
         redeemed = tokens.redeem(self.server.db, code, client.known)
-        return _Code(redeemed) if redeemed else None
+        held = binding.shown(self.request.call, self.request.proof)
+        return _Code(redeemed) if redeemed and binding.holds(redeemed.cnf, held) else None
 
     def authenticate_user(self, authorization_code: _Code) -> Family:
         return authorization_code.redeemed.family
@@ -73,7 +74,9 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         server, client = self.server, self.request.client.known
         token: dict[str, Any] = server.access(client, scope=scope, family=user, request=self.request)
         if include_refresh_token:
-            token["refresh_token"] = tokens.issue_refresh(server.db, user, scope=scope)
+            token["refresh_token"] = tokens.issue_refresh(
+                server.db, user, scope=scope, cnf=binding.of_refresh(client, self.request.cnf)
+            )
         server.add_id_token(token, client, user, nonce=user.nonce)
         subjects.learn(server.db, client, user.citizen)
         event = SignedIn(agency=client.agency, client=client.client_id, acr=user.acr)
@@ -90,7 +93,8 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = ALL_METHODS
 
     def authenticate_refresh_token(self, refresh_token: str) -> _Refresh | None:
-        found = tokens.refreshable(self.server.db, refresh_token, self.request.client.known)
+        held = binding.shown(self.request.call, self.request.proof)
+        found = tokens.refreshable(self.server.db, refresh_token, self.request.client.known, held=held)
         return _Refresh(found) if found else None
 
     def authenticate_user(self, refresh_token: _Refresh) -> Family:

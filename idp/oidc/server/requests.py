@@ -8,8 +8,11 @@ from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Reques
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from core.forms import Posted
+from idp.oidc import dpop
+from idp.oidc.binding import Confirmation
 from idp.oidc.calls import Call
 from idp.oidc.client import Client
+from idp.oidc.dpop import Proof, ProofRefused
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,19 @@ class InvalidDetailsError(OAuth2Error):  # type: ignore[misc]
     error = "invalid_authorization_details"
 
 
+class ProofError(OAuth2Error):  # type: ignore[misc]
+    """A DPoP proof that is not good, or is wanted, or lacks a nonce (RFC 9449, sections 5 and 8)."""
+
+    def __init__(self, refused: ProofRefused) -> None:
+        super().__init__(refused.description, error=refused.error)
+        self.nonce = refused.nonce
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Return the headers of any error, and the nonce to come again with."""
+        more = [(dpop.NONCE_HEADER, self.nonce)] if self.nonce else []
+        return [*super().get_headers(), *more]
+
+
 class Unauthenticated(InvalidClientError):  # type: ignore[misc]
     """The client did not prove who it is (RFC 6749, 5.2)."""
 
@@ -41,7 +57,10 @@ class Unauthenticated(InvalidClientError):  # type: ignore[misc]
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
-    """A form posted to one of the token endpoints, in Authlib's shape."""
+    """A form posted to one of the token endpoints, in Authlib's shape.
+
+    `proof` is the call's DPoP proof once it is verified, `cnf` what the answer's tokens are bound to.
+    """
 
     def __init__(self, posted: Posted, call: Call) -> None:
         # Whether plain http may be is a rule of Erti's settings, which Authlib does not know.
@@ -50,6 +69,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
         super().__init__(call.method, address, headers={"Authorization": given} if given else {})
         self.call = call
         self.posted = posted
+        self.proof: Proof | None = None
+        self.cnf: Confirmation | None = None
         self._fields = {name: value for name, value in posted.items if value}
         self.payload = BasicOAuth2Payload(self._fields)
 

@@ -7,7 +7,7 @@ from typing import Any
 from consent.grants import Grant
 from core.events import Actor, record
 from idp import accounts
-from idp.oidc.registration import QUERY_SCOPE
+from idp.oidc.metadata import QUERY_SCOPE
 from registry_sync.events import CitizenDied
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import CITIZEN, Provider
