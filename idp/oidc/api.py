@@ -91,7 +91,7 @@ def revoke(request: Request, database: Db, form: ClientForm) -> Response:
 def user_info(request: Request, database: Db, form: ClientForm) -> Response:
     """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
     posted = form if isinstance(form, Posted) and request.method == "POST" else None
-    found = bearer.given(database, call(request), posted)
+    found = bearer.presented(database, call(request), posted)
     if isinstance(found, Denied):
         return denied(found)
     told = userinfo.answer(database, found)

@@ -88,23 +88,28 @@ class Shown:
         return replace(denied, scheme=dpop.SCHEME) if self.proof else denied
 
 
-def given(database: Database, call: Call, posted: Posted | None = None) -> Shown | Denied:
-    """Return the token of a call: from its one `Authorization` header or from its form (RFC 6750, 2.1 and 2.2).
+def presented(database: Database, call: Call, posted: Posted | None = None) -> Shown | Denied:
+    """Return the token of a call, by the scheme Bearer or by DPoP; by the latter with a proof that is good.
 
-    One that comes by the scheme DPoP needs a proof, which is used up here (RFC 9449, 7.1), in a transaction of
-    its own.
+    The proof is used up here, in a transaction of its own (RFC 9449, 7.1).
     """
+    in_form = posted.all("access_token") if posted else []
+    scheme, _blank, token = call.authorization[0].partition(" ") if call.authorization else ("", "", "")
+    if scheme.lower() != "dpop" or not token.strip() or len(call.authorization) + len(in_form) > 1:
+        return given(call, posted)
+    return _proven(database, token.strip(), call)
+
+
+def given(call: Call, posted: Posted | None = None) -> Shown | Denied:
+    """Return the bearer token of a call: from its one `Authorization` header or from its form (RFC 6750, 2.1 and 2.2)."""
     in_form = posted.all("access_token") if posted else []
     schemes = [header.partition(" ") for header in call.authorization]
     if len(schemes) + len(in_form) > 1:
         return Denied("invalid_request", "The token stands in more than one place.")
     if in_form:
         return Shown(in_form[0], call)
-    scheme, _blank, token = schemes[0] if schemes else ("", "", "")
-    if scheme.lower() == "bearer" and token.strip():
-        return Shown(token.strip(), call)
-    if scheme.lower() == "dpop" and token.strip():
-        return _proven(database, token.strip(), call)
+    if schemes and schemes[0][0].lower() == "bearer" and schemes[0][2].strip():
+        return Shown(schemes[0][2].strip(), call)
     return Denied("", "An access token is needed.")
 
 

@@ -150,7 +150,7 @@ def poll(request: Request, database: Db, content: Content, stream_id: str) -> Re
 
 def _caller(request: Request, database: Database, *scopes: str) -> Client | Denied:
     """Return the client that calls, if its token is its own and has one of the scopes."""
-    given = bearer.given(database, call(request))
+    given = bearer.presented(database, call(request))
     if isinstance(given, Denied):
         return given
     with database.reading() as db:

@@ -75,7 +75,7 @@ def answer_dispute(request: Request, database: Db, content: Content, number: str
 @router.get("/grants/{grant_id}")
 def query_grant(request: Request, database: Db, grant_id: str) -> Response:
     """Say what a grant covers, to the client that it was issued to (Grant Management for OAuth 2.0, 6.4)."""
-    shown = bearer.given(database, call(request))
+    shown = bearer.presented(database, call(request))
     if isinstance(shown, Denied):
         return _denied(shown)
     found = grants.query(database, shown, grant_id)
@@ -87,7 +87,7 @@ def query_grant(request: Request, database: Db, grant_id: str) -> Response:
 @router.delete("/grants/{grant_id}")
 def revoke_grant(request: Request, database: Db, grant_id: str) -> Response:
     """End a grant at the wish of the client that it was issued to (Grant Management for OAuth 2.0, 6.5)."""
-    shown = bearer.given(database, call(request))
+    shown = bearer.presented(database, call(request))
     if isinstance(shown, Denied):
         return _denied(shown)
     refused = grants.revoke(database, shown, grant_id)
@@ -110,7 +110,7 @@ def _answer(
     scope: str = reads.SCOPE,
     at_the_door: bool = False,
 ) -> Response:
-    shown = bearer.given(database, call(request))
+    shown = bearer.presented(database, call(request))
     if isinstance(shown, Denied):
         return _denied(shown)
     # At the door a suspended agency is refused too, and that stands in the citizen's history.

@@ -10,7 +10,7 @@ from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import Provider, answered
 
 LATER = ("pushed_authorization_request_endpoint", "registration_endpoint", "device_authorization_endpoint",
-         "backchannel_authentication_endpoint", "dpop_signing_alg_values_supported",
+         "backchannel_authentication_endpoint",
          "backchannel_logout_supported", "check_session_iframe")  # fmt: skip
 
 
