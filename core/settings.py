@@ -208,6 +208,12 @@ class Settings(BaseSettings):
         return self.issuer.startswith("https://")
 
     @property
+    def sees_certificates(self) -> bool:
+        """True where clients can show a certificate: to Erti's own TLS, or to a trusted proxy that says which."""
+        handed_over = bool(self.client_certificate_header and self.trusted_proxies)
+        return handed_over or bool(self.mtls_address) or self.client_ca is not None
+
+    @property
     def host(self) -> str:
         """The issuer's host name, which is also the WebAuthn RP ID."""
         return urlsplit(self.issuer).hostname or "localhost"

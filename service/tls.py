@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import structlog
 import uvloop
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -145,8 +146,12 @@ class Listening:
         return beside
 
     def _watch(self, registered: Registered, stop: threading.Event) -> None:
+        trusted: Iterable[bytes] = ()
         while not stop.is_set():
-            trusted = registered() if any(door.asks for door in self.doors) else ()
+            try:
+                trusted = registered() if any(door.asks for door in self.doors) else ()
+            except SQLAlchemyError as error:  # the database is away: what is known goes on
+                log.warning("registered certificates not read", error=type(error).__name__)
             for door in self.doors:
                 door.refresh(trusted)
             stop.wait(LOOK_SECONDS)

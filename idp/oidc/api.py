@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from core import forms
+from core import forms, web
 from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db
@@ -111,12 +112,15 @@ def preflight() -> Response:
 
 def call(request: Request) -> Call:
     """Return what came with a request that can prove who calls."""
-    headers = request.headers
+    headers, settings = request.headers, request.app.state.settings
+    alias = settings.mtls_address
+    here = alias if alias and headers.get("host", "").lower() == urlsplit(alias).netloc else settings.issuer
     return Call(
         method=request.method,
-        url=f"{request.app.state.settings.issuer}{request.url.path}",
+        url=f"{here}{request.url.path}",
         authorization=tuple(headers.getlist("authorization")),
         dpop=tuple(headers.getlist("dpop")),
+        certificate=web.certificate(request),
     )
 
 

@@ -141,6 +141,13 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
     if not found:
         return {}
     found["client_id"] = found["client_id"] or secrets.token_urlsafe(16)
+    if found["token_endpoint_auth_method"] not in metadata.auth_methods(parts(db).settings):
+        reader.wrong(
+            f"{path}.token_endpoint_auth_method",
+            _(
+                "cannot be used here: this service does not see clients' certificates, or knows no authorities"
+            ),
+        )
     found["client_secret"] = metadata.secret(reader, raw, path, production=production)
     agency, purpose = raw.get("agency"), raw.get("sign_in_purpose", "")
     if agency is None and not purpose and not found["purposes"] and not production:

@@ -8,15 +8,27 @@ from idp.oidc import dpop, handles, metadata
 from idp.oidc.checks.answering import RESPONSE_MODES
 from idp.oidc.checks.wishing import PROMPTS
 
-SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"]
+
+
+# The endpoints that a client may call with its certificate (RFC 8705, section 5), by what they are called here.
+ALIASED = (
+    "token_endpoint",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "grant_management_endpoint",
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
+    "backchannel_authentication_endpoint",
+)
 
 
 def document(settings: Settings) -> dict[str, Any]:
     """Return the provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207; RFC 9396, 10)."""
-    issuer = settings.issuer
+    issuer, methods = settings.issuer, metadata.auth_methods(settings)
     registers = {} if settings.registration == "closed" else {"registration_endpoint": f"{issuer}/register"}
-    return {
+    found: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
@@ -33,9 +45,9 @@ def document(settings: Settings) -> dict[str, Any]:
         "acr_values_supported": list(assurance.LEVELS),
         "subject_types_supported": list(metadata.SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
-        "token_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),
-        "revocation_endpoint_auth_methods_supported": list(metadata.AUTH_METHODS),
-        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": [one for one in methods if one != "none"],
         "prompt_values_supported": sorted(PROMPTS),
         "claim_types_supported": ["normal"],
         "claims_supported": [*TOKEN_CLAIMS, *sorted(disclosure.CATALOGUE)],
@@ -51,3 +63,12 @@ def document(settings: Settings) -> dict[str, Any]:
         "grant_management_endpoint": f"{issuer}/grants",
         "grant_management_action_required": False,
     }
+    if settings.sees_certificates:
+        found["tls_client_certificate_bound_access_tokens"] = True
+    if settings.mtls_address:
+        found["mtls_endpoint_aliases"] = {
+            name: settings.mtls_address + found[name].removeprefix(issuer)
+            for name in ALIASED
+            if name in found
+        }
+    return found

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from consent.declarations import Reader
 from core.language import _
-from idp.oidc import details
+from core.settings import Settings
+from idp.oidc import certificates, details, names
 from idp.oidc.fields import Fields
 
 LONGEST_NAME: Final = 200
@@ -14,7 +15,9 @@ LONGEST_SECRET: Final = 512
 LONGEST_STATEMENT: Final = 16_384
 SHORTEST_SECRET: Final = 32  # in production: secrets are hashed fast, so they must be beyond guessing
 # What these lists name is advertised, accepted at registration and done; nothing else is.
-AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
+TLS_METHOD, SELF_SIGNED_METHOD = "tls_client_auth", "self_signed_tls_client_auth"
+TLS_METHODS: Final = (TLS_METHOD, SELF_SIGNED_METHOD)
+AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", *TLS_METHODS, "none")
 SECRET_SIGNS: Final = ("client_secret_jwt",)
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", *SECRET_SIGNS)
 AUTH_SIGNING_ALGORITHMS: Final[tuple[str, ...]] = ()
@@ -33,20 +36,13 @@ APPLICATIONS: Final = ("web", "native")
 BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
 PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
 FAPI_PROFILES: Final = (FAPI, MESSAGE_SIGNING)
-FAPI_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+FAPI_METHODS: Final = ("private_key_jwt", *TLS_METHODS)
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
 QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
 # What a client asks for in its own name, never for a citizen.
 CLIENT_SCOPES: Final = ("attributes", "disputes", SSF_READ, SSF_MANAGE, QUERY_SCOPE, REVOKE_SCOPE)
 SCOPES: Final = ("openid", "profile", "email", "address", "phone", "offline_access", *CLIENT_SCOPES)
 DETAILS_TYPES: Final = (details.TYPE,)
-TLS_NAMES: Final = (
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
-)
 _SECRET = re.compile(r"[\x20-\x7e]+")
 
 
@@ -71,6 +67,14 @@ def read(reader: Reader, raw: Any, path: str, *, production: bool) -> dict[str, 
     }
     _agree(fields, found)
     return found
+
+
+def auth_methods(settings: Settings) -> list[str]:
+    """Return how clients can prove who they are here: by certificate only where one can be seen and judged."""
+    missing = {TLS_METHOD} if settings.client_ca is None else set()
+    if not settings.sees_certificates:
+        missing |= set(TLS_METHODS)
+    return [one for one in AUTH_METHODS if one not in missing]
 
 
 def _who(fields: Fields) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def _how_it_proves_itself(fields: Fields) -> dict[str, Any]:
         ),
         "jwks": fields.keys("jwks"),
         "jwks_uri": fields.address("jwks_uri"),
-        **{name: fields.text(name, LONGEST_NAME, "") for name in TLS_NAMES},
+        **{name: fields.text(name, names.LONGEST, "") for name in certificates.EXPECTATIONS},
         "require_pkce": public or fapi or fields.flag("require_pkce", default=False),
         "rotate_refresh_tokens": public or (fields.flag("rotate_refresh_tokens", default=False) and not fapi),
         "tls_client_certificate_bound_access_tokens": fields.flag(
@@ -202,8 +206,26 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
             "token_endpoint_auth_method",
             _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
         )
+    _agree_on_certificates(fields, found)
     if found["jwks"] and found["jwks_uri"]:
         fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+
+
+def _agree_on_certificates(fields: Fields, found: Mapping[str, Any]) -> None:
+    method = found["token_endpoint_auth_method"]
+    expected = [name for name in certificates.EXPECTATIONS if found[name]]
+    if method == TLS_METHOD and len(expected) != 1:
+        fields.wrong(
+            certificates.SUBJECT,
+            _("or exactly one other of these says whose certificate it is: {known}").format(
+                known=", ".join(certificates.EXPECTATIONS)
+            ),
+        )
+    for name in expected:
+        if not certificates.can_be_expected(name, found[name]):
+            fields.wrong(name, _("is no name that a certificate can hold"))
+    if method == SELF_SIGNED_METHOD and not certificates.registered(found["jwks"] or {}):
+        fields.wrong("jwks", _("must hold the client's certificate, as x5c of a key"))
 
 
 def secret(reader: Reader, raw: Any, path: str, *, production: bool) -> str | None:

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from core.settings import Settings
+from idp.oidc import certificates
+from idp.oidc.trusted import Trusted
 from service import migrations, tls, worker
 from service.app import create_app, open_house
 from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
@@ -44,6 +46,7 @@ def serve(
     """Serve pages, OpenID Connect and the agencies' endpoints. `erti worker` must run beside it."""
     found = settings(**_environment(issuer, client_ca))
     listening = _listening(found, tls_cert, tls_key, mtls_port)
+    _certificates_can_come(found, listening)
     if listening and mtls_port is not None and not found.mtls_address:
         os.environ["ERTI_MTLS_ADDRESS"] = f"https://{urlsplit(found.issuer).hostname}:{mtls_port}"
     ports = [port] if mtls_port is None else [port, mtls_port]
@@ -77,7 +80,7 @@ def serve(
 def application(listening: Listening | None = None) -> ASGIApp:
     """Build the application in a server process, from the environment that `serve` left."""
     app = create_app(settings())
-    return listening.watched(app, lambda: ()) if listening else app
+    return listening.watched(app, Trusted(app.state.database).certificates) if listening else app
 
 
 def _environment(issuer: str | None, client_ca: Path | None) -> dict[str, Any]:
@@ -85,6 +88,19 @@ def _environment(issuer: str | None, client_ca: Path | None) -> dict[str, Any]:
     given = {"issuer": issuer, "client_ca": client_ca}
     os.environ |= {f"ERTI_{name.upper()}": str(value) for name, value in given.items() if value}
     return given
+
+
+def _certificates_can_come(found: Settings, listening: Listening | None) -> None:
+    """Say in words if clients' certificates are wanted that can neither be seen nor judged."""
+    if found.client_ca and not certificates.readable(found.client_ca):
+        raise fail(f"{found.client_ca} holds no certificates of authorities in PEM", USAGE)
+    handed_over = found.client_certificate_header and found.trusted_proxies
+    if listening is None and not handed_over and (found.client_ca or found.mtls_address):
+        raise fail(
+            "client certificates need --tls-cert and --tls-key, or ERTI_CLIENT_CERTIFICATE_HEADER with "
+            "ERTI_TRUSTED_PROXIES",
+            USAGE,
+        )
 
 
 def _listening(

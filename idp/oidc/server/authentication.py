@@ -1,13 +1,23 @@
 """How a client proves who it is at the endpoints that ask (RFC 6749, 2.3)."""
 
 import base64
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
+import structlog
+
+from idp.oidc import certificates, metadata
+from idp.oidc.certificates import CertificateRefused
+from idp.oidc.client import Client
 from idp.oidc.server.requests import Registered, Request
 
+log = structlog.get_logger("erti.oidc")
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
-ALL_METHODS = [*SECRET_METHODS, "none"]
+CONFIDENTIAL_METHODS = [*SECRET_METHODS, *metadata.TLS_METHODS]
+ALL_METHODS = [*CONFIDENTIAL_METHODS, "none"]
+OTHER_PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
 
 def by_basic(query_client: Any, request: Request) -> Registered | None:
@@ -24,3 +34,38 @@ def by_basic(query_client: Any, request: Request) -> Registered | None:
         if client is not None and client.check_client_secret(tried):
             return client
     return None
+
+
+def by_certificate(authorities: Path | None) -> dict[str, Any]:
+    """Return both ways to authenticate by certificate (RFC 8705, section 2), for Authlib."""
+    return {
+        metadata.TLS_METHOD: partial(_by_certificate, metadata.TLS_METHOD, authorities),
+        metadata.SELF_SIGNED_METHOD: partial(_by_certificate, metadata.SELF_SIGNED_METHOD, None),
+    }
+
+
+def _by_certificate(
+    method: str, authorities: Path | None, query_client: Any, request: Request
+) -> Registered | None:
+    certificate, client_id = request.call.certificate, request.form.get("client_id")
+    if certificate is None or not client_id or "Authorization" in request.headers:
+        return None
+    client: Registered | None = query_client(client_id)
+    if client is None or client.known.token_endpoint_auth_method != method:
+        return None
+    if OTHER_PROOFS & request.form.keys():
+        return None
+    try:
+        _verify(client.known, certificate, authorities)
+    except CertificateRefused as refused:
+        log.info("client certificate refused", client=client_id, why=str(refused))
+        return None
+    return client
+
+
+def _verify(client: Client, certificate: bytes, authorities: Path | None) -> None:
+    if client.token_endpoint_auth_method == metadata.SELF_SIGNED_METHOD:
+        certificates.verify_registered(certificate, client.jwks or {})
+    else:
+        expected = {name: getattr(client, name) for name in certificates.EXPECTATIONS}
+        certificates.verify_vouched_for(certificate, expected, authorities)

@@ -12,7 +12,7 @@ from idp.oidc import binding, clients, details, dpop, id_tokens, tokens
 from idp.oidc.client import Client
 from idp.oidc.dpop import ProofRefused
 from idp.oidc.families import Family
-from idp.oidc.server.authentication import by_basic
+from idp.oidc.server.authentication import by_basic, by_certificate
 from idp.oidc.server.requests import (
     Answer,
     InvalidDetailsError,
@@ -35,6 +35,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.db = db
         self.issuer = parts(db).settings.issuer
         self.register_client_auth_method("client_secret_basic", by_basic)
+        for method, prove in by_certificate(parts(db).settings.client_ca).items():
+            self.register_client_auth_method(method, prove)
 
     def query_client(self, client_id: str) -> Registered | None:
         found = clients.find(self.db, client_id)

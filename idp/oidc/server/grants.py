@@ -10,7 +10,7 @@ from core.events import Actor, record
 from idp.oidc import binding, metadata, subjects, tokens
 from idp.oidc.events import SignedIn
 from idp.oidc.families import Family
-from idp.oidc.server.authentication import ALL_METHODS, SECRET_METHODS
+from idp.oidc.server.authentication import ALL_METHODS, CONFIDENTIAL_METHODS
 from idp.oidc.server.requests import Registered
 from idp.oidc.tokens import Redeemed, Refresh
 
@@ -122,7 +122,7 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
 class ClientGrant(ClientCredentialsGrant):  # type: ignore[misc]
     """A token in the client's own name (RFC 6749, 4.4)."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = SECRET_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL_METHODS
 
     def validate_requested_scope(self) -> None:
         allowed = [scope for scope in metadata.CLIENT_SCOPES if self.client.known.may_ask_scope(scope)]

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp.oidc import families, introspection, tokens
-from idp.oidc.server.authentication import ALL_METHODS, SECRET_METHODS
+from idp.oidc.server.authentication import ALL_METHODS, CONFIDENTIAL_METHODS
 from idp.oidc.server.requests import Registered, Request
 from idp.oidc.tables import authorization
 from idp.oidc.tokens import Access, Refresh
@@ -37,7 +37,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     """What a token is worth, for whom it was issued to or is meant for (RFC 7662)."""
 
-    CLIENT_AUTH_METHODS = SECRET_METHODS
+    CLIENT_AUTH_METHODS = CONFIDENTIAL_METHODS
 
     def authenticate_token(self, request: Request, client: Registered) -> Access | Refresh | None:
         if "token" not in request.form:
