@@ -17,6 +17,7 @@ SHORTEST_SECRET: Final = 32  # in production: secrets are hashed fast, so they m
 # What these lists name is advertised, accepted at registration and done; nothing else is.
 TLS_METHOD, SELF_SIGNED_METHOD = "tls_client_auth", "self_signed_tls_client_auth"
 TLS_METHODS: Final = (TLS_METHOD, SELF_SIGNED_METHOD)
+TLS_NAMES: Final = certificates.EXPECTATIONS
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", *TLS_METHODS, "none")
 SECRET_SIGNS: Final = ("client_secret_jwt",)
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", *SECRET_SIGNS)
@@ -126,7 +127,7 @@ def _how_it_proves_itself(fields: Fields) -> dict[str, Any]:
         ),
         "jwks": fields.keys("jwks"),
         "jwks_uri": fields.address("jwks_uri"),
-        **{name: fields.text(name, names.LONGEST, "") for name in certificates.EXPECTATIONS},
+        **{name: fields.text(name, names.LONGEST, "") for name in TLS_NAMES},
         "require_pkce": public or fapi or fields.flag("require_pkce", default=False),
         "rotate_refresh_tokens": public or (fields.flag("rotate_refresh_tokens", default=False) and not fapi),
         "tls_client_certificate_bound_access_tokens": fields.flag(
@@ -213,12 +214,12 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
 
 def _agree_on_certificates(fields: Fields, found: Mapping[str, Any]) -> None:
     method = found["token_endpoint_auth_method"]
-    expected = [name for name in certificates.EXPECTATIONS if found[name]]
+    expected = [name for name in TLS_NAMES if found[name]]
     if method == TLS_METHOD and len(expected) != 1:
         fields.wrong(
             certificates.SUBJECT,
             _("or exactly one other of these says whose certificate it is: {known}").format(
-                known=", ".join(certificates.EXPECTATIONS)
+                known=", ".join(TLS_NAMES)
             ),
         )
     for name in expected:
