@@ -12,6 +12,7 @@ OPEN_TO_ALL = (
     "/",
     "/about",
     "/about/coverage",
+    "/about/fingerprints",
     "/login",
     "/activate",
     "/login/recovery",
