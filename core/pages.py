@@ -49,12 +49,14 @@ def render(
     *,
     status: int = 200,
     form_action: Sequence[str] = (),
+    frame_src: Sequence[str] = (),
     **context: Any,
 ) -> HTMLResponse:
     """Render a page.
 
     `form_action` names further origins that its forms may lead to: Chromium applies the policy to the
-    redirect that answers a form as well, so login and consent pages name the client's origin.
+    redirect that answers a form as well, so login and consent pages name the client's origin. `frame_src` names
+    origins of which it may load frames.
     """
     env: Environment = request.app.state.pages
     lang = language.current()
@@ -73,16 +75,17 @@ def render(
         **context,
     )
     response = HTMLResponse(html, status_code=status)
-    response.headers["Content-Security-Policy"] = policy(form_action)
+    response.headers["Content-Security-Policy"] = policy(form_action, frame_src)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept-Language, Cookie"
     return response
 
 
-def policy(form_action: Sequence[str] = ()) -> str:
+def policy(form_action: Sequence[str] = (), frame_src: Sequence[str] = ()) -> str:
     """Return the Content-Security-Policy of a page: nothing inline, nothing from elsewhere, never framed."""
     targets = " ".join(["'self'", *form_action])
+    frames = f"frame-src {' '.join(frame_src)}; " if frame_src else ""
     return (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+        f"{frames}form-action {targets}; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
     )

@@ -25,6 +25,7 @@ from idp.events import (
     SessionEnded,
 )
 from idp.oidc import tokens
+from idp.oidc.logout import outbox as logouts
 from idp.signals import telling
 from registry_sync.events import (
     AttributesChanged,
@@ -119,12 +120,12 @@ HANDLERS: Handlers = {
     DeathReversed: [reversal_reopens],
     AttributesChanged: [telling.attributes_changed],
     NameChanged: [telling.attributes_changed],
-    SessionEnded: [telling.session_ended, session_takes_its_tokens],
+    SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
     PasswordSet: [new_password_ends_offline_access],
     # Told first: afterwards nobody holds a sign-in of the citizen any more.
-    AccountLocked: [telling.account_locked, account_takes_its_tokens],
+    AccountLocked: [telling.account_locked, logouts.account_ended, account_takes_its_tokens],
     AccountReopened: [telling.account_reopened],
-    AccountClosed: [telling.account_closed, account_takes_its_tokens],
+    AccountClosed: [telling.account_closed, logouts.account_ended, account_takes_its_tokens],
     PasskeyCloneSuspected: [telling.passkey_copied],
     AccountActivated: [a_new_letter_starts_over],
     GrantGiven: [telling.given_anew],

@@ -17,6 +17,8 @@ from core.errors import Problem
 from idp import notify
 from idp.login import stages
 from idp.oidc import tokens
+from idp.oidc.logout import outbox as logouts
+from idp.oidc.logout.courier import LogoutCourier
 from idp.oidc.registration import invitations
 from idp.signals import outbox
 from idp.signals.delivery import Courier
@@ -44,6 +46,7 @@ def _purge(database: Database) -> None:
         limits.purge(db)
         tokens.purge(db)
         invitations.purge(db)
+        logouts.purge(db)
         clearing.purge(db)
         inbox.purge(db)
         stages.purge(db)
@@ -94,11 +97,12 @@ def _tend_keys(database: Database) -> None:
         rotation.tend(db)
 
 
-def duties(courier: Courier) -> list[Duty]:
+def duties(courier: Courier, leaver: LogoutCourier) -> list[Duty]:
     """Return everything a worker does one after the other, with its rhythm; mail goes beside it."""
     return [
         Duty("checkpoint", 0.5, signer.sign_if_due),
         Duty("signals", 1, courier.turn),
+        Duty("logouts", 1, leaver.turn),
         Duty("witnesses", 0.5, signer.cosign),
         Duty("withheld", 20, withholding.tend),
         Duty("alerts", 2, _watch),
@@ -123,7 +127,8 @@ def run(database: Database, stop: threading.Event) -> None:
     finished or given up by its time-out; the others stay in the outbox.
     """
     courier, postman = Courier(), ThreadPoolExecutor(1, thread_name_prefix="mail")
-    plan = duties(courier)
+    leaver = LogoutCourier()
+    plan = duties(courier, leaver)
     letters = [Duty("mail", 2, lambda house: notify.deliver(house, stop=stop))]
     database.parts.sequencer.start()
     try:
@@ -135,6 +140,7 @@ def run(database: Database, stop: threading.Event) -> None:
         stop.set()
         postman.shutdown(wait=True)
         courier.close()
+        leaver.close()
         database.parts.sequencer.stop()
 
 

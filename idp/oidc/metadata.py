@@ -7,7 +7,7 @@ from typing import Any, Final
 from consent.declarations import Reader
 from core.language import _
 from core.settings import Settings
-from idp.oidc import certificates, details, names
+from idp.oidc import certificates, details, names, redirects
 from idp.oidc.fields import Fields
 
 LONGEST_NAME: Final = 200
@@ -208,8 +208,19 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
             _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
         )
     _agree_on_certificates(fields, found)
+    _agree_on_logout(fields, found)
     if found["jwks"] and found["jwks_uri"]:
         fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+
+
+def _agree_on_logout(fields: Fields, found: Mapping[str, Any]) -> None:
+    framed = found["frontchannel_logout_uri"]
+    if framed and redirects.origin(framed) not in {redirects.origin(uri) for uri in found["redirect_uris"]}:
+        # OpenID Connect Front-Channel Logout 1.0, section 2
+        fields.wrong("frontchannel_logout_uri", _("must be on the same host as one of the redirect URIs"))
+    for name in ("backchannel_logout", "frontchannel_logout"):
+        if found[f"{name}_session_required"] and not found[f"{name}_uri"]:
+            fields.wrong(f"{name}_session_required", _("means nothing without {name}_uri").format(name=name))
 
 
 def _agree_on_certificates(fields: Fields, found: Mapping[str, Any]) -> None:

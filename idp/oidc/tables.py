@@ -141,6 +141,22 @@ refresh_token = Table(
     Column("used_at", Moment),
 )
 
+# Clients that are to hear that a session ended, or every session of a citizen (Back-Channel Logout).
+logout_notice = Table(
+    "oauth_logout_notice",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("citizen", String(64), nullable=False),
+    Column("sid", String(32), nullable=False),  # empty: every session
+    Column("state", String(16), nullable=False),  # waiting, taken or given-up
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("settled_at", Moment, index=True),
+    Index("ix_oauth_logout_notice_state_due_at", "state", "due_at"),
+)
+
 # What may be used once and was.
 seen = Table(
     "oauth_seen",

@@ -8,6 +8,7 @@ from consent import alerts
 from consent.alerts import Choice
 from core.database import Database
 from idp import accounts
+from idp.oidc.logout.courier import LogoutCourier
 from idp.signals.delivery import Courier
 from idp.tables import outbox
 from service import worker
@@ -49,9 +50,10 @@ def test_nothing_ticked_is_nothing(at_home: Any, database: Database) -> None:
 
 def test_the_worker_mails_it(at_home: Any, database: Database) -> None:
     """The worker's own duties find the look and put the letter into the outbox of somebody with an account."""
-    courier = Courier()
-    duties = {duty.name: duty.do for duty in worker.duties(courier)}
+    courier, leaver = Courier(), LogoutCourier()
+    duties = {duty.name: duty.do for duty in worker.duties(courier, leaver)}
     courier.close()
+    leaver.close()
     with database.writing() as db:
         accounts.open_for_test(db, CITIZEN, "nino@example.org", language="en")
     duties["alerts"](database)

@@ -12,6 +12,7 @@ from core import clock
 from core.database import Database
 from core.events import SYSTEM, record, waiting
 from idp import accounts, notify
+from idp.oidc.logout.courier import LogoutCourier
 from idp.signals.delivery import Courier
 from registry_sync import people
 from service import worker
@@ -79,6 +80,6 @@ def test_what_a_killed_signer_left_is_cleared(house: Database) -> None:
         path.write_bytes(b"half")
     at = clock.now().timestamp() - 2 * tiles.LEFT_SECONDS
     os.utime(old, (at, at))
-    (leftovers,) = (duty for duty in worker.duties(Courier()) if duty.name == "leftovers")
+    (leftovers,) = (duty for duty in worker.duties(Courier(), LogoutCourier()) if duty.name == "leftovers")
     worker._do(leftovers, house)
     assert {path for path in home.rglob("*") if path.is_file()} == whole | {new}

@@ -1,4 +1,4 @@
-"""The provider's pages for people: `/authorize`, `/consent` and `/end-session`."""
+"""The provider's pages for people: `/authorize`, `/consent`, `/logout` and `/end-session`."""
 
 from fastapi import APIRouter
 

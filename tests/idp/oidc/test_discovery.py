@@ -9,9 +9,8 @@ from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import Provider, answered
 
-LATER = ("pushed_authorization_request_endpoint", "registration_endpoint", "device_authorization_endpoint",
-         "backchannel_authentication_endpoint",
-         "backchannel_logout_supported", "check_session_iframe")  # fmt: skip
+LATER = ("pushed_authorization_request_endpoint", "device_authorization_endpoint",
+         "backchannel_authentication_endpoint", "check_session_iframe")  # fmt: skip
 
 
 def test_every_endpoint_named_is_there(provider: Provider) -> None:

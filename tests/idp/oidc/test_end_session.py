@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import Problem
 from core.forms import Posted
-from idp.oidc import logout
+from idp.oidc.logout import requests
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import Provider
 
@@ -97,12 +97,12 @@ def test_another_site_cannot_sign_anybody_out(provider: Provider) -> None:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from(logout.PARAMETERS), st.text(max_size=30)), max_size=5))
+@given(st.lists(st.tuples(st.sampled_from(requests.PARAMETERS), st.text(max_size=30)), max_size=5))
 def test_any_request_is_examined_or_refused(provider: Provider, items: list[tuple[str, str]]) -> None:
     """Whatever the parameters hold, the target is empty or begins with a registered URI."""
     with provider.database.reading() as db:
         try:
-            leaving = logout.examine(db, Posted(items))
+            leaving = requests.examine(db, Posted(items))
         except Problem:
             return
     assert leaving.target == "" or leaving.target.startswith(BYE)
