@@ -1,5 +1,7 @@
 """The five kinds of "no" that the whole house uses; what HTTP makes of them stands in `core.problems`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from core.language import Lazy, _
@@ -9,11 +11,14 @@ class Problem(Exception):
     """A refusal with two voices: `text` for whoever asked, `detail` for the log.
 
     Raising one undoes the transaction it is raised in. `code` is stable and documented in
-    docs/errors.md; `text` says what to do next and never holds personal data of another person.
+    docs/errors.md; `text` says what to do next and never holds personal data of another person. `logged` are
+    more fields of the log's line, beside `detail`.
     """
 
     code: ClassVar[str] = "problem"
     text: str | Lazy = _("Something went wrong.")
+
+    logged: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, text: str | Lazy | None = None, *, detail: str = "", **facts: object) -> None:
         super().__init__(detail or str(text or self.text))

@@ -33,6 +33,7 @@ def answer(request: Request, problem: Problem) -> Response:
         detail=problem.detail,
         path=route(request),
         reference=reference,
+        **problem.logged,
     )
     headers = {"Cache-Control": "no-store"}
     if isinstance(problem, TooMany):

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from core import forms, web
 from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
-from core.web import Db
+from core.web import Db, network
 from idp.oidc import bearer, discovery, userinfo
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
-from idp.oidc.server import endpoints
+from idp.oidc.server import endpoints, pushing
 from idp.oidc.server.requests import Answer
 from keys import jwks
 
@@ -75,6 +75,14 @@ def token(request: Request, database: Db, form: ClientForm) -> Response:
     return _answer(request, database.writing, form, endpoints.token)
 
 
+@router.post("/par")
+def push(request: Request, database: Db, form: ClientForm) -> Response:
+    """Keep an authorization request that a client sends in advance (RFC 9126)."""
+    if isinstance(form, Problem):
+        return _unreadable(form)
+    return _sent(pushing.answer(database, form, call(request), network=network(request)))
+
+
 @router.post("/introspect")
 def introspect(request: Request, database: Db, form: ClientForm) -> Response:
     """Say whether a token is good (RFC 7662)."""
@@ -103,6 +111,7 @@ def user_info(request: Request, database: Db, form: ClientForm) -> Response:
 
 
 @router.options("/token")
+@router.options("/par")
 @router.options("/revoke")
 @router.options("/userinfo")
 def preflight() -> Response:
@@ -132,10 +141,19 @@ def denied(refusal: Denied, shown: Shown | None = None) -> Response:
 
 def _answer(request: Request, opening: Opening, form: Posted | Problem, respond: Respond) -> Response:
     if isinstance(form, Problem):
-        body = {"error": "invalid_request", "error_description": "The body is not a form that can be read."}
-        return JSONResponse(body, status_code=400, headers={**NO_STORE, **ANY_ORIGIN})
+        return _unreadable(form)
     with opening() as db:
         answer = respond(db, form, call(request))
+    return _sent(answer)
+
+
+def _unreadable(problem: Problem) -> Response:
+    body = {"error": "invalid_request", "error_description": "The body is not a form that can be read."}
+    status = 413 if isinstance(problem, BodyTooLarge) else 400
+    return JSONResponse(body, status_code=status, headers={**NO_STORE, **ANY_ORIGIN})
+
+
+def _sent(answer: Answer) -> Response:
     headers = {**answer.headers, **ANY_ORIGIN}
     headers.pop("Content-Type", None)
     return JSONResponse(answer.body, status_code=answer.status, headers=headers)

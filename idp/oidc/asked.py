@@ -1,4 +1,4 @@
-"""An authorization request while it is examined, and what it comes to."""
+"""An authorization request as it came, while it is examined, and what it comes to."""
 
 from dataclasses import dataclass, field
 
@@ -19,11 +19,26 @@ class Refusal(Exception):
         self.description = description
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """The parameters that count: those sent, those of a request object, or those pushed before.
+
+    `pushed` names the stored request that they come from (RFC 9126), `signed` says that they are a signed request
+    object's (RFC 9101). `unread` is why a request object or reference could not be read: then the parameters are those
+    around it, which say where the error goes and no more.
+    """
+
+    posted: Posted
+    pushed: str = ""
+    signed: bool = False
+    unread: Refusal | None = None
+
+
 @dataclass
 class Asked:
     """An authorization request; CHECKS fill it from top to bottom.
 
-    `pushed` says that it came through PAR (RFC 9126), `signed` that it is a signed request object (RFC 9101).
+    `pushed`, `signed` and `unread` are those of `Arrived`. `response_mode` is one that says how, never ``jwt`` alone.
     `attributes` are those of the sign-in purpose that scopes and claims ask for, `beyond` what claims name
     that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the
     `sub` that has to sign in. `pieces` are
@@ -33,8 +48,9 @@ class Asked:
     """
 
     posted: Posted
-    pushed: bool = False
+    pushed: str = ""
     signed: bool = False
+    unread: Refusal | None = None
     client: Client = None  # type: ignore[assignment]  # the first check sees to it
     redirect_uri: str = ""
     state: str = ""

@@ -3,22 +3,43 @@
 from collections.abc import Callable
 from typing import Final
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core.forms import Posted
 from idp.oidc.asked import Asked, Refusal, Refused
 from idp.oidc.checks import answering, wishing
+from idp.oidc.interactions import Interaction
+
+log = structlog.get_logger("erti.clients")
 
 
-def examine(db: Session, posted: Posted) -> Asked | Refused:
-    """Run CHECKS over a request. Raises RequestUnanswerable while there is nowhere safe to answer to."""
-    asked = Asked(posted)
-    try:
-        for check in CHECKS:
+def examine(
+    db: Session, posted: Posted, *, pushed: str = "", signed: bool = False, unread: Refusal | None = None
+) -> Asked | Refused:
+    """Run CHECKS over a request; the log says what its client's developer has to change.
+
+    Raises RequestUnanswerable while there is nowhere safe to answer to.
+    """
+    asked = Asked(posted, pushed=pushed, signed=signed, unread=unread)
+    for check in CHECKS:
+        try:
             check(db, asked)
-    except Refusal as refusal:
-        return Refused(asked, refusal.error, refusal.description)
+        except Refusal as refusal:
+            log.info(
+                "request refused",
+                client=asked.client.client_id,
+                error=refusal.error,
+                rule=check.__name__,
+                detail=refusal.description,
+            )
+            return Refused(asked, refusal.error, refusal.description)
     return asked
+
+
+def resumed(db: Session, interaction: Interaction) -> Asked | Refused:
+    """Run CHECKS once more over a request that is under way: what it asks may have changed since it came."""
+    return examine(db, interaction.posted, pushed=interaction.pushed, signed=interaction.signed)
 
 
 def answer(issuer: str, asked: Asked, parameters: dict[str, str]) -> dict[str, str]:
@@ -34,6 +55,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     # From here on errors go back to the client.
     answering.nothing_comes_twice,
     answering.response_mode_is_known,
+    answering.it_could_be_read,
     answering.response_type_is_code,
     answering.agency_is_active,
     answering.request_came_as_it_must,

@@ -31,6 +31,7 @@ def document(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks.json",
@@ -60,6 +61,8 @@ def document(settings: Settings) -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "ui_locales_supported": list(settings.languages),
         "code_challenge_methods_supported": ["S256"],
+        "authorization_signing_alg_values_supported": list(metadata.AUTHORIZATION_ALGORITHMS),
+        "require_pushed_authorization_requests": False,  # a client's registration may want it
         "authorization_response_iss_parameter_supported": True,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": list(metadata.DETAILS_TYPES),

@@ -1,7 +1,11 @@
 """What can go wrong between Erti, a client and a person's browser, outside the standards' own error answers."""
 
+import re
+
 from core.errors import Invalid, Missing, Refused
 from core.language import _
+
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class ClientUnknown(Missing):
@@ -18,6 +22,21 @@ class RequestUnanswerable(Invalid):
     text = _(
         "The site that sent you here made a mistake in its request, so we cannot send you back to it. "
         "Go back to the site and start again; if it happens again, tell the site."
+    )
+
+    def __init__(self, rule: str, says: str, *, client_id: str = "") -> None:
+        """`says` tells the client's developer what to change; who asks for the page's reference is told it."""
+        super().__init__(detail=says)
+        known = client_id if _CLIENT_ID.fullmatch(client_id) else ""
+        self.logged = {"client": known, "error": "invalid_request", "rule": rule}
+
+
+class RequestOver(RequestUnanswerable):
+    """A request that was pushed is answered, has expired, or is another client's: the three look alike (RFC 9126, 4)."""
+
+    code = "authorization-request-over"
+    text = _(
+        "This sign-in took too long, or it is finished. Go back to the site you came from and start again."
     )
 
 

@@ -47,12 +47,18 @@ class Interaction:
 
     client_id: str
     posted: Posted
+    pushed: str
+    signed: bool
     progress: Progress
     began_at: datetime
 
 
-def begin(db: Session, client_id: str, posted: Posted) -> str:
-    """Store a request and return the interaction's ID, which is a secret of this browser."""
+def begin(db: Session, client_id: str, posted: Posted, *, pushed: str = "", signed: bool = False) -> str:
+    """Store a request and return the interaction's ID, which is a secret of this browser.
+
+    Its parameters are kept as they count, with how they came (`Arrived`): no later step needs a request object, or the
+    stored request that they come from, once more.
+    """
     token, at = secrets.token_urlsafe(32), clock.now()
     db.execute(
         insert(table).values(
@@ -61,6 +67,8 @@ def begin(db: Session, client_id: str, posted: Posted) -> str:
             sealed=sealing.seal(
                 db, OFFICE, SCOPE, msgspec.json.encode(posted.items), aad=_hash(token).encode()
             ),
+            pushed=pushed or None,
+            signed=signed,
             progress=asdict(Progress()),
             created_at=at,
             expires_at=at + timedelta(seconds=parts(db).settings.interaction_seconds),
@@ -76,7 +84,8 @@ def find(db: Session, token: str) -> Interaction | None:
         return None
     opened = sealing.unseal(db, OFFICE, SCOPE, row.sealed, aad=row.id_hash.encode())
     items = msgspec.json.decode(opened, type=list[tuple[str, str]])
-    return Interaction(row.client_id, Posted(items), Progress(**row.progress), row.created_at)
+    progress = Progress(**row.progress)
+    return Interaction(row.client_id, Posted(items), row.pushed or "", row.signed, progress, row.created_at)
 
 
 def answered(db: Session, token: str, progress: Progress, purpose: str, word: str) -> None:

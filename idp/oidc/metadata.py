@@ -25,7 +25,7 @@ AUTH_SIGNING_ALGORITHMS: Final[tuple[str, ...]] = ()
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
 ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
 USERINFO_ALGORITHMS: Final[tuple[str, ...]] = ()
-AUTHORIZATION_ALGORITHMS: Final[tuple[str, ...]] = ()  # JARM
+AUTHORIZATION_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")  # JARM
 INTROSPECTION_ALGORITHMS: Final[tuple[str, ...]] = ()
 REQUEST_OBJECT_ALGORITHMS: Final[tuple[str, ...]] = ()
 ENCRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for what is told to clients
@@ -37,6 +37,7 @@ APPLICATIONS: Final = ("web", "native")
 BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
 PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
 FAPI_PROFILES: Final = (FAPI, MESSAGE_SIGNING)
+FAPI_ALGORITHMS: Final = ("ES256", "PS256", "EdDSA")
 FAPI_METHODS: Final = ("private_key_jwt", *TLS_METHODS)
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
 QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
@@ -202,15 +203,27 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
         fields.wrong("redirect_uris", _("is missing: answers need an address to go to"))
     if found["token_endpoint_auth_method"] == "none" and "client_credentials" in found["grant_types"]:
         fields.wrong("grant_types", _("client_credentials needs a client with a secret"))
-    if found["profile"] in FAPI_PROFILES and found["token_endpoint_auth_method"] not in FAPI_METHODS:
-        fields.wrong(
-            "token_endpoint_auth_method",
-            _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
-        )
+    if found["profile"] in FAPI_PROFILES:
+        _agree_with_fapi(fields, found)
     _agree_on_certificates(fields, found)
     _agree_on_logout(fields, found)
     if found["jwks"] and found["jwks_uri"]:
         fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+
+
+def _agree_with_fapi(fields: Fields, found: Mapping[str, Any]) -> None:
+    """Note what the FAPI 2.0 Security Profile does not allow (5.3.2.1, 5.3.2.2 and 5.4.1)."""
+    if found["token_endpoint_auth_method"] not in FAPI_METHODS:
+        fields.wrong(
+            "token_endpoint_auth_method",
+            _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
+        )
+    for number, uri in enumerate(found["redirect_uris"]):
+        if not uri.startswith("https://"):
+            fields.wrong(f"redirect_uris[{number}]", _("must begin with https:// in this profile"))
+    for name in ("authorization_signed_response_alg", "request_object_signing_alg"):
+        if found[name] and found[name] not in FAPI_ALGORITHMS:
+            fields.wrong(name, _("of this profile must be: {known}").format(known=", ".join(FAPI_ALGORITHMS)))
 
 
 def _agree_on_logout(fields: Fields, found: Mapping[str, Any]) -> None:

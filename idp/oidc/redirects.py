@@ -62,9 +62,13 @@ def origin(uri: str) -> str:
     return f"{parts.scheme}:"
 
 
-def extended(uri: str, parameters: dict[str, str]) -> str:
-    """Return a redirect URI with an answer's parameters after its own query, which stays as it is (RFC 6749, 3.1.2)."""
-    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(parameters)}" if parameters else uri
+def extended(uri: str, parameters: dict[str, str], *, fragment: bool = False) -> str:
+    """Return a redirect URI with an answer's parameters after its own query, which stays as it is (RFC 6749, 3.1.2).
+
+    As its `fragment` where the answer is not for the site's server (OAuth 2.0 Multiple Response Types, 2.1).
+    """
+    mark = "#" if fragment else "&" if "?" in uri else "?"
+    return f"{uri}{mark}{urlencode(parameters)}" if parameters else uri
 
 
 def _split(uri: str) -> SplitResult | None:

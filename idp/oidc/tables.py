@@ -40,9 +40,23 @@ interaction = Table(
     Column("id_hash", String(64), primary_key=True),
     Column("client_id", String(128), nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # the request: it may name the person
+    Column("pushed", String(64)),  # the stored request that it came as
+    Column("signed", Boolean, nullable=False),
     Column("progress", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
+)
+
+# A request that a client pushed, until it is answered (RFC 9126).
+pushed_request = Table(
+    "oauth_pushed_request",
+    Base.metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # it may name the person
+    Column("signed", Boolean, nullable=False),
+    Column("expires_at", Moment, nullable=False),  # it can begin a sign-in until then
+    Column("kept_until", Moment, nullable=False, index=True),  # and end one until then
 )
 
 # The family: everything that came of one authorization ends by one update of its row.

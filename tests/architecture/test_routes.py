@@ -38,6 +38,7 @@ OPEN = {
     "/end-session": "comes from anywhere (OpenID Connect RP-Initiated Logout, 2)",
     "/end-session/confirm": "the way out",
     "/token": "client authentication (RFC 6749, 3.2.1)",
+    "/par": "client authentication (RFC 9126, 2)",
     "/introspect": "client authentication (RFC 7662, 2.1)",
     "/revoke": "client authentication (RFC 7009, 2.1)",
     "/register": "an initial access token (RFC 7591, 3); none where the settings let everybody in",
@@ -74,7 +75,7 @@ OPEN = {
 }
 # Sent from other sites or by programs, which have no token of a form of ours.
 NO_FORM_TOKEN = {
-    "/token", "/introspect", "/revoke", "/register", "/register/{client_id}", "/userinfo", "/authorize", "/end-session",
+    "/token", "/par", "/introspect", "/revoke", "/register", "/register/{client_id}", "/userinfo", "/authorize", "/end-session",
     "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/disputes/{number}/answer", "/registry/events",
     "/login/passkey/verify", "/grants/{grant_id}",
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",

@@ -11,32 +11,47 @@ from idp.oidc.asked import Asked, Refusal
 from idp.oidc.errors import RequestUnanswerable
 
 LONGEST_STATE: Final = 2000
-RESPONSE_MODES: Final = ("query", "form_post")
+# What is advertised and done. `jwt` is the signed form of what a response type has by default (JARM, 2.3.4).
+RESPONSE_MODES: Final = (
+    "query",
+    "fragment",
+    "form_post",
+    "jwt",
+    "query.jwt",
+    "fragment.jwt",
+    "form_post.jwt",
+)
+SIGNED: Final = ".jwt"
 REPEATABLE: Final = frozenset({"resource"})  # RFC 8707, section 2
-UNSUPPORTED: Final = {
-    "request": "request_not_supported",
-    "request_uri": "request_uri_not_supported",
-    "registration": "registration_not_supported",
-}
+UNSUPPORTED: Final = {"registration": "registration_not_supported"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def client_is_known(db: Session, asked: Asked) -> None:
     """The client is registered and not switched off (RFC 6749, 4.1.2.1: otherwise no redirect)."""
+    given = asked.given("client_id")
     if asked.posted.repeated("client_id"):
-        raise RequestUnanswerable(detail="client_id twice")
-    client = clients.find(db, asked.given("client_id"))
+        raise RequestUnanswerable("client_is_known", "client_id is repeated: send it once")
+    client = clients.find(db, given)
     if client is None:
-        raise RequestUnanswerable(detail="client_id")
+        says = "no active client has this client_id" if given else "client_id is missing"
+        raise RequestUnanswerable("client_is_known", says, client_id=given)
     asked.client = client
 
 
 def redirect_uri_is_registered(_db: Session, asked: Asked) -> None:
     """The redirect URI is one of the client's, character by character (RFC 9700, 4.1.3); always required."""
-    uri = asked.given("redirect_uri")
-    if asked.posted.repeated("redirect_uri") or not uri or not asked.client.accepts(uri):
-        raise RequestUnanswerable(detail="redirect_uri")
+    uri, says = asked.given("redirect_uri"), ""
+    if asked.posted.repeated("redirect_uri"):
+        says = "redirect_uri is repeated: send it once"
+    elif not uri:
+        says = "redirect_uri is missing: name one of those registered"
+    elif not asked.client.accepts(uri):
+        says = "redirect_uri is not one of those registered, which are compared character by character"
+    if says:
+        raise RequestUnanswerable("redirect_uri_is_registered", says, client_id=asked.client.client_id)
     asked.redirect_uri = uri
+    asked.response_mode = _usual_mode(asked)
 
 
 def nothing_comes_twice(_db: Session, asked: Asked) -> None:
@@ -53,12 +68,23 @@ def nothing_comes_twice(_db: Session, asked: Asked) -> None:
 
 
 def response_mode_is_known(_db: Session, asked: Asked) -> None:
-    """The answer goes into the query, or into a form for web redirect URIs; never into the fragment."""
-    mode = asked.given("response_mode") or "query"
+    """The answer goes into the query, the fragment, or a form for web redirect URIs; as it is, or signed (JARM, 2.3)."""
+    given = asked.given("response_mode")
+    mode = _usual_mode(asked) if not given else "query.jwt" if given == "jwt" else given
     web = asked.redirect_uri.startswith(("https://", "http://"))
-    if mode not in RESPONSE_MODES or (mode == "form_post" and not web):
+    if mode not in RESPONSE_MODES or (mode.startswith("form_post") and not web):
         raise Refusal("invalid_request", "this response_mode is not supported")
+    if asked.client.signs_messages and not mode.endswith(SIGNED):
+        raise Refusal(
+            "invalid_request", "answers to this client are signed: response_mode must be jwt or end in .jwt"
+        )
     asked.response_mode = mode
+
+
+def it_could_be_read(_db: Session, asked: Asked) -> None:
+    """A request object, by value or by reference, was good (RFC 9101, section 6)."""
+    if asked.unread is not None:
+        raise asked.unread
 
 
 def response_type_is_code(_db: Session, asked: Asked) -> None:
@@ -80,7 +106,7 @@ def agency_is_active(db: Session, asked: Asked) -> None:
 
 
 def nothing_unsupported(_db: Session, asked: Asked) -> None:
-    """Request objects are refused by name, not ignored (OpenID Connect Core 1.0, 3.1.2.6)."""
+    """What cannot be done is refused by name, not ignored (OpenID Connect Core 1.0, 3.1.2.6)."""
     for name, error in UNSUPPORTED.items():
         if asked.given(name):
             raise Refusal(error, f"{name} is not supported")
@@ -111,3 +137,8 @@ def request_came_as_it_must(_db: Session, asked: Asked) -> None:
         raise Refusal("invalid_request", "the requests of this client have to be pushed")
     if asked.client.must_sign_requests and not asked.signed:
         raise Refusal("invalid_request", "the requests of this client have to be signed request objects")
+
+
+def _usual_mode(asked: Asked) -> str:
+    # FAPI 2.0 Message Signing, 5.4.1: what answers this client is signed, be it an error that comes early.
+    return "query.jwt" if asked.client.signs_messages else "query"

@@ -11,11 +11,21 @@ from consent import grants, receipts
 from core import clock, forms, limits, pages, sessions
 from core.database import Database
 from core.errors import TooMany
-from core.forms import Posted
 from core.sessions import BrowserSession
 from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
-from idp.oidc import authorize, binding, details, families, handles, interactions, steps, tokens
-from idp.oidc.asked import Asked, Refused
+from idp.oidc import (
+    authorize,
+    binding,
+    details,
+    effective,
+    families,
+    handles,
+    interactions,
+    pushed,
+    steps,
+    tokens,
+)
+from idp.oidc.asked import Arrived, Asked, Refused
 from idp.oidc.errors import InteractionOver
 from idp.oidc.handles import Handle
 from idp.oidc.interactions import Progress
@@ -32,26 +42,28 @@ STORED_WITHIN_SECONDS = 600
 @router.get("/authorize")
 def arrive(request: Request, database: Db, here: Here) -> Response:
     """Take an authorization request and do what comes next; where nothing has to be asked, answer at once."""
-    posted, began_at = forms.parse(request.scope["query_string"]), clock.now()
+    began_at = clock.now()
+    came = effective.of(database, forms.parse(request.scope["query_string"]))
     with database.reading() as db:
-        asked = authorize.examine(db, posted)
+        asked = _examined(db, came)
         if isinstance(asked, Refused):
             return sending.error(request, asked.asked, asked.error, asked.description)
         step = steps.next_step(db, steps.Here(asked, Progress(), began_at, here))
     interaction = ""
     if isinstance(step, Login | Choose | Consent):
-        interaction = _store(request, database, asked, posted)
+        interaction = _store(request, database, asked)
     return _in_its_language(request, asked, _take(request, database, asked, step, interaction, here))
 
 
 @router.post("/authorize")
 def arrive_by_form(request: Request, database: Db, form: RawForm) -> Response:
     """Store a request that another site posted and go on with a GET, which carries the session's cookie (DESIGN 8)."""
+    came = effective.of(database, form)
     with database.reading() as db:
-        asked = authorize.examine(db, form)
+        asked = _examined(db, came)
     if isinstance(asked, Refused):
         return sending.error(request, asked.asked, asked.error, asked.description)
-    interaction = _store(request, database, asked, form)
+    interaction = _store(request, database, asked)
     return _in_its_language(request, asked, see_other(interactions.PATH + interaction))
 
 
@@ -62,7 +74,7 @@ def dispatch(request: Request, database: Db, here: Here, interaction: str) -> Re
         found = interactions.find(db, interaction)
         if found is None:
             raise InteractionOver
-        asked = authorize.examine(db, found.posted)
+        asked = authorize.resumed(db, found)
         if isinstance(asked, Refused):
             return sending.error(request, asked.asked, asked.error, asked.description)
         step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
@@ -79,7 +91,11 @@ def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
     return see_other(interactions.PATH + interaction)
 
 
-def _store(request: Request, database: Database, asked: Asked, posted: Posted) -> str:
+def _examined(db: Session, came: Arrived) -> Asked | Refused:
+    return authorize.examine(db, came.posted, pushed=came.pushed, signed=came.signed, unread=came.unread)
+
+
+def _store(request: Request, database: Database, asked: Asked) -> str:
     """Keep a request and return its interaction; raises TooMany when one network sends too many."""
     with database.writing() as db:
         wait = limits.hit(
@@ -87,7 +103,9 @@ def _store(request: Request, database: Database, asked: Asked, posted: Posted) -
         )
         if wait:
             raise TooMany(retry_after=wait)
-        return interactions.begin(db, asked.client.client_id, posted)
+        return interactions.begin(
+            db, asked.client.client_id, asked.posted, pushed=asked.pushed, signed=asked.signed
+        )
 
 
 def _take(
@@ -143,6 +161,8 @@ def _issue(
         if any(state != "ok" for state in grants.relied_on(db, step.grants).values()):
             return None
         if interaction and not interactions.finish(db, interaction):
+            raise InteractionOver
+        if asked.pushed and not pushed.use(db, asked.pushed):  # another tab was first
             raise InteractionOver
         consents = [grant_id for grant_id, _version in step.grants]
         family = families.begin(

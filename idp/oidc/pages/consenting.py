@@ -104,7 +104,7 @@ def _sitting(db: Session, token: str, here: BrowserSession | None) -> Sitting | 
     found = interactions.find(db, token)
     if found is None or here is None:
         return None
-    asked = authorize.examine(db, found.posted)
+    asked = authorize.resumed(db, found)
     if isinstance(asked, Refused):
         return None
     step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))

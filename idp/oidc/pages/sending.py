@@ -1,19 +1,25 @@
-"""How a person is sent back to the client: by redirect, or by a form that sends itself."""
+"""How a person is sent back to the client: by redirect, or by a form that sends itself; as it is, or signed."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import pages
+from core.database import Database
 from core.web import see_other
-from idp.oidc import authorize, redirects
+from idp.oidc import answers, authorize, redirects
 from idp.oidc.asked import Asked
 
 
 def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response:
     """Answer an authorization request at its validated redirect URI, in the response mode it asked for."""
     answer = authorize.answer(request.app.state.settings.issuer, asked, parameters)
-    if asked.response_mode == "query":
-        return see_other(redirects.extended(asked.redirect_uri, answer))
+    mode, _dot, signed = asked.response_mode.partition(".")
+    if signed:
+        database: Database = request.app.state.database
+        with database.reading() as db:
+            answer = {"response": answers.signed(db, asked.client, answer)}
+    if mode != "form_post":
+        return see_other(redirects.extended(asked.redirect_uri, answer, fragment=mode == "fragment"))
     return pages.render(
         request,
         "idp/oidc_form_post.html",

@@ -43,7 +43,7 @@ PARAMETERS = (
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "id_token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
-        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "nowhere"}, "invalid_request"),
         ({"scope": None}, "invalid_scope"),
         ({"scope": "unknown"}, "invalid_scope"),
         ({"scope": 'openid "'}, "invalid_scope"),

@@ -1,0 +1,96 @@
+"""`/par`: a client says in advance what it will ask, and proves who it is (RFC 9126)."""
+
+from typing import Final
+
+import structlog
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from sqlalchemy.orm import Session
+
+from core import limits
+from core.database import Database
+from core.forms import Posted
+from idp.oidc import authorize, pushed
+from idp.oidc.asked import Arrived, Refused
+from idp.oidc.calls import Call
+from idp.oidc.checks.answering import REPEATABLE
+from idp.oidc.client import Client
+from idp.oidc.errors import RequestUnanswerable
+from idp.oidc.server.authentication import ALL_METHODS
+from idp.oidc.server.core import Server
+from idp.oidc.server.requests import Answer, Request
+
+log = structlog.get_logger("erti.clients")
+# What proves who asks is not part of what is asked (RFC 9126, 2.1), and is never stored.
+PROOFS: Final = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+# A large agency signs in a hundred people a second; nobody needs a public client for that. One more counts for every
+# so many characters, so that what is stored stays within bounds too.
+STORED_WITHIN_SECONDS: Final = 600
+STORED_AT_MOST: Final = 100_000
+PUBLIC_AT_MOST: Final = 3_000
+CHARACTERS: Final = 4_096
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+def answer(database: Database, posted: Posted, call: Call, *, network: str) -> Answer:
+    """Take a pushed authorization request and answer with its `request_uri` (RFC 9126, 2.2). It establishes:
+
+    (1) no parameter is repeated, and there is no `request_uri` among them (2.1);
+    (2) the client is who it says, proven as at the token endpoint;
+    (3) it, or anybody from this network where it is public, has not pushed too much;
+    (4) the request passes every check that it would have to pass at the authorization endpoint.
+    """
+    request = Request(posted, call)
+    with database.writing() as db:
+        server = Server(db)
+        try:
+            _refuse_form(posted)  # (1)
+            client: Client = server.authenticate_client(request, ALL_METHODS, "pushed").known  # (2)
+        except OAuth2Error as error:
+            return server.handle_error_response(request, error)  # type: ignore[no-any-return]
+        return _kept(db, client, _arrived(client, posted), network=network)
+
+
+def _refuse_form(posted: Posted) -> None:
+    if any(posted.repeated(name) for name, _value in posted.items if name not in REPEATABLE):
+        raise InvalidRequestError(description="A parameter is repeated.")
+    if posted.raw("request_uri"):
+        raise InvalidRequestError(description="A request_uri cannot be pushed: push the request itself.")
+
+
+def _arrived(client: Client, posted: Posted) -> Arrived:
+    items = [pair for pair in posted.items if pair[0] not in PROOFS]
+    if not posted.raw("client_id"):
+        items.append(("client_id", client.client_id))
+    return Arrived(Posted(items))
+
+
+def _kept(db: Session, client: Client, arrived: Arrived, *, network: str) -> Answer:
+    size = sum(len(name) + len(value) for name, value in arrived.posted.items)
+    wait = limits.hit(
+        db,
+        "par",
+        network if client.is_public else client.client_id,
+        most=PUBLIC_AT_MOST if client.is_public else STORED_AT_MOST,
+        per_seconds=STORED_WITHIN_SECONDS,
+        times=1 + size // CHARACTERS,
+    )
+    if wait:  # (3)
+        told = _error(429, "temporarily_unavailable", "Too many requests were pushed.")
+        return Answer(told.status, told.body, {**told.headers, "Retry-After": str(wait)})
+    uri = pushed.new_uri()
+    try:
+        asked = authorize.examine(  # (4)
+            db, arrived.posted, pushed=pushed.name(uri), signed=arrived.signed, unread=arrived.unread
+        )
+    except RequestUnanswerable as problem:
+        log.info("request refused", **{**problem.logged, "client": client.client_id}, detail=problem.detail)
+        return _error(400, "invalid_request", problem.detail)
+    if isinstance(asked, Refused):
+        return _error(400, asked.error, asked.description)
+    pushed.keep(db, client.client_id, arrived.posted, uri=uri, signed=arrived.signed)
+    return Answer(201, {"request_uri": uri, "expires_in": pushed.SECONDS}, dict(NO_STORE))
+
+
+def _error(status: int, error: str, description: str) -> Answer:
+    return Answer(status, {"error": error, "error_description": description}, dict(NO_STORE))
