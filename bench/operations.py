@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from bench.town import CLIENT, PASSWORD, REDIRECT, Town
 from bench.wire import Answer, Connection, Operation
+from tests.idp.oidc.proofs import Prover
 
 CSRF = re.compile(r'<input[^>]*name="(csrf[^"]*)"[^>]*value="([^"]+)"')
 MOST_STEPS = 6
@@ -87,6 +88,27 @@ def user_info(access_tokens: list[str]) -> Operation:
     return once
 
 
+def bound_user_info(issuer: str, holder: Prover, access_tokens: list[str]) -> Operation:
+    """The same with tokens that are bound to a key: each request has a proof of its own (RFC 9449, section 7)."""
+    address = f"{issuer}/userinfo"
+
+    async def once(connection: Connection, number: int) -> bool | str:
+        token = access_tokens[number % len(access_tokens)]
+
+        async def ask() -> Answer:
+            proof = holder.proof("GET", address, token=token)
+            answer = await connection.get("/userinfo", {"Authorization": f"DPoP {token}", "DPoP": proof})
+            holder.nonce = answer.headers.get("dpop-nonce", holder.nonce)
+            return answer
+
+        answer = await ask()
+        if answer.status == 401:  # the minute of the nonce is over
+            answer = await ask()
+        return (answer.status == 200 and b"given_name" in answer.body) or said(answer)
+
+    return once
+
+
 def introspection(town: Town, access_tokens: list[str]) -> Operation:
     """A resource server asks whether a token is good (RFC 7662)."""
     head = basic(town)
@@ -120,16 +142,27 @@ def password_login(town: Town) -> Operation:
     return once
 
 
-async def tokens(port: int, town: Town, count: int) -> list[str]:
-    """Sign citizens in and return their access tokens."""
+async def tokens(port: int, town: Town, count: int, holder: Prover | None = None) -> list[str]:
+    """Sign citizens in and return their access tokens, bound to the holder's key if there is one."""
     connection, head, found = Connection(port), basic(town), []
     for session in town.sessions[:count]:
+        if holder:
+            head = {**basic(town), "DPoP": await fresh_proof(connection, holder, port)}
         answer = await sign_in(connection, head, session)
         if answer.status != 200:
             raise SystemExit(f"the sign-in that all the rest needs does not work: {said(answer)}")
         found.append(str(json.loads(answer.body)["access_token"]))
     connection.close()
     return found
+
+
+async def fresh_proof(connection: Connection, holder: Prover, port: int) -> str:
+    """Return a proof for a token request, with the nonce that the service gives to a request without one."""
+    address = f"http://localhost:{port}/token"
+    bare = Prover(holder.key).proof("POST", address)
+    answer = await connection.post("/token", {"grant_type": "client_credentials"}, {"DPoP": bare})
+    holder.nonce = answer.headers.get("dpop-nonce", "")
+    return holder.proof("POST", address)
 
 
 def said(answer: Answer) -> str:

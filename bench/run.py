@@ -23,6 +23,7 @@ from bench.town import Town
 from bench.wire import Operation, Outcome, drive
 from core.settings import Settings
 from tests.engines import Postgres
+from tests.idp.oidc.proofs import Prover
 
 DURABLE = "jit = off\nshared_buffers = 256MB\n"  # fsync and all else as PostgreSQL comes
 HERE = Path(__file__).parent
@@ -118,7 +119,10 @@ def run(bench: Bench, folder: Path, chosen: argparse.Namespace) -> None:
         with served(bench) as server:
             port = int(bench.settings.issuer.rpartition(":")[2])
             tokens = asyncio.run(operations.tokens(port, inside, TOKENS))
-            for name, operation, share in plan(inside, tokens):
+            holder = Prover()
+            bound = asyncio.run(operations.tokens(port, inside, TOKENS, holder))
+            bound_read = operations.bound_user_info(bench.settings.issuer, holder, bound)
+            for name, operation, share in plan(inside, tokens, bound_read):
                 show(loaded(bench, server, name, operation, share))
         show(bare_hash(bench))
     for pid in (
@@ -129,12 +133,13 @@ def run(bench: Bench, folder: Path, chosen: argparse.Namespace) -> None:
     ledger.measure(bench.settings, bench.environment, bench.postgres, min(bench.seconds, 6))
 
 
-def plan(inside: Town, tokens: list[str]) -> list[tuple[str, Operation, float]]:
+def plan(inside: Town, tokens: list[str], bound_read: Operation) -> list[tuple[str, Operation, float]]:
     """Return what is asked over HTTP: name, operation, share of the connections."""
     return [
         ("client credentials: token", operations.client_credentials(inside), 1),
         ("sign-in with session: code flow, tokens", operations.code_flow(inside), 1),
         ("UserInfo through the door, durable entry", operations.user_info(tokens), 1),
+        ("the same, with a DPoP proof for each", bound_read, 1),
         ("introspection", operations.introspection(inside, tokens), 1),
         ("password login: page, then form", operations.password_login(inside), 0.25),
     ]
