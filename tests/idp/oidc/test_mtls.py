@@ -14,12 +14,13 @@ from consent.errors import FileRefused
 from core.database import Database
 from core.events import SYSTEM
 from core.settings import Settings
-from idp.oidc import binding, clients, discovery, metadata
+from idp.oidc import binding, clients, discovery, metadata, nonces
 from idp.oidc.trusted import Trusted
 from tests import certificates
 from tests.certificates import Made
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
+from tests.idp.oidc.proofs import Prover
 from tests.idp.oidc.provider import CALLBACK, VERIFIER, Provider, claims_of
 
 ROOT = certificates.authority()
@@ -234,6 +235,30 @@ def test_each_token_is_bound_to_the_certificate_of_its_call(office: Provider) ->
     headers = {"Authorization": f"Bearer {fresh}"}
     assert office.web.get("/userinfo", headers={**headers, **shown(OWN)}).status_code == 200
     assert office.web.get("/userinfo", headers={**headers, **shown(SPARE)}).status_code == 401
+
+
+def test_a_certificate_and_a_proof_go_together_at_the_alias(office: Provider) -> None:
+    """Authenticated by certificate, bound to a key as well: the proof names the alias, where it is sent (RFC 9449, 4.3)."""
+    prover = Prover()
+    prover.nonce = nonces.current(office.database.parts)
+    for named, status in ((f"{MTLS}/token", 200), (f"{ISSUER}/token", 400)):
+        proof = {"DPoP": prover.proof("POST", named)}
+        answer = ask(office, SELF, OWN, f"{MTLS}/token", headers=proof)
+        assert answer.status_code == status, answer.text
+        if status == 200:
+            token = answer.json()["access_token"]
+    both = {"jkt": prover.jkt, "x5t#S256": binding.thumbprint(OWN.der)}
+    assert ask(office, SELF, OWN, "/introspect", token=token).json()["cnf"] == both
+    for made, held, opened in (
+        (OWN, prover, True),
+        (SPARE, prover, False),
+        (None, prover, False),
+        (OWN, Prover(), False),
+    ):
+        held.nonce = prover.nonce
+        proof = held.proof("GET", f"{ISSUER}/grants/none", token=token)
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof, **shown(made)}
+        assert (office.web.get("/grants/none", headers=headers).status_code == 401) is not opened
 
 
 def test_the_document_says_where_certificates_are_seen(office: Provider, settings: Settings) -> None:
