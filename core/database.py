@@ -143,12 +143,24 @@ class Database:
                 connection.rollback()
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        """Open a `reading()` in which every statement sees the same state, however long it takes."""
+    def snapshot(self, of: str | None = None) -> Iterator[Session]:
+        """Open a `reading()` in which every statement sees the same state, however long it takes.
+
+        `of` is what `share` gave in another process, on PostgreSQL: then it is the state that is seen there.
+        """
         with self.reading() as session:
             if not self.is_sqlite:
-                session.connection().exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                connection = session.connection()
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                if of is not None:
+                    connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{of}'")
             yield session
+
+    def share(self, session: Session) -> str | None:
+        """Name the state that a `snapshot()` sees, for others while it is open; None on SQLite, which has no names."""
+        if self.is_sqlite:
+            return None
+        return str(session.connection().exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +41,9 @@ class Custody(Protocol):
 
     def secret(self, label: str) -> bytes:
         """Derive 32 stable secret bytes for one labelled use (HKDF-SHA256, RFC 5869)."""
+
+    def elsewhere(self) -> "Callable[[], Custody]":
+        """Return what opens the same custody in another process; it can be pickled, and may hold what opens a token."""
 
 
 class FolderCustody:
@@ -101,6 +106,10 @@ class FolderCustody:
     def secret(self, label: str) -> bytes:
         """Derive 32 stable secret bytes for one labelled use."""
         return HKDF(SHA256(), KEY_BYTES, None, b"erti/secret/v1\x00" + label.encode()).derive(self._root)
+
+    def elsewhere(self) -> Callable[[], Custody]:
+        """Return what opens the same custody in another process."""
+        return partial(FolderCustody, self._folder)
 
     def _cipher(self, epoch: int) -> AESGCM:
         path = self._path(epoch)

@@ -58,6 +58,23 @@ _PUT_BACK = {
 }
 
 
+class Opener:
+    """Opens what one owner's key of one scope sealed. Let go of it soon: a key that is destroyed must be forgotten."""
+
+    __slots__ = ("_context", "_decrypt", "_scope")
+
+    def __init__(self, cipher: AESGCM, owner: str, scope: str) -> None:
+        self._decrypt = cipher.decrypt
+        self._context, self._scope = _context(owner, scope, b""), scope
+
+    def open(self, sealed: bytes, at: int, aad: bytes) -> bytes:
+        """Undo `seal` on the bytes from `at` on, whose version was looked at. Raises BadSeal if they were altered."""
+        try:
+            return self._decrypt(sealed[at + 1 : at + 13], sealed[at + 13 :], self._context + aad)
+        except (InvalidTag, ValueError) as error:  # ValueError: so short that there is no nonce
+            raise BadSeal(detail=self._scope) from error
+
+
 def seal(db: Session, owner: str, scope: str, plaintext: bytes, *, aad: bytes = b"") -> bytes:
     """Seal bytes under the owner's data key for a scope, making the key on first use (AES-256-GCM).
 
@@ -73,11 +90,12 @@ def unseal(db: Session, owner: str, scope: str, sealed: bytes, *, aad: bytes = b
     """Undo `seal`. Raises Shredded if the key was destroyed, BadSeal if the value is not what was sealed."""
     if sealed[:1] != VERSION:
         raise BadSeal(detail="version")
-    cipher = _key(db, owner, scope, make=False)
-    try:
-        return cipher.decrypt(sealed[1:13], sealed[13:], _context(owner, scope, aad))
-    except InvalidTag as error:
-        raise BadSeal(detail=scope) from error
+    return opener(db, owner, scope).open(sealed, 0, aad)
+
+
+def opener(db: Session, owner: str, scope: str) -> Opener:
+    """Return what opens many of an owner's values of one scope. Raises Shredded if the key was destroyed."""
+    return Opener(_key(db, owner, scope, make=False), owner, scope)
 
 
 def ready(db: Session, owners: Iterable[str], scope: str) -> None:

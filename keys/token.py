@@ -2,6 +2,8 @@
 
 import secrets
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.exceptions import NoSuchKey, NoSuchToken, PKCS11Error
 from pkcs11.mechanisms import GCMParams
 
+from keys.custody import Custody
 from keys.errors import BadSeal, CustodyBroken
 
 NONCE_BYTES = 12
@@ -26,6 +29,7 @@ class TokenCustody:
     """
 
     def __init__(self, module: Path, label: str, pin: str) -> None:
+        self._again = partial(TokenCustody, module, label, pin)
         try:
             token = pkcs11.lib(str(module)).get_token(token_label=label)
             self._session = token.open(user_pin=pin, rw=True)
@@ -102,6 +106,10 @@ class TokenCustody:
                 b"erti/secret/v1\x00" + label.encode(), mechanism=Mechanism.SHA256_HMAC
             )
         return derived
+
+    def elsewhere(self) -> Callable[[], Custody]:
+        """Return what opens the same token in another process, with a session of its own."""
+        return self._again
 
     def _key(self, epoch: int) -> Any:
         if epoch not in self._cached:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
 SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"
 PROOF_BYTES = 80
 
@@ -60,6 +62,11 @@ def _multiply(scalar: int, point: Point) -> Point:
     return result
 
 
+def _eightfold(point: Point) -> Point:
+    """The cofactor times a point."""
+    return _double(_double(_double(point)))
+
+
 def _encode(point: Point) -> bytes:
     inverse = pow(point[2], -1, _P)
     x, y = point[0] * inverse % _P, point[1] * inverse % _P
@@ -113,7 +120,7 @@ def _to_curve(public_key: bytes, alpha: bytes) -> Point:
         text = _SUITE + b"\x01" + public_key + alpha + bytes((counter, 0))
         point = _decode(hashlib.sha512(text).digest()[:32])
         if point is not None:
-            point = _multiply(_COFACTOR, point)
+            point = _eightfold(point)
             if not _is_zero(point):
                 return point
     raise BadProof("no curve point found for this input")
@@ -126,7 +133,7 @@ def _challenge(*points: bytes) -> int:
 
 
 def _hash_of(gamma: Point) -> bytes:
-    return hashlib.sha512(_SUITE + b"\x03" + _encode(_multiply(_COFACTOR, gamma)) + b"\x00").digest()
+    return hashlib.sha512(_SUITE + b"\x03" + _encode(_eightfold(gamma)) + b"\x00").digest()
 
 
 def public(secret: bytes) -> bytes:
@@ -135,12 +142,38 @@ def public(secret: bytes) -> bytes:
 
 
 def evaluate(secret: bytes, alpha: bytes, *, public_key: bytes | None = None) -> bytes:
-    """The 64-byte output for `alpha` without its proof: a quarter of the work of `prove`.
+    """The 64-byte output for `alpha` without its proof: a tenth of the work of `prove`.
 
     Equal to `output(prove(secret, alpha))`. Pass `public_key` when evaluating often.
     """
     point = _to_curve(public_key or public(secret), alpha)
-    return _hash_of(_multiply(_secret_scalar(secret)[0], point))
+    return _hash_of(_multiply_by_x25519(_secret_scalar(secret)[0], point))
+
+
+def _multiply_by_x25519(scalar: int, point: Point) -> Point:
+    """Secret scalar times a point of prime order, by X25519 (RFC 7748), which OpenSSL does fast and in constant time.
+
+    The secret scalar of RFC 8032 is one of X25519. X25519 knows points by u alone, and u = (1 + y) / (1 - y) belongs
+    to a point and its negative (RFC 7748 section 4.1). Which of the two it is, (scalar + 8) times the point tells: that
+    is the one we look for plus 8 times the point.
+    """
+    step = _COFACTOR if scalar + _COFACTOR < 2**255 else -_COFACTOR
+    u = (point[2] + point[1]) * pow(point[2] - point[1], -1, _P) % _P
+    product, beside = _x25519(scalar, u), _x25519(scalar + step, u)
+    y = (product - 1) * pow(product + 1, -1, _P) % _P
+    found = _decode(y.to_bytes(32, "little"))
+    if found is None:
+        raise ArithmeticError("X25519 led to no point of edwards25519")
+    eight = _eightfold(point)
+    total = _add(found, eight if step > 0 else _negate(eight))
+    fits = (beside * (total[2] - total[1]) - (total[2] + total[1])) % _P == 0
+    return found if fits else _negate(found)
+
+
+def _x25519(scalar: int, u: int) -> int:
+    key = X25519PrivateKey.from_private_bytes(scalar.to_bytes(32, "little"))
+    shared = key.exchange(X25519PublicKey.from_public_bytes(u.to_bytes(32, "little")))
+    return int.from_bytes(shared, "little")
 
 
 def prove(secret: bytes, alpha: bytes) -> bytes:
@@ -184,7 +217,7 @@ def verify(public_key: bytes, pi: bytes, alpha: bytes) -> bytes:
     Raises BadProof; a public key of small order is refused (section 5.4.5).
     """
     key = _decode(public_key) if len(public_key) == 32 else None
-    if key is None or _is_zero(_multiply(_COFACTOR, key)):
+    if key is None or _is_zero(_eightfold(key)):
         raise BadProof("the VRF public key is not valid")
     gamma, challenge, response = _decode_proof(pi)
     point = _to_curve(public_key, alpha)

@@ -1,356 +1,234 @@
 """Recomputes the whole ledger from its rows and says everything that does not add up."""
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
 
-import msgspec
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from consent.ledger import (
-    entries,
-    erased,
-    logs,
-    map_store,
-    note,
-    policy,
-    subjects,
-    tree,
-    withheld,
-    withheld_check,
-)
-from consent.ledger import (
-    openings as sealed,
-)
-from consent.ledger.citizen_map import CitizenMap
+from consent.ledger import entries, erased, fsck_processes, logs, map_store, withheld_check
+from consent.ledger.fsck_merge import Finding, Run
+from consent.ledger.fsck_pieces import Chains, Entries, Notes, Requests
+from consent.ledger.fsck_processes import Workers
+from consent.ledger.fsck_range import ROWS, Names, Part, Range
 from consent.ledger.logs import Log
-from consent.ledger.note import BadNote
-from consent.ledger.subjects import Labels
-from consent.ledger.tables import checkpoint, cosigned, entry, map_leaf, node, request, subject
+from consent.ledger.rows import Query
+from consent.ledger.subjects import EVERYTHING
+from consent.ledger.tables import checkpoint, cosigned, entry, head, node, subject
 from consent.ledger.withheld_check import Seen
-from core.database import Database, parts
-from keys import sealing
-from keys.errors import BadSeal, Shredded
+from core.database import Database
 
-CHUNK = 5000
-_NAMES = [
-    "leaf_index",
-    "leaf_type",
-    "commitment",
-    "payload",
-    "label",
-    "seq",
-    "event_id",
-    "kind",
-    "month",
-    "opening",
-]
-# As text, so that the driver's own values come through: there are millions of them.
-_ROWS = {
-    openings: text(
-        f"SELECT {', '.join(_NAMES[:-1])}, {'opening' if openings else 'NULL'} FROM ledger_entry "  # noqa: S608
-        f"WHERE log = :log AND leaf_index >= :start ORDER BY leaf_index LIMIT {CHUNK}"
-    )
-    for openings in (True, False)
+# What is worth a process of its own, in entries; and how many of them the label of a chain costs.
+ENOUGH: Final = 50_000
+LABEL_COSTS: Final = 50
+LABELS_AT_ONCE: Final = 100
+NOTES_AT_ONCE: Final = 200
+REQUESTS_AT_ONCE: Final = 20_000
+_T = TypeVar("_T")
+Known = Callable[[Session, Sequence[str]], set[str]]
+Progress = Callable[[int, int], None]
+
+_COUNTS = select(entry.c.log, func.count()).group_by(entry.c.log)
+_CHAINS = select(subject.c.chain).distinct().order_by(subject.c.chain)
+_SUBJECTS = Query("SELECT chain, label, n, head FROM ledger_subject WHERE log = :log ORDER BY chain")
+_SIZES = {
+    what: select(table.c.size, table.c.root).where(table.c.log == bindparam("log")).order_by(table.c.size)
+    for what, table in (("checkpoint", checkpoint), ("cosigned checkpoint", cosigned))
 }
-# What a leaf of each type is hashed behind (RFC 9162 section 2.1.1).
-_TYPES = {
-    kind: b"\x00" + entries.leaf(kind, b"") for kind in (entries.COMMITMENT, entries.MAP_ROOT, entries.PUBLIC)
-}
-_sha256 = hashlib.sha256
-_TOLD = {withheld.REVEALED, withheld.FIXED, withheld_check.PUBLISHED}
-_SUBJECTS = select(subject).where(subject.c.log == bindparam("log"))
-_CHECKPOINTS = select(checkpoint).where(checkpoint.c.log == bindparam("log"))
-_COSIGNED = select(cosigned).where(cosigned.c.log == bindparam("log"))
-_NODES = select(node).where(node.c.log == bindparam("log"))
-_MAPPED = select(map_leaf.c.label, map_leaf.c.n, map_leaf.c.head).where(map_leaf.c.log == bindparam("log"))
-_REQUESTS = (
-    select(request.c.client, request.c.request_id)
-    .outerjoin(
-        entry,
-        (entry.c.log == request.c.log)
-        & (entry.c.leaf_index == request.c.leaf_index)
-        & (entry.c.event_id == request.c.event_id),
-    )
-    .where(entry.c.leaf_index.is_(None))
-)
-
-
-class _Record(msgspec.Struct):
-    """What of a record must agree with its place and its row."""
-
-    chain: str
-    seq: int
-    prev: str
-    kind: str
-    event: str
-    at: str
-
-
-_record = msgspec.json.Decoder(_Record)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: where, and what."""
-
-    where: str
-    says: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.says}"
-
-
-@dataclass
-class _Run:
-    """What the check of one log carries from row to row."""
-
-    db: Session
-    log: Log
-    labels: Labels
-    findings: list[Finding]
-    state: map_store.State
-    seen: Seen
-    frontier: tree.Frontier = field(default_factory=tree.Frontier)
-    names: dict[bytes, str] = field(default_factory=dict)
-    chains: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    changed: set[bytes] = field(default_factory=set)
-    leaves: list[bytes] = field(default_factory=list)
-    nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    checkpoints: dict[int, Any] = field(default_factory=dict)
-    citizens: CitizenMap = field(default_factory=CitizenMap)
-    mapped: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-
-    def says(self, where: str, what: str) -> None:
-        """Add a finding; of logs after the first, say of which."""
-        place = where if self.log.number == logs.FIRST else f"log {self.log.number}, {where}"
-        self.findings.append(Finding(place, what))
+_NODES = select(node.c.level, node.c.number, node.c.hash).where(node.c.log == bindparam("log"))
+_MAPPED = Query("SELECT label, n, head FROM ledger_map_leaf WHERE log = :log")
+_CLAIMED = Query("SELECT count(*), min(at), max(at) FROM ledger_request")
 
 
 def check(
     database: Database,
-    progress: Callable[[int, int], None] | None = None,
-    known: Callable[[Session, Sequence[str]], set[str]] | None = None,
+    progress: Progress | None = None,
+    known: Known | None = None,
     *,
     openings: bool = True,
+    jobs: int | None = None,
+    rows: int = ROWS,
 ) -> list[Finding]:
     """Check every row of the ledger against every other; an empty list means that everything adds up.
 
     Recomputed, log by log: indexes 0 to n-1, commitments from openings, each chain's numbers, heads and
     label, the tree's stored nodes, frontier and root, every root of the citizen map, every signed checkpoint,
-    that each year's log names the one before as it ended, every claimed request, and that what the law withholds
-    may be withheld, was fixed at the time, and is revealed when due (`withheld_check`). `progress` is told
-    how many entries are done and how many there are. `known` says which of some citizen IDs belong to
-    somebody: with it, a chain under a name that is nobody's is found too. Without `openings` nothing is
-    opened and no label computed anew: that shows that nothing was taken out, altered or put elsewhere, and no more.
+    that each year's log names the one before as it ended, every claimed request, that what is gone was erased, and
+    that what the law withholds may be withheld, was fixed at the time, and is revealed when due (`withheld_check`).
+    `progress` is told how many entries and labels are done and how many there are. `known` says which of some
+    citizen IDs belong to somebody: with it, a chain under a name that is nobody's is found too. Without `openings`
+    nothing is opened and no label computed anew: that shows that nothing was taken out, altered or put elsewhere,
+    and no more. `jobs` processes do the work, as many as there are processors if none is named and it is worth it,
+    up to `rows` entries at a time; all see the ledger as it was when this began.
     """
-    findings: list[Finding] = []
-    with database.snapshot() as db:
-        size = db.scalar(select(func.count()).select_from(entry)) or 0
-        labels, seen, done = Labels(parts(db)), Seen(), 0
+    count = _worth(database, openings=openings) if jobs is None else jobs
+    with fsck_processes.started(database, count) as (db, workers):
+        check_of = _Check(db, workers, progress, known, openings=openings, rows=min(rows, ROWS))
+        check_of.labels()
         for log in logs.every(db):
-            run = _Run(db, log, labels, findings, map_store.state(db, log.number), seen)
-            _load(run)
-            for rows in _rows(run, openings=openings):
-                _check_rows(run, rows)
-                done += len(rows)
-                if progress:
-                    progress(done, size)
-            _grow(run)
-            _check_chains(run, labels=openings)
-            if known:
-                _check_names(run, known)
-            _check_map(run)
-            _check_tree(run)
-            _check_first_leaf(run)
+            check_of.one_log(log)
+        check_of.what_is_about_all()
+        return check_of.findings
+
+
+def _worth(database: Database, *, openings: bool) -> int:
+    """How many processes the work is worth, and there are processors for."""
+    with database.reading() as db:
+        work = db.scalar(select(func.sum(head.c.size))) or 0
         if openings:
-            findings += [Finding(where, says) for where, says in withheld_check.findings(db, seen)]
-        findings += [
-            Finding(f"request {lost.request_id} of {lost.client}", "its entry is not there")
-            for lost in db.execute(_REQUESTS)
-        ]
-        findings += [Finding(where, says) for where, says in erased.unaccounted(db)]
-    return findings
+            work += LABEL_COSTS * (db.scalar(select(func.count()).select_from(subject)) or 0)
+    return max(1, min(len(os.sched_getaffinity(0)), int(work) // ENOUGH))
 
 
-def _rows(run: _Run, *, openings: bool) -> Iterator[Sequence[Any]]:
-    start = 0
-    while rows := run.db.execute(_ROWS[openings], {"log": run.log.number, "start": start}).all():
-        yield rows
-        start = rows[-1][0] + 1
+class _Check:
+    """One check under way: who does the pieces, and what they have come to."""
+
+    def __init__(
+        self,
+        db: Session,
+        workers: Workers,
+        progress: Progress | None,
+        known: Known | None,
+        *,
+        openings: bool,
+        rows: int,
+    ) -> None:
+        self.findings: list[Finding] = []
+        self._db, self._workers, self._progress, self._known = db, workers, progress, known
+        self._openings, self._rows = openings, rows
+        self._seen, self._gone = Seen(), erased.Seen(db)
+        self._counts: dict[int, int] = {row[0]: row[1] for row in db.execute(_COUNTS)}
+        self._names = list(db.scalars(_CHAINS)) if openings else []
+        self._labels: dict[str, bytes] = {}
+        self._done, self._of = 0, sum(self._counts.values()) + len(self._names)
+
+    def labels(self) -> None:
+        """Compute the label of every chain anew."""
+        pieces = (Chains(names) for names in _slices(self._names, LABELS_AT_ONCE))
+        for piece, found in self._workers.each(pieces):
+            self._labels.update(zip(piece.names, found, strict=True))
+            self._tell(len(found))
+
+    def one_log(self, log: Log) -> None:
+        """Check one log: its signed notes, its rows, and what the tables say of them."""
+        names = {label: chain for chain, label, _n, _head in _SUBJECTS.all(self._db, log=log.number)}
+        signed, seen = self._sizes("checkpoint", log), self._sizes("cosigned checkpoint", log)
+        run = Run(
+            log, names, map_store.state(self._db, log.number).applied, signed, self.findings, self._seen
+        )
+        pieces = [*_notes("checkpoint", log, signed), *_notes("cosigned checkpoint", log, seen)]
+        for _piece, found in self._workers.each(pieces):
+            for where, says in found:
+                run.says(where, says)
+        for size, root in seen.items():
+            if signed.get(size) != root:
+                run.says(f"cosigned checkpoint {size}", "no checkpoint of that size and root is here")
+        for part in self._parts(log):
+            run.take(part)
+            self._gone.add(log, part.gone)
+            self._tell(len(part.indexes))
+        self._chains(run)
+        self._map(run)
+        self._tree(run)
+        self._first_leaf(run)
+
+    def what_is_about_all(self) -> None:
+        """Check what goes from log to log: what is withheld, what was claimed, what is gone."""
+        if self._openings:
+            self._say(withheld_check.findings(self._db, self._seen))
+        for _piece, lost in self._workers.each(self._requests()):
+            self._say(lost)
+        self._say(self._gone.unaccounted(self._db))
+
+    def _tell(self, more: int) -> None:
+        self._done += more
+        if self._progress:
+            self._progress(self._done, self._of)
+
+    def _say(self, found: Iterable[tuple[str, str]]) -> None:
+        self.findings += [Finding(where, says) for where, says in found]
+
+    def _sizes(self, what: str, log: Log) -> dict[int, bytes]:
+        return {row.size: row.root for row in self._db.execute(_SIZES[what], {"log": log.number})}
+
+    def _parts(self, log: Log) -> Iterator[Part]:
+        """Every row of a log, range by range; not more ranges than there are rows, whatever their indexes say."""
+        count = self._counts.get(log.number, 0)
+        starts = range(0, count, self._rows)
+        ranges = (self._range(log, start, min(start + self._rows, count)) for start in starts)
+        for _piece, part in self._workers.each(Entries(one) for one in ranges):
+            yield part
+        names, start = Names(), count
+        while (part := self._range(log, start, EVERYTHING).check(self._db, names)).indexes:
+            yield part
+            start = part.indexes[-1] + 1
+
+    def _range(self, log: Log, start: int, stop: int) -> Range:
+        return Range(log.number, log.kind, start, stop, self._openings)
+
+    def _requests(self) -> Iterator[Requests]:
+        """Slices of the time in which requests were claimed."""
+        ((count, first, last),) = _CLAIMED.all(self._db)
+        if count:
+            wide = (last - first) // (count // REQUESTS_AT_ONCE + 1) + 1
+            for since in range(first, last + 1, wide):
+                yield Requests(since, since + wide)
+
+    def _chains(self, run: Run) -> None:
+        for name, kept, n, last in _SUBJECTS.all(self._db, log=run.log.number):
+            label = self._labels[name] if self._openings else kept
+            where = f"chain {label.hex()[:16]}"
+            if label != kept:
+                run.says(where, f"it is kept under another label, {kept.hex()[:16]}")
+            chain = run.chains.get(kept)
+            if chain != (n, last):
+                run.says(where, f"its head says {n} entries, the rows lead to {chain[0] if chain else 0}")
+        if self._known:
+            self._people(run, self._known)
+
+    def _people(self, run: Run, known: Known) -> None:
+        """A chain is a citizen's who exists, or an agency's, source's or office's, whose name has a colon."""
+        people = {name: label for label, name in run.names.items() if ":" not in name}
+        for name in sorted(people.keys() - known(self._db, list(people))):
+            run.says(f"chain {people[name].hex()[:16]}", "it is of nobody who is known")
+
+    def _map(self, run: Run) -> None:
+        """The map in the tables is that of the entries before the leaf up to which it says it is."""
+        if run.applied == run.frontier.size:
+            run.mapped = run.chains
+        stored = {label: (n, last) for label, n, last in _MAPPED.all(self._db, log=run.log.number)}
+        if stored != run.mapped:
+            run.says("citizen map", f"it is not that of the {run.applied} entries it says it holds")
+
+    def _tree(self, run: Run) -> None:
+        edge, log = run.frontier, run.log
+        if (log.size, log.root, log.frontier) != (edge.size, edge.root(), edge.to_bytes()):
+            run.says("head", f"size, root or frontier differ from those of the {edge.size} rows")
+        rows = self._db.execute(_NODES, {"log": log.number})
+        stored = {(level, number): made for level, number, made in rows}
+        for level, number in sorted(stored.keys() | run.nodes.keys()):
+            if stored.get((level, number)) != run.nodes.get((level, number)):
+                run.says(f"node {level}/{number}", "it is not the root of the entries below it")
+        for size in run.checkpoints:
+            run.says(f"checkpoint {size}", f"the ledger has only {edge.size} entries")
+
+    def _first_leaf(self, run: Run) -> None:
+        """Leaf 0 of a log that follows another names that one as it ended."""
+        log = run.log
+        before = [one for one in logs.listing(self._db, log.kind) if one.number < log.number]
+        if not before:
+            return
+        last = before[-1]
+        ended = {"origin": last.origin, "size": last.size, "root": entries.base64_of(last.root)}
+        if not last.frozen or logs.leaf0(self._db, log.number).get("previous") != ended:
+            run.says("entry 0", f"it does not name {last.origin} as that log ended")
 
 
-def _load(run: _Run) -> None:
-    keys = policy.log_keys(parts(run.db), run.log.origin)
-    of = {"log": run.log.number}
-    run.names = {row.label: row.chain for row in run.db.execute(_SUBJECTS, of)}
-    for row in run.db.execute(_CHECKPOINTS, of):
-        run.checkpoints[row.size] = row.root
-        _check_note(run, row, keys, "checkpoint")
-    for row in run.db.execute(_COSIGNED, of):
-        _check_note(run, row, keys, "cosigned checkpoint")
-        if run.checkpoints.get(row.size) != row.root:
-            run.says(f"cosigned checkpoint {row.size}", "no checkpoint of that size and root is here")
+def _notes(what: str, log: Log, sizes: Iterable[int]) -> Iterator[Notes]:
+    for some in _slices([*sizes], NOTES_AT_ONCE):
+        yield Notes(what, log.number, log.origin, some[0], some[-1])
 
 
-def _check_note(run: _Run, row: Any, keys: list[note.VerifierKey], what: str) -> None:
-    try:
-        signed, by = note.open_checkpoint(row.note, keys)
-    except BadNote as error:
-        run.says(f"{what} {row.size}", str(error))
-        return
-    if (signed.size, signed.root) != (row.size, row.root) or len(by) != len(keys):
-        run.says(f"{what} {row.size}", "its note is of another tree, or not signed by every log key")
-
-
-def _check_rows(run: _Run, rows: Sequence[Any]) -> None:
-    """Check rows in their order. There are millions of them: what is rare is looked at elsewhere."""
-    _have_keys(run, rows)
-    hidden = run.log.kind == logs.WITHHELD
-    for row in rows:
-        index, leaf_type, commitment, payload, label, _seq, _event, kind, _month, _opening = row
-        size = run.frontier.size + len(run.leaves)
-        if index != size:
-            run.says(f"entry {index}", f"entry {size} is missing")
-        if run.state.applied == index:
-            run.mapped = dict(run.chains)
-        content = commitment if leaf_type == entries.COMMITMENT else payload
-        if content is None or leaf_type not in _TYPES:
-            run.says(f"entry {index}", "it has no leaf")
-            content = b""
-        run.leaves.append(_sha256(_TYPES.get(leaf_type, b"") + content).digest())
-        if leaf_type == entries.MAP_ROOT:
-            _check_map_root(run, content, f"entry {index}")
-        if size + 1 in run.checkpoints or hidden:
-            _check_root(run)
-        if hidden or kind in _TOLD:
-            run.seen.leaf(run.log, dict(zip(_NAMES, row, strict=True)), run.frontier)
-        if leaf_type == entries.COMMITMENT and label is not None:
-            _check_link(run, row)
-
-
-def _check_root(run: _Run) -> None:
-    _grow(run)
-    if run.checkpoints.pop(run.frontier.size, None) not in (None, run.frontier.root()):
-        run.says(f"checkpoint {run.frontier.size}", "the rows lead to another root")
-
-
-def _check_link(run: _Run, row: Any) -> None:
-    index, _type, commitment, _payload, label, seq, _event, _kind, _month, opening = row
-    if label not in run.names:
-        run.says(f"entry {index}", "its chain is unknown")
-        return
-    before = n, head = run.chains.get(label) or (0, entries.first_head(label))
-    if seq != n + 1:
-        run.says(f"entry {index}", f"it is number {seq} of its chain, after {n}")
-    if opening is not None:
-        _check_opening(run, row, before)
-    run.chains[label] = seq, _sha256(entries.CHAIN + head + commitment).digest()
-    run.changed.add(label)
-
-
-def _have_keys(run: _Run, rows: Sequence[Any]) -> None:
-    """Load the keys of openings with few queries."""
-    wanted: dict[str, set[str]] = {}
-    for row in rows:
-        if row[-1] is not None and (name := run.names.get(row[4])):
-            with contextlib.suppress(BadSeal):
-                wanted.setdefault(sealed.split(row[-1])[0], set()).add(name)
-    for scope, names in wanted.items():
-        sealing.fetch(run.db, names, scope)
-
-
-def _grow(run: _Run) -> None:
-    """Let the tree grow by the leaves that wait."""
-    for made in run.frontier.extend(run.leaves):
-        run.nodes[made.level, made.index] = made.hash
-    run.leaves.clear()
-
-
-def _check_map_root(run: _Run, payload: bytes, where: str) -> None:
-    for label in run.changed:
-        run.citizens.put(label, *run.chains[label])
-    run.changed.clear()
-    whole = run.citizens.whole()
-    if payload[:-8] != entries.map_root(whole.hash, whole.count, 0)[:-8]:
-        run.says(where, "it is not the root of the citizen map at that place")
-
-
-def _check_opening(run: _Run, row: Any, before: tuple[int, bytes]) -> None:
-    index, _type, commitment, _payload, label, _seq, event_id, kind, month, opening = row
-    where = f"entry {index}"
-    try:
-        nonce, record = subjects.open_opening(run.db, run.names[label], (run.log.number, index), opening)
-    except Shredded:
-        run.says(where, "its key is gone, and no erasure says so")
-        return
-    except BadSeal:
-        run.says(where, "its opening was altered")
-        return
-    commit = entries.commitment if run.log.kind == logs.OPEN else entries.split_commitment
-    if commit(nonce, record) != commitment:
-        run.says(where, "its record is not what the tree commits to")
-        return
-    said = _record.decode(record)
-    n, head = before
-    if (said.chain, said.seq, said.prev) != (label.hex(), n + 1, entries.base64_of(head)):
-        run.says(where, "its record names another place in another chain")
-    if (said.kind, said.event, said.at[:7]) != (kind, event_id, month):
-        run.says(where, "its clear columns say something else than its record")
-    if run.log.kind == logs.WITHHELD or kind == withheld.REVEALED:
-        run.seen.opened(run.log, dict(zip(_NAMES, row, strict=True)), json.loads(record))
-
-
-def _check_chains(run: _Run, *, labels: bool) -> None:
-    for row in run.db.execute(_SUBJECTS, {"log": run.log.number}):
-        label = run.labels.of(row.chain) if labels else row.label
-        where = f"chain {label.hex()[:16]}"
-        if label != row.label:
-            run.says(where, f"it is kept under another label, {row.label.hex()[:16]}")
-        chain = run.chains.get(row.label)
-        if chain != (row.n, row.head):
-            run.says(where, f"its head says {row.n} entries, the rows lead to {chain[0] if chain else 0}")
-
-
-def _check_names(run: _Run, known: Callable[[Session, Sequence[str]], set[str]]) -> None:
-    """A chain is a citizen's who exists, or an agency's, source's or office's, whose name has a colon."""
-    people = {name: label for label, name in run.names.items() if ":" not in name}
-    for name in sorted(people.keys() - known(run.db, list(people))):
-        run.says(f"chain {people[name].hex()[:16]}", "it is of nobody who is known")
-
-
-def _check_map(run: _Run) -> None:
-    """The map in the tables is that of the entries before the leaf up to which it says it is."""
-    if run.state.applied == run.frontier.size:
-        run.mapped = dict(run.chains)
-    stored = {row.label: (row.n, row.head) for row in run.db.execute(_MAPPED, {"log": run.log.number})}
-    if stored != run.mapped:
-        run.says("citizen map", f"it is not that of the {run.state.applied} entries it says it holds")
-
-
-def _check_tree(run: _Run) -> None:
-    edge, log = run.frontier, run.log
-    if (log.size, log.root, log.frontier) != (edge.size, edge.root(), edge.to_bytes()):
-        run.says("head", f"size, root or frontier differ from those of the {edge.size} rows")
-    rows = run.db.execute(_NODES, {"log": log.number})
-    stored = {(row.level, row.number): row.hash for row in rows}
-    for level, number in sorted(stored.keys() | run.nodes.keys()):
-        if stored.get((level, number)) != run.nodes.get((level, number)):
-            run.says(f"node {level}/{number}", "it is not the root of the entries below it")
-    for size in run.checkpoints:
-        run.says(f"checkpoint {size}", f"the ledger has only {edge.size} entries")
-
-
-def _check_first_leaf(run: _Run) -> None:
-    """Leaf 0 of a log that follows another names that one as it ended."""
-    before = [log for log in logs.listing(run.db, run.log.kind) if log.number < run.log.number]
-    if not before:
-        return
-    last = before[-1]
-    ended = {"origin": last.origin, "size": last.size, "root": entries.base64_of(last.root)}
-    if not last.frozen or logs.leaf0(run.db, run.log.number).get("previous") != ended:
-        run.says("entry 0", f"it does not name {last.origin} as that log ended")
+def _slices(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    return (values[at : at + size] for at in range(0, len(values), size))

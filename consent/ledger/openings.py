@@ -92,6 +92,20 @@ def split(sealed: bytes) -> tuple[str, bytes]:
     return scope(front[2].decode(), int(front[3] or 0), kind=kind), sealed[front.end() :]
 
 
+def front(sealed: bytes) -> bytes:
+    """Return what stands in front of a sealed opening, unchecked: everything before the seal's version."""
+    return sealed.partition(sealing.VERSION)[0]
+
+
+def scope_of(front: bytes) -> str | None:
+    """Return the scope that a `front` names; None if it is none."""
+    try:
+        key, rest = split(front)
+    except BadSeal:
+        return None
+    return None if rest else key
+
+
 def seal_event(db: Session, chain: str, plain: bytes) -> bytes:
     """Seal a waiting event under the chain's newest key of this year, which stays until this write transaction ends.
 

@@ -1,10 +1,12 @@
-"""Writes many rows of a table with one call of the driver: to name each value anew costs more than to store it."""
+"""Writes and reads very many rows through the driver itself: to name each value anew costs more than to store it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.database import Moment
@@ -45,3 +47,25 @@ class Writer:
             moment = self._moments[name]
             return [moment.process_bind_param(row[name], _POSTGRESQL) for row in rows]
         return [row[name] for row in rows]
+
+
+class Query:
+    """A SELECT with `:names` whose rows come as the driver makes them, from PostgreSQL in binary form."""
+
+    def __init__(self, text: str) -> None:
+        self._sqlite = text
+        self._postgresql = re.sub(r":(\w+)", r"%(\1)s", text)
+
+    def all(self, db: Session, **values: Any) -> list[Any]:
+        """Return every row as a plain tuple. Raises what SQLAlchemy raises."""
+        connection = db.connection()
+        driver: Any = connection.connection.driver_connection
+        try:
+            if connection.dialect.name == "sqlite":
+                return list(driver.execute(self._sqlite, values))
+            with driver.cursor(binary=True) as cursor:
+                return list(cursor.execute(self._postgresql, values).fetchall())
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError.instance(
+                self._sqlite, None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
+            ) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 HASH_BYTES = 32
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
+_sha256 = hashlib.sha256
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 # Reads tile hashes: (level, start, stop) -> hash i of that level for start <= i < stop, where hash i of
@@ -55,7 +56,7 @@ class Frontier:
         every, at, done = list(leaves), 0, list[Node]()
         while at < len(every):
             if self.size % TILE_WIDTH == 0 and len(every) - at >= TILE_WIDTH:
-                done += self._add(_whole(every[at : at + TILE_WIDTH]), TILE_HEIGHT)
+                done += self._add(whole(every[at : at + TILE_WIDTH]), TILE_HEIGHT)
                 at += TILE_WIDTH
             else:
                 done += self._add(every[at], 0)
@@ -75,6 +76,12 @@ class Frontier:
                 done.append(Node(height // TILE_HEIGHT, index, node))
         self.hashes.append(node)
         return done
+
+    def add_tile(self, tile: bytes) -> list[Node]:
+        """Add 256 leaves by the hash over them, where such a subtree may stand; returns what `extend` would."""
+        if self.size % TILE_WIDTH:
+            raise ValueError("a tile begins at a multiple of 256")
+        return self._add(tile, TILE_HEIGHT)
 
     def root(self) -> bytes:
         """Root hash at the present size (RFC 9162 section 2.1.1; the empty tree's is SHA-256 of nothing)."""
@@ -103,14 +110,15 @@ def _fold(subtrees: Sequence[bytes]) -> bytes:
     return root
 
 
-def _whole(row: Sequence[bytes]) -> bytes:
+def whole(row: Sequence[bytes]) -> bytes:
     """Root of a complete subtree, from all the hashes of one of its levels."""
-    while len(row) > 1:
-        pairs = iter(row)
-        row = [
-            hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)
-        ]
-    return row[0]
+    level = b"".join(row)  # one piece: two neighbours are one slice of it
+    if len(level) != len(row) * HASH_BYTES or len(row) & (len(row) - 1):
+        raise ValueError("a complete subtree has a power of two of hashes")
+    while len(level) > HASH_BYTES:
+        pairs = range(0, len(level), 2 * HASH_BYTES)
+        level = b"".join([_sha256(b"\x01" + level[at : at + 64]).digest() for at in pairs])
+    return level
 
 
 def _complete(read: Reader, begin: int, height: int) -> bytes:
@@ -120,7 +128,7 @@ def _complete(read: Reader, begin: int, height: int) -> bytes:
     row = list(read(level, start, start + (1 << within)))
     if len(row) != 1 << within:
         raise LookupError(f"tree hashes missing: level {level} from {start}")
-    return _whole(row)
+    return whole(row)
 
 
 def range_root(read: Reader, begin: int, end: int) -> bytes:

@@ -11,7 +11,7 @@ import rfc8785
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.ledger import entries, logs, note, tree, withheld
+from consent.ledger import entries, logs, note, withheld
 from consent.ledger.logs import Log
 from consent.ledger.note import BadNote
 from consent.ledger.tables import fixed
@@ -48,12 +48,10 @@ class Seen:
     hashes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     roots: dict[Place, bytes] = field(default_factory=dict)
 
-    def leaf(self, log: Log, row: Mapping[Any, Any], frontier: tree.Frontier) -> None:
-        """Take in one row of a log, and the tree as it is with it."""
+    def leaf(self, log: Log, row: Mapping[Any, Any]) -> None:
+        """Take in one row of a log."""
         if log.kind == logs.WITHHELD:
-            if row["leaf_type"] == entries.MAP_ROOT:  # checkpoints end with one
-                self.roots[log.number, frontier.size] = frontier.root()
-            elif row["leaf_type"] == entries.COMMITMENT:
+            if row["leaf_type"] == entries.COMMITMENT:
                 place = log.number, row["leaf_index"]
                 self.stands[place] = row["label"], row["commitment"], log.origin
         elif row["kind"] == withheld.REVEALED:

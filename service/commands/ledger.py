@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from sqlalchemy import func, select
 
 from consent.ledger import aside, freezing, logs, signer
@@ -12,7 +13,7 @@ from consent.ledger import policy as ledger_policy
 from core.events import waiting
 from registry_sync import people
 from service.commands import erasing, mirror
-from service.commands.store import FAILED, opened, out, show
+from service.commands.store import FAILED, err, opened, out, show
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: status, check, publish, trust policy.")
 signer_app = typer.Typer(no_args_is_help=True, help="Which machine signs checkpoints.")
@@ -59,6 +60,10 @@ def fsck(
             "--hashes", help="Only tree, chains, map and checkpoints: open nothing, compute no label anew."
         ),
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="So many processes; as there are processors if left out."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recompute everything from the rows: indexes, commitments, chains, labels, the root.
@@ -66,7 +71,15 @@ def fsck(
     What is set aside is a finding too: it happened, and its entry is missing.
     """
     with opened() as database:
-        findings = checking.check(database, known=people.known, openings=not hashes)
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task("entries and labels", total=None)
+            findings = checking.check(
+                database,
+                lambda done, total: bar.update(task, completed=done, total=total),
+                people.known,
+                openings=not hashes,
+                jobs=jobs,
+            )
         with database.reading() as db:
             findings += [
                 checking.Finding("set aside", f"{one.kind} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.reason}")

@@ -8,10 +8,21 @@ from pathlib import Path
 import pkcs11
 import pytest
 from pkcs11 import Attribute, ObjectClass
+from sqlalchemy import update
 
+from consent import evidence
+from consent.ledger import fsck, logs
+from consent.ledger.sequencer import Sequencer
+from consent.ledger.tables import entry
+from core import events
+from core.database import Database, Parts
+from core.settings import Settings
 from keys.errors import BadSeal, CustodyBroken
+from keys.ring import Keyring
 from keys.token import TokenCustody
+from service.app import EventSealer
 from tests import machine
+from tests.consent.ledger.reading import CITIZEN, OTHER, Moved
 
 MODULE = machine.softhsm()
 PIN = "1234"
@@ -99,3 +110,27 @@ def test_a_missing_token_is_named(label: str) -> None:
     assert MODULE is not None
     with pytest.raises(CustodyBroken):
         TokenCustody(Path(MODULE), f"not-{label}", PIN)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_processes_of_a_check_open_the_token_each_for_itself(
+    custody: TokenCustody, settings: Settings, database_url: str
+) -> None:
+    """The ledger's check in processes of their own opens what is sealed under keys that only the token unwraps."""
+    house = Parts(settings, keys=Keyring(custody), sealer=EventSealer())
+    database = Database(house, url=database_url)
+    house.sequencer = Sequencer(database, check_grants=evidence.stands)
+    with database.writing() as db:
+        logs.opened(db)
+        for number in range(8):
+            events.record(
+                db, Moved(number=number), actor=events.SYSTEM, about=((CITIZEN, OTHER)[number % 2],)
+            )
+    assert house.sequencer.drain(timeout=30)
+
+    assert fsck.check(database, jobs=2, rows=4) == []
+    with database.writing() as db:
+        db.execute(update(entry).where(entry.c.leaf_index == 3, entry.c.log == 1).values(kind="harmless"))
+    found = [str(finding) for finding in fsck.check(database, jobs=2, rows=4)]
+    assert found == ["entry 3: its clear columns say something else than its record"]
+    database.close()
