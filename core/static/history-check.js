@@ -28,7 +28,7 @@ function show(verdict, reason, facts) {
 }
 
 function facts(found) {
-  const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, locale, zone } = notice.dataset;
+  const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, skipped, locale, zone } = notice.dataset;
   const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long", timeZone: zone }).format((found.signedAt ?? 0) * 1000);
   const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
   said.push(citizen.replace("{citizen}", found.citizen));
@@ -38,6 +38,7 @@ function facts(found) {
   if (found.late) said.push(late.replace("{count}", found.late));
   if (found.unseen) said.push(unseen.replace("{count}", found.unseen));
   said.push(found.witnesses.length ? witnesses.replace("{names}", found.witnesses.join(", ")) : alone);
+  if (found.skipped.length) said.push(skipped.replace("{names}", found.skipped.join(", ")));
   if (found.unchecked) said.push(unchecked);
   return said;
 }

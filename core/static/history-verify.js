@@ -14,7 +14,8 @@ export class Unusable extends Error {}
 
 // ---------------------------------------------------------------------------- SHA-256 (FIPS 180-4), HMAC, bytes
 
-const K = new Uint32Array(64), H0 = new Uint32Array(8);
+// Hundreds of thousands of short messages are hashed, so nothing is allocated for one but its result.
+const K = new Int32Array(64), H0 = new Int32Array(8);
 for (let n = 2, i = 0; i < 64; n++) {
   let prime = true;
   for (let d = 2; d * d <= n; d++) if (n % d === 0) { prime = false; break; }
@@ -22,39 +23,47 @@ for (let n = 2, i = 0; i < 64; n++) {
   if (i < 8) H0[i] = (Math.sqrt(n) % 1) * 2 ** 32;
   K[i++] = (Math.cbrt(n) % 1) * 2 ** 32;
 }
-const W = new Uint32Array(64);
+const W = new Int32Array(64), state = new Int32Array(8);
+let padded = new Uint8Array(4096);
+
+function compress(block) {
+  for (let i = 0, at = block; i < 16; i++, at += 4) {
+    W[i] = (padded[at] << 24) | (padded[at + 1] << 16) | (padded[at + 2] << 8) | padded[at + 3];
+  }
+  for (let i = 16; i < 64; i++) {
+    const x = W[i - 15], y = W[i - 2];
+    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+    W[i] = W[i - 16] + s0 + W[i - 7] + s1;
+  }
+  let a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+  for (let i = 0; i < 64; i++) {
+    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+    const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + W[i]) | 0;
+    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g; g = f; f = e; e = (d + t1) | 0; d = c; c = b; b = a; a = (t1 + t2) | 0;
+  }
+  state[0] += a; state[1] += b; state[2] += c; state[3] += d; state[4] += e; state[5] += f; state[6] += g; state[7] += h;
+}
 
 export function sha256(...parts) {
   let length = 0;
   for (const part of parts) length += part.length;
-  const padded = new Uint8Array((length + 72) & ~63);
+  const end = (length + 72) & ~63;
+  if (end > padded.length) padded = new Uint8Array(2 * end);
   let place = 0;
   for (const part of parts) { padded.set(part, place); place += part.length; }
   padded[length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 8, Math.floor(length / 2 ** 29));
-  view.setUint32(padded.length - 4, (length * 8) >>> 0);
-  const state = H0.slice();
-  for (let block = 0; block < padded.length; block += 64) {
-    for (let i = 0; i < 16; i++) W[i] = view.getUint32(block + i * 4);
-    for (let i = 16; i < 64; i++) {
-      const x = W[i - 15], y = W[i - 2];
-      const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-      const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      W[i] = (W[i - 16] + s0 + W[i - 7] + s1) | 0;
-    }
-    let [a, b, c, d, e, f, g, h] = state;
-    for (let i = 0; i < 64; i++) {
-      const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + W[i]) | 0;
-      const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-      const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-      h = g; g = f; f = e; e = (d + t1) | 0; d = c; c = b; b = a; a = (t1 + t2) | 0;
-    }
-    [a, b, c, d, e, f, g, h].forEach((value, i) => { state[i] += value; });
+  padded.fill(0, length + 1, end);
+  for (let i = 1, bits = length * 8; bits > 0; i++, bits = Math.floor(bits / 256)) padded[end - i] = bits % 256;
+  state.set(H0);
+  for (let block = 0; block < end; block += 64) compress(block);
+  const out = new Uint8Array(32);
+  for (let i = 0; i < 8; i++) {
+    const word = state[i];
+    out[4 * i] = word >>> 24; out[4 * i + 1] = word >>> 16; out[4 * i + 2] = word >>> 8; out[4 * i + 3] = word;
   }
-  const out = new Uint8Array(32), written = new DataView(out.buffer);
-  state.forEach((value, i) => written.setUint32(i * 4, value));
   return out;
 }
 
@@ -64,7 +73,11 @@ function hmac(key, ...parts) {
   return sha256(outer, sha256(inner, ...parts));
 }
 
-const same = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
+function same(a, b, from = 0, other = 0) {
+  if (a.length - from !== b.length - other) return false;
+  for (let i = from, j = other; i < a.length; i++, j++) if (a[i] !== b[j]) return false;
+  return true;
+}
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
 const join = (...parts) => {
@@ -82,40 +95,65 @@ const seconds = (bytes) => Number(bytes.reduce((sum, byte) => sum * 256n + BigIn
 
 // ---------------------------------------------------------------------------- plain encodings
 
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const VALUES = new Int8Array(128).fill(-1);
+for (let i = 0; i < 64; i++) VALUES[DIGITS.charCodeAt(i)] = i;
+const kept = new Map(); // the steps of proofs come again and again
+
+// Bytes from canonical standard base64; none for anything else.
+function decoded(text) {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0, digits = text.length - padding;
+  const data = new Uint8Array(Math.max(0, (text.length / 4) * 3 - padding));
+  let bits = 0, value = 0, place = 0;
+  if (text.length % 4) return new Uint8Array();
+  for (let i = 0; i < digits; i++) {
+    const digit = VALUES[text.charCodeAt(i)] ?? -1;
+    if (digit < 0) return new Uint8Array();
+    value = ((value << 6) | digit) & 0xfff;
+    bits += 6;
+    if (bits >= 8) { bits -= 8; data[place++] = value >> bits; }
+  }
+  return value & ((1 << bits) - 1) ? new Uint8Array() : data; // bits that stand for nothing are zero
+}
 function b64(text, where, length) {
-  let data = new Uint8Array();
-  try { data = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); } catch { /* said below */ }
-  if (typeof text !== "string" || !data.length || base64Long(data) !== text || (length && data.length !== length)) {
+  let data = kept.get(text);
+  if (!data) {
+    data = typeof text === "string" ? decoded(text) : new Uint8Array();
+    if (kept.size > 2 ** 16) kept.clear();
+    if (data.length === 32) kept.set(text, data);
+  }
+  if (!data.length || (length && data.length !== length)) {
     throw new Rejected("ALTERED", `${where} is not ${length || "some"} bytes of canonical base64`);
   }
   return data;
 }
-function base64Long(data) {
-  let text = "";
-  for (let i = 0; i < data.length; i += 6144) text += base64(data.subarray(i, i + 6144));
-  return text;
-}
-function sorted(value) {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value && typeof value === "object") {
-    // A plain object would move members with whole numbers for names to the front, so the text is put together here.
-    return new Map(Object.keys(value).sort().map((name) => [name, sorted(value[name])]));
-  }
-  return value;
-}
+// The canonical form of a value (RFC 8785, whole numbers only). A plain object would move members with whole numbers for
+// names to the front, so the text is put together here.
 function written(value) {
   if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
-  if (value instanceof Map) {
-    return `{${[...value].map(([name, item]) => `${JSON.stringify(name)}:${written(item)}`).join(",")}}`;
+  if (value && typeof value === "object") {
+    return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${written(value[name])}`).join(",")}}`;
   }
   if (typeof value === "number" && !Number.isSafeInteger(value)) throw new SyntaxError("a number that is not whole");
   return JSON.stringify(value);
+}
+// Whether members stand in their order and numbers are whole: then what JSON.stringify writes is the canonical form.
+function inOrder(value) {
+  if (typeof value === "number") return Number.isSafeInteger(value);
+  if (!value || typeof value !== "object") return true;
+  if (Array.isArray(value)) return value.every(inOrder);
+  let last = null;
+  for (const name of Object.keys(value)) {
+    if ((last !== null && last >= name) || !inOrder(value[name])) return false;
+    last = name;
+  }
+  return true;
 }
 function canonical(text, where) {
   let value, again;
   try {
     value = JSON.parse(text);
-    again = written(sorted(value));
+    again = inOrder(value) ? JSON.stringify(value) : written(value);
   } catch (error) { throw new Rejected("ALTERED", `${where} is not JSON: ${error.message}`); }
   if (again !== text) throw new Rejected("ALTERED", `${where} is not in canonical form`);
   return value;
@@ -225,8 +263,15 @@ function splitNote(note) {
 
 async function openCheckpoint(note, policy) {
   const found = await signedCheckpoint(note, policy, policy.logs);
-  if (!met(policy, found.witnesses)) throw new Rejected("UNWITNESSED", "too few witnesses saw this tree: others may see another one");
+  wantQuorum(policy, found, "too few witnesses saw this tree: others may see another one");
   return found;
+}
+
+// Too few witnesses is a verdict only where it does not hang on signatures that no browser can check.
+function wantQuorum(policy, found, reason) {
+  if (met(policy, found.witnesses)) return;
+  if (!met(policy, [...found.witnesses, ...found.skipped])) throw new Rejected("UNWITNESSED", reason);
+  throw new Unusable(`the quorum needs witnesses whose signatures (ML-DSA-44) no browser can check: ${found.skipped.join(", ")}`);
 }
 
 // A checkpoint that every one of a log's keys signed, and who of the policy's witnesses did.
@@ -248,10 +293,11 @@ async function signedCheckpoint(note, policy, keys) {
   }
   if (unchecked === keys.length) throw new Unusable("the trust policy has no log key that a browser can check");
   if (tree.origin !== keys[0].name) throw new Rejected("UNKNOWN-KEY", "the checkpoint is of another log than the policy's");
-  const seen = new Map();
+  const seen = new Map(), skipped = [];
   for (const [name, key] of policy.witnesses) {
     const signature = signatures.get(`${key.name}+${key.id}`);
-    if (!signature || key.kind === MLDSA44) continue;
+    if (!signature) continue;
+    if (key.kind === MLDSA44) { skipped.push(name); continue; }
     if (!await fits(key, signature)) throw new Rejected("ALTERED", `the cosignature of ${key.name} does not fit the checkpoint`);
     seen.set(name, seconds(signature.subarray(0, 8)));
   }
@@ -259,7 +305,7 @@ async function signedCheckpoint(note, policy, keys) {
     const enough = [...seen.values()].filter((at) => met(policy, [...seen].filter(([, then]) => then >= at).map(([name]) => name)));
     times.push(Math.max(...enough));
   }
-  return { ...tree, signedAt: times.length ? Math.min(...times) : null, witnesses: [...seen.keys()].sort(), unchecked };
+  return { ...tree, signedAt: times.length ? Math.min(...times) : null, witnesses: [...seen.keys()].sort(), skipped: skipped.sort(), unchecked };
 }
 
 // ---------------------------------------------------------------------------- trees (RFC 9162) and the map
@@ -267,11 +313,17 @@ async function signedCheckpoint(note, policy, keys) {
 const odd = (n) => n % 2 === 1, half = (n) => Math.floor(n / 2);
 const LEAF = Uint8Array.of(0), NODE = Uint8Array.of(1);
 
+// Entries stand near each other, so most of a proof was walked before: from the same place with the same hash and the same
+// steps left, the way ends where it ended then, in the signed root.
 function checkPlace(index, leaf, proof, tree, where) {
   if (!Array.isArray(proof) || index >= tree.size) throw new Rejected("ALTERED", `${where}: place ${index} is not in the tree of ${tree.size} entries`);
   let at = index, last = tree.size - 1, node = sha256(LEAF, leaf);
-  for (const step of proof) {
-    const sibling = b64(step, `${where}: a step of its proof`, 32);
+  const known = (tree.walked ??= new Map()), walked = [];
+  for (let number = 0; number < proof.length; number++) {
+    const place = `${at}/${last}`, way = known.get(place);
+    if (way && same(way.node, node) && same(way.proof, proof, way.number, number)) { node = tree.root; last = 0; break; }
+    walked.push([place, { node, proof, number }]);
+    const sibling = b64(proof[number], `${where}: a step of its proof`, 32);
     if (odd(at) || (at === last && last)) {
       node = sha256(NODE, sibling, node);
       while (!odd(at) && at) { at = half(at); last = half(last); }
@@ -280,6 +332,7 @@ function checkPlace(index, leaf, proof, tree, where) {
     at = half(at); last = half(last);
   }
   if (last || !same(node, tree.root)) throw new Rejected("ALTERED", `${where}: it does not stand at place ${index} of the signed tree`);
+  for (const [place, way] of walked) known.set(place, way);
 }
 
 function grew(before, now, proof) {
@@ -473,7 +526,7 @@ async function checkEnd(value, tree, policy, keys) {
   if (ended.origin !== tree.origin || ended.size !== tree.size || !same(ended.root, tree.root)) {
     throw new Rejected("FORK", `${where} is of another tree than the next log says that it ended with`);
   }
-  if (!met(policy, ended.witnesses)) throw new Rejected("UNWITNESSED", `${where} was seen by too few witnesses: it may have been rewritten since`);
+  wantQuorum(policy, ended, `${where} was seen by too few witnesses: it may have been rewritten since`);
 }
 
 async function readLogs(value, label, newest, policy) {
@@ -562,7 +615,7 @@ async function checkWithheld(entry, label, policy, { trees, keys }) {
   if (read.chain !== hex(label) || ["agency", "purpose", "outcome", "disclose_after"].some((name) => data[name] !== facts[name])) {
     throw new Rejected("ALTERED", `${where} is of somebody else, or says otherwise than what it reveals`);
   }
-  const words = encoder.encode(written(sorted(read)));
+  const words = encoder.encode(written(read));
   const nonce = b64(own.nonce, `${where}: its nonce`, 32), place = b64(own.place, `${where}: its place`, 32);
   const commitment = hmac(SPLIT_KEY, hmac(ENTRY_KEY, nonce, uint(words.length, 4), words), place);
   const opened = fields(shown.open, "checkpoint extends index origin proof record", where);
@@ -607,5 +660,5 @@ export async function verify(text, policyText) {
   if (!output || !same(sha256(output), label)) throw new Rejected("ALTERED", `the label is not proved to be the one of citizen ${citizen}`);
   const erased = history.entries.filter((entry) => !entry.record).length;
   const late = kept.filter((one) => one.late).length, unseen = kept.filter((one) => one.alone).length;
-  return { ...history, citizen, erased, country, late, unseen, kept: kept.length, signedAt: signed.signedAt, witnesses: signed.witnesses, unchecked: signed.unchecked };
+  return { ...history, citizen, erased, country, late, unseen, kept: kept.length, signedAt: signed.signedAt, witnesses: signed.witnesses, skipped: signed.skipped, unchecked: signed.unchecked };
 }

@@ -7,7 +7,7 @@ const verdicts = [];
 for (const bundle of bundles) {
   try {
     const found = await verify(bundle, policy);
-    verdicts.push(["VALID-COMPLETE", found.erased, found.entries.length, found.signedAt, found.witnesses]);
+    verdicts.push(["VALID-COMPLETE", found.erased, found.entries.length, found.signedAt, found.witnesses, found.skipped]);
   } catch (error) {
     if (error instanceof Rejected) verdicts.push([error.verdict, error.reason]);
     else if (error instanceof Unusable) verdicts.push(["UNUSABLE", error.message]);

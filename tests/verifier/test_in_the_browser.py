@@ -135,6 +135,30 @@ def test_witnesses_count_in_the_browser(tmp_path: Path) -> None:
     assert words == ["UNWITNESSED", "UNWITNESSED", "VALID-COMPLETE", "VALID-COMPLETE"]
 
 
+def test_a_quorum_that_no_browser_can_check_is_not_called_unmet(tmp_path: Path) -> None:
+    """Witnesses that sign with ML-DSA-44 alone are not called missing in the browser: it says that it cannot check them,
+    accepts without them where enough others signed, and names them."""
+    log = forging.twenty()
+    bundle, head = log.bundle(), log.checkpoint_head()
+    signers: list[note.Signer] = [note.Mldsa44Signer("old.example", bytes([9]) * 32)]
+    signers += [note.CosignatureSigner(f"w{n}.example", bytes([n + 1]) * 32) for n in range(2)]
+    lines = "".join(f"witness w{n} {one.key.text()}\n" for n, one in enumerate(signers))
+    policy = forging.policy().replace(b"quorum none\n", f"{lines}group two 2 w0 w1 w2\nquorum two\n".encode())
+    signed = [one.sign(head, at=forging.NOW + n).line() for n, one in enumerate(signers)]
+    made = [
+        forging.encode(bundle | {"checkpoint": bundle["checkpoint"] + "".join(lines)}).decode()
+        for lines in (signed[:1], signed[:2], signed)
+    ]
+
+    assert [expected(one, policy)[0] for one in made] == ["UNWITNESSED", "VALID-COMPLETE", "VALID-COMPLETE"]
+    few, unsure, enough = judged(made, policy, tmp_path)
+    assert few[0] == "UNWITNESSED"
+    assert unsure[0] == "UNUSABLE"
+    assert "no browser can check: w0" in unsure[1]
+    assert enough[0] == "VALID-COMPLETE"
+    assert enough[4:] == [["w1", "w2"], ["w0"]]
+
+
 def test_both_programs_want_every_year_watched(tmp_path: Path) -> None:
     """A year that was rewritten when it was over is rejected by both, under the same word."""
     bundles, wanted = years_rewritten()
