@@ -59,14 +59,19 @@ class Tiles:
         self.size = size
         self._kept: dict[tuple[int, int], list[bytes]] = {}
         self._steps: dict[tuple[int, int], bytes] = {}
+        self._above: dict[tuple[int, int], list[Sequence[bytes]]] = {}
 
     def read(self, level: int, start: int, stop: int) -> Sequence[bytes]:
         """The hashes start..stop-1 of a level; they never cross a tile. See tree.Reader."""
         number, first = start // tree.TILE_WIDTH, start - start % tree.TILE_WIDTH
+        return self._tile(level, number)[start - first : stop - first]
+
+    def _tile(self, level: int, number: int) -> Sequence[bytes]:
         if (level, number) not in self._kept:
+            first = number * tree.TILE_WIDTH
             end = min(first + tree.TILE_WIDTH, self.size >> level * tree.TILE_HEIGHT)
             self._kept[level, number] = hashes(self._db, self._log, level, first, end)
-        return self._kept[level, number][start - first : stop - first]
+        return self._kept[level, number]
 
     def inclusion(self, index: int) -> list[bytes]:
         """Inclusion proof of a leaf in the tree of this size."""
@@ -74,8 +79,20 @@ class Tiles:
 
     def _step(self, part: tuple[int, int]) -> bytes:
         if part not in self._steps:
-            self._steps[part] = tree.range_root(self.read, *part)
+            begin, end = part
+            width = end - begin
+            whole = not width & (width - 1)  # all but those at the right edge are
+            self._steps[part] = self._subtree(*part) if whole else tree.range_root(self.read, *part)
         return self._steps[part]
+
+    def _subtree(self, begin: int, end: int) -> bytes:
+        """The root of a complete subtree; the hashes between those that are stored are made once for a tile."""
+        level, within = divmod((end - begin).bit_length() - 1, tree.TILE_HEIGHT)
+        number, place = divmod(begin >> level * tree.TILE_HEIGHT, tree.TILE_WIDTH)
+        above = self._above.setdefault((level, number), [self._tile(level, number)])
+        while len(above) <= within:
+            above.append(tree.parents(above[-1]))
+        return above[within][place >> within]
 
 
 def consistency(db: Session, log: int, old: int, new: int) -> list[bytes]:

@@ -110,6 +110,12 @@ def _fold(subtrees: Sequence[bytes]) -> bytes:
     return root
 
 
+def parents(row: Sequence[bytes]) -> list[bytes]:
+    """The hashes over each two neighbours of a level; a last one without a neighbour has none."""
+    pairs = zip(row[::2], row[1::2], strict=False)
+    return [_sha256(b"\x01" + left + right).digest() for left, right in pairs]
+
+
 def whole(row: Sequence[bytes]) -> bytes:
     """Root of a complete subtree, from all the hashes of one of its levels."""
     level = b"".join(row)  # one piece: two neighbours are one slice of it
