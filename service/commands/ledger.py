@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from consent.ledger import aside, freezing, logs, signer
 from consent.ledger import fsck as checking
 from consent.ledger import policy as ledger_policy
+from consent.ledger.fsck_merge import Finding
 from core.events import waiting
 from registry_sync import people
 from service.commands import erasing, mirror
@@ -82,7 +83,7 @@ def fsck(
             )
         with database.reading() as db:
             findings += [
-                checking.Finding("set aside", f"{one.kind} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.reason}")
+                Finding("set aside", f"{one.kind} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.reason}")
                 for one in aside.listing(db)
             ]
     text = "\n".join(f"- {finding}" for finding in findings) or "Everything adds up."
