@@ -34,6 +34,12 @@ def apache() -> str | None:
     return (shutil.which("apache2", path=path) or shutil.which("httpd", path=path)) if module else None
 
 
+def nginx() -> str | None:
+    """Return the path of nginx, or None."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    return shutil.which("nginx", path=path)
+
+
 def node() -> str | None:
     """Return the path of Node if the clients were installed for it, or None."""
     return shutil.which("node") if (NPM_FOLDER / "node_modules").is_dir() else None
@@ -71,6 +77,7 @@ NEEDS = {
     "apache": Need(
         apache, "Apache and mod_auth_openidc (Debian: apt install apache2 libapache2-mod-auth-openidc)"
     ),
+    "nginx": Need(nginx, "nginx (Debian: apt install nginx-light)"),
     "node": Need(node, "Node 20 or newer with npm (Debian: apt install nodejs npm), then make test again"),
     "softhsm": Need(softhsm, "SoftHSM (Debian: apt install softhsm2)"),
     "go": Need(lambda: shutil.which("go"), "Go 1.19 or newer (Debian: apt install golang-go)"),
