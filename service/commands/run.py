@@ -6,7 +6,7 @@ import socket
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -44,11 +44,11 @@ def serve(
     ] = None,
 ) -> None:
     """Serve pages, OpenID Connect and the agencies' endpoints. `erti worker` must run beside it."""
-    found = settings(**_environment(issuer, client_ca))
+    found = settings(issuer=issuer, client_ca=client_ca)
     listening = _listening(found, tls_cert, tls_key, mtls_port)
     _certificates_can_come(found, listening)
-    if listening and mtls_port is not None and not found.mtls_address:
-        os.environ["ERTI_MTLS_ADDRESS"] = f"https://{urlsplit(found.issuer).hostname}:{mtls_port}"
+    alias = f"https://{urlsplit(found.issuer).hostname}:{mtls_port}" if mtls_port else ""
+    _leave_in_environment(issuer=issuer, client_ca=client_ca, mtls_address=found.mtls_address or alias)
     ports = [port] if mtls_port is None else [port, mtls_port]
     for one in ports:
         free_or_fail(host, one)
@@ -83,11 +83,9 @@ def application(listening: Listening | None = None) -> ASGIApp:
     return listening.watched(app, Trusted(app.state.database).certificates) if listening else app
 
 
-def _environment(issuer: str | None, client_ca: Path | None) -> dict[str, Any]:
-    """Leave what was given in the environment, so that each process reads the same; return it."""
-    given = {"issuer": issuer, "client_ca": client_ca}
+def _leave_in_environment(**given: object) -> None:
+    """Leave what was given here to `application`, so that each process reads the same settings."""
     os.environ |= {f"ERTI_{name.upper()}": str(value) for name, value in given.items() if value}
-    return given
 
 
 def _certificates_can_come(found: Settings, listening: Listening | None) -> None:

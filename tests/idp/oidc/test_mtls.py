@@ -261,6 +261,17 @@ def test_a_certificate_and_a_proof_go_together_at_the_alias(office: Provider) ->
         assert (office.web.get("/grants/none", headers=headers).status_code == 401) is not opened
 
 
+def test_a_public_clients_refresh_token_needs_the_certificate_too(office: Provider) -> None:
+    """The attack: a stolen refresh token of a client without secret; it opens nothing elsewhere (RFC 8705, 4)."""
+    office.sign_in()
+    held = redeemed(office, SPA, OWN, scope="openid offline_access").json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": held}
+    for made in (SPARE, None):
+        assert ask(office, SPA, made, **form).status_code == 400, "another's certificate, or none"
+    answer = ask(office, SPA, OWN, **form)
+    assert answer.status_code == 200, answer.text
+
+
 def test_the_document_says_where_certificates_are_seen(office: Provider, settings: Settings) -> None:
     """Aliases stand for every endpoint that clients call, and what cannot work is not advertised."""
     document = office.web.get("/.well-known/openid-configuration").json()
