@@ -17,7 +17,7 @@ from consent.errors import FileRefused
 from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
-from idp.oidc import clients
+from idp.oidc import clients, profiles
 from idp.signals import outbox, streams
 
 router = APIRouter(prefix="/admin")
@@ -83,6 +83,7 @@ def show_client(request: Request, database: Db, official: ReadsAgencies, client_
         stream=stream,
         backlog=backlog,
         unreceived=unreceived,
+        broken=profiles.broken(vars(client), client.profile),
     )
 
 

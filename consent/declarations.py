@@ -88,7 +88,7 @@ class Reader:
         """Return a word out of a list; note any other."""
         if raw not in known:
             self.wrong(path, _("must be one of: {known}").format(known=", ".join(known)))
-            return known[0]
+            return known[0] if known else ""
         return str(raw)
 
     def days(self, raw: Any, path: str) -> int:

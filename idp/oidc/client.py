@@ -5,7 +5,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Any
 
-from idp.oidc import metadata, redirects
+from idp.oidc import metadata, profiles, redirects
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Client:
     logout specifications define have their names. `scopes` empty means all; `resources` are those it may ask tokens
     for, `serves` those it stands for and may introspect tokens of. `subject_type` is pairwise for a private company's
     client, `sector` what its pairwise IDs are the same for (empty: the agency). `profile` is one of
-    `metadata.PROFILES`; rules that follow from it are properties here.
+    `profiles.PROFILES`; rules that follow from it are properties here.
     """
 
     client_id: str
@@ -99,12 +99,12 @@ class Client:
     @property
     def is_fapi(self) -> bool:
         """True if the rules of the FAPI 2.0 Security Profile hold for it."""
-        return self.profile in metadata.FAPI_PROFILES
+        return self.profile in profiles.FAPI_PROFILES
 
     @property
     def signs_messages(self) -> bool:
         """True if the rules of FAPI 2.0 Message Signing hold for it."""
-        return self.profile == metadata.MESSAGE_SIGNING
+        return self.profile == profiles.MESSAGE_SIGNING
 
     @property
     def must_push(self) -> bool:

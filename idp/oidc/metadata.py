@@ -7,7 +7,7 @@ from typing import Any, Final
 from consent.declarations import Reader
 from core.language import _
 from core.settings import Settings
-from idp.oidc import certificates, details, names, redirects
+from idp.oidc import certificates, details, names, profiles, redirects
 from idp.oidc.fields import Fields
 
 LONGEST_NAME: Final = 200
@@ -34,11 +34,6 @@ DECRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for request objec
 DECRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()
 SUBJECT_TYPES: Final = ("public", "pairwise")
 APPLICATIONS: Final = ("web", "native")
-BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
-PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
-FAPI_PROFILES: Final = (FAPI, MESSAGE_SIGNING)
-FAPI_ALGORITHMS: Final = ("ES256", "PS256", "EdDSA")
-FAPI_METHODS: Final = ("private_key_jwt", *TLS_METHODS)
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
 QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
 # What a client asks for in its own name, never for a citizen.
@@ -92,7 +87,7 @@ def _who(fields: Fields) -> dict[str, Any]:
         "software_id": fields.text("software_id", LONGEST_NAME, ""),
         "software_version": fields.text("software_version", LONGEST_NAME, ""),
         "software_statement": fields.text("software_statement", LONGEST_STATEMENT, ""),
-        "profile": fields.one_of("profile", PROFILES, BASIC),
+        "profile": fields.one_of("profile", profiles.PROFILES, profiles.BASIC),
     }
 
 
@@ -120,7 +115,7 @@ def _how_it_signs_in(fields: Fields, *, production: bool) -> dict[str, Any]:
 
 def _how_it_proves_itself(fields: Fields) -> dict[str, Any]:
     method = fields.one_of("token_endpoint_auth_method", AUTH_METHODS, "client_secret_basic")
-    public, fapi = method == "none", fields.raw.get("profile") in FAPI_PROFILES
+    public, fapi = method == "none", fields.raw.get("profile") in profiles.FAPI_PROFILES
     return {
         "token_endpoint_auth_method": method,
         "token_endpoint_auth_signing_alg": fields.one_of(
@@ -203,27 +198,13 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
         fields.wrong("redirect_uris", _("is missing: answers need an address to go to"))
     if found["token_endpoint_auth_method"] == "none" and "client_credentials" in found["grant_types"]:
         fields.wrong("grant_types", _("client_credentials needs a client with a secret"))
-    if found["profile"] in FAPI_PROFILES:
-        _agree_with_fapi(fields, found)
+    for rule in profiles.broken(found, found["profile"] or profiles.BASIC):
+        if rule.level == profiles.MUST:
+            fields.wrong(rule.member, f"{rule.says} ({rule.standard})")
     _agree_on_certificates(fields, found)
     _agree_on_logout(fields, found)
     if found["jwks"] and found["jwks_uri"]:
         fields.wrong("jwks", _("cannot stand beside jwks_uri"))
-
-
-def _agree_with_fapi(fields: Fields, found: Mapping[str, Any]) -> None:
-    """Note what the FAPI 2.0 Security Profile does not allow (5.3.2.1, 5.3.2.2 and 5.4.1)."""
-    if found["token_endpoint_auth_method"] not in FAPI_METHODS:
-        fields.wrong(
-            "token_endpoint_auth_method",
-            _("of this profile must be: {known}").format(known=", ".join(FAPI_METHODS)),
-        )
-    for number, uri in enumerate(found["redirect_uris"]):
-        if not uri.startswith("https://"):
-            fields.wrong(f"redirect_uris[{number}]", _("must begin with https:// in this profile"))
-    for name in ("authorization_signed_response_alg", "request_object_signing_alg"):
-        if found[name] and found[name] not in FAPI_ALGORITHMS:
-            fields.wrong(name, _("of this profile must be: {known}").format(known=", ".join(FAPI_ALGORITHMS)))
 
 
 def _agree_on_logout(fields: Fields, found: Mapping[str, Any]) -> None:

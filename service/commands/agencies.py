@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from consent import importing
-from idp.oidc import clients
+from idp.oidc import clients, profiles
 from idp.oidc.registration import invitations
 from idp.signals import streams
 from service.commands.store import OPERATOR, USAGE, fail, opened, show
@@ -49,6 +49,39 @@ def import_clients(
     lines = [f"{len(listed)} clients"]
     lines += [f"client secret of {name}, shown this once: {secret}" for name, secret in secrets.items()]
     show({"clients": len(listed), "secrets": secrets}, as_json=as_json, text="\n".join(lines))
+
+
+@clients_app.command("check")
+def check(
+    client_id: Annotated[str, typer.Argument(help="The client's ID.")],
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Check it against basic, fapi2 or fapi2-message-signing instead of its own profile."
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say in words which setting of a client breaks which rule of RFC 9700 or FAPI 2.0.
+
+    It ends with 1 if a rule is broken that must be kept. A client cannot be registered so in its own profile; what
+    another profile would need is what stands between the client and that profile.
+    """
+    if profile and profile not in profiles.PROFILES:
+        raise fail(f"the profile must be one of: {', '.join(profiles.PROFILES)}", USAGE)
+    with opened() as database, database.reading() as db:
+        client = clients.read(db, client_id)
+    against = profile or client.profile
+    found = profiles.broken(vars(client), against)
+    facts = [
+        {"rule": rule.standard, "level": rule.level, "setting": rule.member, "says": str(rule.says)}
+        for rule in found
+    ]
+    lines = [f"{rule.level.upper():6}  {rule.member}: {rule.says} ({rule.standard})" for rule in found]
+    whole = f"{client_id} keeps every rule of the profile {against}" if not found else "\n".join(lines)
+    show({"client": client_id, "profile": against, "broken": facts}, as_json=as_json, text=whole)
+    if any(rule.level == profiles.MUST for rule in found):
+        raise typer.Exit(1)
 
 
 @clients_app.command("invite")

@@ -17,7 +17,7 @@ from core.errors import TooMany
 from core.events import Actor
 from core.outbound import CallRefused
 from core.settings import Settings
-from idp.oidc import clients, families, metadata
+from idp.oidc import clients, families, metadata, profiles
 from idp.oidc.client import Client, digest
 from idp.oidc.registration import invitations, statements
 from idp.oidc.registration.errors import METADATA, REDIRECT_URI, TOKEN, Declined
@@ -61,7 +61,7 @@ def prepare(settings: Settings, document: Any) -> dict[str, Any]:
     if "software_statement" in found:
         vouched = statements.read(settings, found["software_statement"])
         found |= {name: value for name, value in vouched.items() if name not in NOT_ITS_OWN | TOLD_ONLY}
-    if found.get("profile", metadata.BASIC) == metadata.BASIC:  # the standard's own default
+    if found.get("profile", profiles.BASIC) == profiles.BASIC:  # the standard's own default
         found = {"id_token_signed_response_alg": "RS256"} | found
     if found.get("sector_identifier_uri"):
         _check_sector(settings, found)
