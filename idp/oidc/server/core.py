@@ -34,6 +34,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         super().__init__()
         self.db = db
         self.issuer = parts(db).settings.issuer
+        self.headers: dict[str, str] = {}  # what every answer to this request has to say
         self.register_client_auth_method("client_secret_basic", by_basic)
         for method, prove in by_certificate(parts(db).settings.client_ca).items():
             self.register_client_auth_method(method, prove)
@@ -49,7 +50,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return request
 
     def handle_response(self, status: int, body: Any, headers: Sequence[tuple[str, str]]) -> Answer:
-        return Answer(status, body, dict(headers))
+        return Answer(status, body, {**dict(headers), **self.headers})
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: events are recorded where things happen."""
@@ -71,8 +72,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         named = request.form.get("client_id")
         if (basic and request.auth_method == "none") or (named and named != client.known.client_id):
             raise Unauthenticated
+        self._use_proof(request)
         if endpoint == "token":
-            self.bind(client.known, request)
+            self._bind(client.known, request)
         return client
 
     def audience(self, client: Client, family: Family | None, request: Request) -> str:
@@ -110,14 +112,30 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             **extra,
         }
 
-    def bind(self, client: Client, request: Request) -> None:
-        """Use the proof of a token request up, and find what its tokens are bound to, before anything else is used up."""
-        try:
-            if request.proof is not None:
+    def prove(self, request: Request) -> None:
+        """Verify the DPoP proof of a request, if it has one; raises ProofError.
+
+        Before the client is asked for and anything is used up: a request that lacks a nonce comes again as it is,
+        with the same assertion and code.
+        """
+        if request.call.dpop:
+            try:
+                request.proof = dpop.verify(parts(self.db), request.call)
+            except ProofRefused as refused:
+                raise ProofError(refused) from refused
+            self.headers = request.proof.headers
+
+    def _use_proof(self, request: Request) -> None:
+        if request.proof is not None:
+            try:
                 dpop.first_use(self.db, request.proof)
+            except ProofRefused as refused:
+                raise ProofError(refused) from refused
+
+    def _bind(self, client: Client, request: Request) -> None:
+        """Find what the tokens of this answer are bound to, before anything else is used up."""
+        try:
             request.cnf = binding.of(client, request.call, request.proof)
-        except ProofRefused as error:
-            raise ProofError(error) from error
         except binding.NotShown as error:
             if client.dpop_bound_access_tokens and request.proof is None:
                 raise ProofError(ProofRefused(WANTED)) from error

@@ -1,17 +1,13 @@
 """The endpoints that take a form from a client: tokens, introspection, revocation."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy.orm import Session
 
-from core.database import parts
 from core.forms import Posted
-from idp.oidc import dpop
 from idp.oidc.calls import Call
 from idp.oidc.checks.answering import REPEATABLE
-from idp.oidc.dpop import ProofRefused
 from idp.oidc.server.core import Server
 from idp.oidc.server.grants import S256, ClientGrant, CodeGrant, RefreshGrant
 from idp.oidc.server.looking import Introspection, Revocation
@@ -24,18 +20,15 @@ def token(db: Session, posted: Posted, call: Call) -> Answer:
     server.register_grant(CodeGrant, [S256(required=False)])
     server.register_grant(RefreshGrant)
     server.register_grant(ClientGrant)
-    try:
-        # First, as a request that lacks a nonce comes again as it is, with the same code and assertion.
-        proof = dpop.verify(parts(db), call) if call.dpop else None
-    except ProofRefused as refused:
-        return server.handle_error_response(None, ProofError(refused))  # type: ignore[no-any-return]
 
     def respond(request: Request) -> Answer:
-        request.proof = proof
+        try:
+            server.prove(request)
+        except ProofError as error:
+            return server.handle_error_response(request, error)  # type: ignore[no-any-return]
         return server.create_token_response(request)  # type: ignore[no-any-return]
 
-    answer = _answered(server, respond, posted, call, needs="grant_type")
-    return replace(answer, headers={**answer.headers, **proof.headers}) if proof else answer
+    return _answered(server, respond, posted, call, needs="grant_type")
 
 
 def introspect(db: Session, posted: Posted, call: Call) -> Answer:

@@ -1,5 +1,6 @@
 """`/par`: a client says in advance what it will ask, and proves who it is (RFC 9126)."""
 
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -15,10 +16,11 @@ from idp.oidc.asked import Arrived, Refused
 from idp.oidc.calls import Call
 from idp.oidc.checks.answering import REPEATABLE
 from idp.oidc.client import Client
+from idp.oidc.dpop import Proof, ProofRefused
 from idp.oidc.errors import RequestUnanswerable
 from idp.oidc.server.authentication import ALL_METHODS
 from idp.oidc.server.core import Server
-from idp.oidc.server.requests import Answer, Request
+from idp.oidc.server.requests import Answer, ProofError, Request
 
 log = structlog.get_logger("erti.clients")
 # What proves who asks is not part of what is asked (RFC 9126, 2.1), and is never stored.
@@ -37,18 +39,22 @@ def answer(database: Database, posted: Posted, call: Call, *, network: str) -> A
 
     (1) no parameter is repeated, and there is no `request_uri` among them (2.1);
     (2) the client is who it says, proven as at the token endpoint;
-    (3) it, or anybody from this network where it is public, has not pushed too much;
-    (4) the request passes every check that it would have to pass at the authorization endpoint.
+    (3) a DPoP proof that comes with it is good, and by the key that `dpop_jkt` names, where it does (RFC 9449, 10.1);
+    (4) it, or anybody from this network where it is public, has not pushed too much;
+    (5) the request passes every check that it would have to pass at the authorization endpoint.
     """
     request = Request(posted, call)
     with database.writing() as db:
         server = Server(db)
         try:
             _refuse_form(posted)  # (1)
+            server.prove(request)  # (3), which asks for a nonce before anything is used up
             client: Client = server.authenticate_client(request, ALL_METHODS, "pushed").known  # (2)
+            arrived = _bound(_arrived(client, posted), request.proof)  # (3)
         except OAuth2Error as error:
             return server.handle_error_response(request, error)  # type: ignore[no-any-return]
-        return _kept(db, client, _arrived(client, posted), network=network)
+        told = _kept(db, client, arrived, network=network)
+        return replace(told, headers={**told.headers, **server.headers})
 
 
 def _refuse_form(posted: Posted) -> None:
@@ -65,6 +71,17 @@ def _arrived(client: Client, posted: Posted) -> Arrived:
     return Arrived(Posted(items))
 
 
+def _bound(arrived: Arrived, proof: Proof | None) -> Arrived:
+    """Return a request that a proof came with, bound to its key: it says as much as `dpop_jkt` (RFC 9449, 10.1)."""
+    named = arrived.posted.raw("dpop_jkt")
+    if proof is None or named == proof.jkt:
+        return arrived
+    if named:
+        raise ProofError(ProofRefused("dpop_jkt is not the thumbprint of the key of the proof."))
+    items = [pair for pair in arrived.posted.items if pair[0] != "dpop_jkt"]
+    return replace(arrived, posted=Posted([*items, ("dpop_jkt", proof.jkt)]))
+
+
 def _kept(db: Session, client: Client, arrived: Arrived, *, network: str) -> Answer:
     size = sum(len(name) + len(value) for name, value in arrived.posted.items)
     wait = limits.hit(
@@ -75,12 +92,12 @@ def _kept(db: Session, client: Client, arrived: Arrived, *, network: str) -> Ans
         per_seconds=STORED_WITHIN_SECONDS,
         times=1 + size // CHARACTERS,
     )
-    if wait:  # (3)
+    if wait:  # (4)
         told = _error(429, "temporarily_unavailable", "Too many requests were pushed.")
         return Answer(told.status, told.body, {**told.headers, "Retry-After": str(wait)})
     uri = pushed.new_uri()
     try:
-        asked = authorize.examine(  # (4)
+        asked = authorize.examine(  # (5)
             db, arrived.posted, pushed=pushed.name(uri), signed=arrived.signed, unread=arrived.unread
         )
     except RequestUnanswerable as problem:

@@ -228,6 +228,36 @@ def test_a_code_that_is_bound_to_a_key_is_redeemed_by_that_key_alone(
     assert tokens(provider, prover, dpop_jkt=prover.jkt)["token_type"] == "DPoP"
 
 
+def test_a_proof_with_a_pushed_request_binds_its_code(provider: Provider, prover: Prover) -> None:
+    """PAR sends for a nonce as `/token` does, takes a proof for a `dpop_jkt`, and refuses two that differ."""
+    provider.sign_in(acr=LOW)
+    address, thief = f"{ISSUER}/par", Prover()
+    thief.nonce = prover.nonce
+
+    def push(*proofs: str, **changes: Any) -> Any:
+        return post(provider, "/par", to.PUBLIC, *proofs, **to.request(to.PUBLIC, **changes))
+
+    unproven = push(Prover().proof("POST", address))
+    assert (unproven.status_code, unproven.json()["error"]) == (400, "use_dpop_nonce")
+    assert unproven.headers["dpop-nonce"] == prover.nonce
+    differ = push(prover.proof("POST", address), dpop_jkt=thief.jkt)
+    assert (differ.status_code, differ.json()["error"]) == (400, "invalid_dpop_proof")
+    proof = prover.proof("POST", address)
+    for proofs, named in (
+        ((proof,), {}),
+        ((prover.proof("POST", address),), {"dpop_jkt": prover.jkt}),
+        ((), {"dpop_jkt": prover.jkt}),
+    ):
+        for holder, status in ((thief, 400), (prover, 200)):
+            again = tuple(prover.proof("POST", address) for _proof in proofs) if holder is prover else proofs
+            pushed = push(*again, **named)
+            assert pushed.status_code == 201, pushed.text
+            parameters = {"client_id": to.PUBLIC, "request_uri": pushed.json()["request_uri"]}
+            code = answered(provider.web.get("/authorize", params=parameters))["code"]
+            assert redeem(provider, code, holder.proof("POST", TOKEN)).status_code == status
+    assert push(proof).json()["error"] == "invalid_dpop_proof"
+
+
 def test_a_dpop_jkt_that_is_no_thumbprint_is_refused(provider: Provider) -> None:
     """It is the SHA-256 of a key in base64url; the client is told so, at its redirect URI."""
     provider.sign_in(acr=LOW)
