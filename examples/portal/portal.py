@@ -61,7 +61,9 @@ class Pages:
         )
 
     async def sign_in(self, request: Request) -> Response:
-        """Off to Erti."""
+        """Off to Erti, from our own button or from Erti's list of services, which says who sends (Core 1.0, 4)."""
+        if request.query_params.get("iss", self.portal.issuer) != self.portal.issuer:
+            return RedirectResponse("/", status_code=303)
         return await self.identity.sign_in(request)
 
     async def allow(self, request: Request) -> Response:
