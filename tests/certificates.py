@@ -1,5 +1,6 @@
 """Certificates of every kind, sound and unsound, and the keys they are for."""
 
+import base64
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from joserfc.jwk import ECKey, RSAKey
 
 from core import clock
 
@@ -39,6 +41,20 @@ class Made:
         return self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public key as a JWK with the certificate in it (RFC 7517, 4.7)."""
+        public = self.certificate.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        kind = ECKey if isinstance(self.key, ec.EllipticCurvePrivateKey) else RSAKey
+        key = kind.import_key(public)
+        return {
+            **key.as_dict(private=False),
+            "kid": key.thumbprint(),
+            "x5c": [base64.b64encode(self.der).decode()],
+        }
 
     def files(self, folder: Path, name: str) -> tuple[Path, Path]:
         """Write both as files; return their paths."""

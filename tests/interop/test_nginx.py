@@ -39,7 +39,7 @@ OFFICE = certificates.make(
 OTHER = certificates.make("other", issuer=ROOT)
 OWN = certificates.make("own")
 SERVER = certificates.make("localhost", names=(x509.DNSName("localhost"),))
-OWN_KEYS = {"keys": [{"kty": "EC", "x5c": [base64.b64encode(OWN.der).decode()]}]}
+OWN_KEYS = {"keys": [OWN.jwk]}
 PKI, SELF = "by-authority", "by-itself"
 
 

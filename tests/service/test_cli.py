@@ -135,6 +135,8 @@ def test_unsafe_settings_are_said_in_words(store: Path) -> None:
 
     assert answer.exit_code == 1
     assert any("not https" in remark for remark in json.loads(answer.stdout)["unsafe"])
+    answer = erti(store, "check", "--json", ERTI_CLIENT_CERTIFICATE_HEADER="Client-Cert")
+    assert any("never believed" in remark for remark in json.loads(answer.stdout)["unsafe"])
 
 
 def test_the_ledger_adds_up(store: Path) -> None:

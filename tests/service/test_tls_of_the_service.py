@@ -121,8 +121,7 @@ def test_the_document_names_the_second_port(running: Running) -> None:
 def test_a_registration_is_known_in_every_process_within_a_second(running: Running) -> None:
     """A client's own certificate is let in, in whichever process, a second after it was registered; and out again."""
     own = certificates.make("own")
-    jwk = {"kty": "EC", "x5c": [base64.b64encode(own.der).decode()]}
-    known = client("own", token_endpoint_auth_method="self_signed_tls_client_auth", jwks={"keys": [jwk]})
+    known = client("own", token_endpoint_auth_method="self_signed_tls_client_auth", jwks={"keys": [own.jwk]})
     assert running.token("own", own) == 0
     with running.database.writing() as db:
         clients.put(db, known, actor=SYSTEM)

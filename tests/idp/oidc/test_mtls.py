@@ -35,7 +35,7 @@ PKI, SELF, BOUND, SPA = "by-authority", "by-itself", "bound", "bound-spa"
 
 def keys(*made: Made) -> dict[str, Any]:
     """The keys that a client registers with its certificates."""
-    return {"keys": [{"kty": "EC", "x5c": [base64.b64encode(one.der).decode()]} for one in made]}
+    return {"keys": [one.jwk for one in made]}
 
 
 def registered(client_id: str, **more: Any) -> dict[str, Any]:
