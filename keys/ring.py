@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.custody import Custody
+from keys.quick import Mac
 
 DATA_KEYS_KEPT = 50_000
 DATA_KEY_SECONDS = 30.0
@@ -21,6 +22,7 @@ class Keyring:
     def __init__(self, custody: Custody) -> None:
         self.custody = custody
         self._secrets: dict[str, bytes] = {}
+        self._macs: dict[str, Mac] = {}
         self._data: OrderedDict[tuple[str, str], tuple[float, AESGCM]] = OrderedDict()
         self._guard = threading.Lock()
         self.signing: tuple[float, Any] = (0.0, None)
@@ -30,6 +32,12 @@ class Keyring:
         if label not in self._secrets:
             self._secrets[label] = self.custody.secret(label)
         return self._secrets[label]
+
+    def mac(self, label: str) -> Mac:
+        """Return HMAC-SHA256 under a labelled secret of custody."""
+        if label not in self._macs:
+            self._macs[label] = Mac(self.secret(label))
+        return self._macs[label]
 
     def data_key(self, owner: str, scope: str) -> AESGCM | None:
         """Return a cached data key, or None if it is not cached or its time is up."""

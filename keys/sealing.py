@@ -15,6 +15,7 @@ from core import clock
 from core.database import among, parts, texts
 from keys import epochs
 from keys.errors import BadSeal, KeysBusy, Shredded
+from keys.quick import randomness
 from keys.ring import Keyring
 from keys.tables import data_key
 
@@ -82,7 +83,7 @@ def seal(db: Session, owner: str, scope: str, plaintext: bytes, *, aad: bytes = 
     if the key does not exist yet.
     """
     cipher = _key(db, owner, scope, make=True)
-    nonce = secrets.token_bytes(NONCE_BYTES)
+    nonce = randomness(db).take(NONCE_BYTES)
     return VERSION + nonce + cipher.encrypt(nonce, plaintext, _context(owner, scope, aad))
 
 
@@ -246,7 +247,9 @@ def _open(ring: Keyring, owner: str, scope: str, epoch: int, wrapped: bytes) -> 
 
 def _local(db: Session) -> dict[tuple[str, str], AESGCM]:
     # A key made here may yet be rolled back, so it must not reach the cache that other transactions use.
-    held: dict[tuple[str, str], AESGCM] = db.info.setdefault("new_data_keys", {})
+    held: dict[tuple[str, str], AESGCM] | None = db.info.get("new_data_keys")
+    if held is None:
+        held = db.info["new_data_keys"] = {}
     return held
 
 

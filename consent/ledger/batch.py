@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +32,8 @@ from core import clock
 from core.database import among, parts, texts
 from core.events import CLEAR_FIELDS, waiting
 from keys.errors import Shredded
+from keys.quick import randomness
+from keys.ring import Keyring
 
 log = structlog.get_logger("erti.ledger")
 
@@ -81,6 +82,10 @@ class Batch:
     due: list[dict[str, Any]] = field(default_factory=list)
     commitment_of: Callable[[bytes, bytes], bytes] = entries.commitment
 
+    def __post_init__(self) -> None:
+        """Have the randomness of the transaction at hand."""
+        self.random = randomness(self.db)
+
     @classmethod
     def begin(cls, db: Session, labels: Labels, kind: str = logs.OPEN) -> "Batch":
         """Lock the log of a kind that grows: nobody else extends it until this transaction ends."""
@@ -105,7 +110,7 @@ class Batch:
         """Place one entry at the end of a chain and of the tree."""
         chain, place = self.chains[name], self.frontier.size
         record = draft.record(label=chain.label, seq=chain.n + 1, previous=chain.head)
-        nonce = secrets.token_bytes(entries.NONCE_BYTES)
+        nonce = self.random.take(entries.NONCE_BYTES)
         commitment = self.commitment_of(nonce, record)
         chain.n, chain.head = chain.n + 1, entries.next_head(chain.head, commitment)
         # The key is that of the year in which it happened; what is withheld has a key of its own until it is told.
@@ -251,9 +256,9 @@ def _claimed(db: Session, items: Sequence[Item]) -> _Claims:
 
 def _asked(db: Session, found: Disclosure) -> bytes:
     """What a request ID is claimed for. Unkeyed, it could be guessed: citizen IDs and attributes are few."""
-    key: bytes = parts(db).keys.secret("ledger request")
+    keys: Keyring = parts(db).keys
     said = (found.client.encode(), found.request_id.encode(), found.body_sha256)
-    return hmac.digest(key, b"\0".join(said), "sha256")
+    return keys.mac("ledger request").digest(b"\0".join(said))
 
 
 def _decide(

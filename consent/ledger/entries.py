@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from consent.ledger import jcs
+from keys.quick import Mac
 
 COMMITMENT = 0x01
 MAP_ROOT = 0x02
 PUBLIC = 0x03
 NONCE_BYTES = 32
-_KEY = hashlib.sha256(b"erti/entry/v1").digest()
+_commit = Mac(hashlib.sha256(b"erti/entry/v1").digest()).digest
 CHAIN = b"erti/chain/v1"
-_SPLIT_KEY = hashlib.sha256(b"erti/withheld/v1").digest()
+_commit_split = Mac(hashlib.sha256(b"erti/withheld/v1").digest()).digest
 _PLACE = ("prev", "seq")
 
 
@@ -59,7 +60,7 @@ def base64_of(data: bytes) -> str:
 
 def commitment(nonce: bytes, content: bytes) -> bytes:
     """The hiding, binding commitment to a record: HMAC-SHA256 over nonce, length and record."""
-    return hmac.digest(_KEY, nonce + len(content).to_bytes(4, "big") + content, "sha256")
+    return _commit(nonce + len(content).to_bytes(4, "big") + content)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Split:
     @property
     def commitment(self) -> bytes:
         """What stands in the tree: the commitments to both parts, in one."""
-        return hmac.digest(_SPLIT_KEY, commitment(self.nonce, self.facts) + self.place, "sha256")
+        return _commit_split(commitment(self.nonce, self.facts) + self.place)
 
 
 def split(nonce: bytes, content: bytes) -> Split:

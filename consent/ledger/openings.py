@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import select
@@ -71,10 +72,14 @@ def ready(db: Session, chains: Iterable[str], year: int) -> Mapping[str, int]:
 
 def seal(db: Session, chain: str, key: str, plain: bytes, *, aad: bytes = b"") -> bytes:
     """Seal under a chain's key of a scope, with the scope written in front."""
+    return _front(key) + sealing.seal(db, chain, key, plain, aad=aad)
+
+
+@lru_cache(maxsize=256)
+def _front(key: str) -> bytes:
     kind, _sep, rest = key.partition(":")
     year, _sep, number = rest.partition(":")
-    front = ("w" if kind == WITHHELD else "") + year + (f":{number}:" if number else "")
-    return front.encode() + sealing.seal(db, chain, key, plain, aad=aad)
+    return (("w" if kind == WITHHELD else "") + year + (f":{number}:" if number else "")).encode()
 
 
 def unseal(db: Session, chain: str, sealed: bytes, *, aad: bytes = b"") -> bytes:
