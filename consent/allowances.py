@@ -161,8 +161,9 @@ class Uses:
 
 def of(document: Mapping[str, Any] | None) -> Allowance:
     """Return the limits that a stored document names."""
-    found = document or {}
-    per = found.get("per") or {}
+    if not document:
+        return STANDING
+    found, per = document, document.get("per") or {}
     return Allowance(
         reads=found.get("reads"),
         per_reads=per.get("reads"),

@@ -14,6 +14,7 @@ from consent.errors import GrantUnknown
 from consent.tables import INVALIDATING, LIVE_STATES
 from consent.tables import grant as table
 from core import clock
+from core.database import among, texts
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,10 @@ _HELD = select(
     table.c.used_in_window,
     table.c.used_at,
 )
+_NAMED = among(table.c.grant_id, "grants")
+_FOUND = _HELD.where(_NAMED["sqlite"])
+_SHARED = _HELD.where(_NAMED["postgresql"]).with_for_update(read=True, skip_locked=True)
+_COUNTED = _HELD.where(_NAMED["postgresql"]).with_for_update(key_share=True, skip_locked=True)
 AT_ONCE = 500
 
 
@@ -201,22 +206,22 @@ def held_rows(
     names = sorted(set(grant_ids))
     if not names:
         return {}, set()
-    query = _HELD.where(table.c.grant_id.in_(names))
+    named = {"grants": texts(db, names)}
     if db.get_bind().dialect.name == "sqlite":
-        rows: dict[str, Row[*tuple[Any, ...]]] = {row.grant_id: row for row in db.execute(query)}
+        rows: dict[str, Row[*tuple[Any, ...]]] = {row[0]: row for row in db.execute(_FOUND, named)}
         return rows, set(rows)
-    locking = query.with_for_update(read=not to_count, key_share=to_count, skip_locked=True)
-    rows = {row.grant_id: row for row in db.execute(locking)}
+    rows = {row[0]: row for row in db.execute(_COUNTED if to_count else _SHARED, named)}
     missing = [name for name in names if name not in rows]
     there = db.scalars(select(table.c.grant_id).where(table.c.grant_id.in_(missing))) if missing else ()
     return rows, set(rows) | set(there)
 
 
 def _standing(row: Row[*tuple[Any, ...]], version: int) -> str:
-    lasts = row.version == version and row.expires_at > clock.now()
-    if lasts and (row.state == "used-up" or (row.state in LIVE_STATES and uses(row).left(limits(row)) == 0)):
-        return "used-up"
-    return "ok" if lasts and row.state in LIVE_STATES else "ended"
+    if row.version != version or row.expires_at <= clock.now():
+        return "ended"
+    if row.state not in LIVE_STATES:
+        return "used-up" if row.state == "used-up" else "ended"
+    return "used-up" if row.limits and uses(row).left(limits(row)) == 0 else "ok"
 
 
 def limits(row: Row[*tuple[Any, ...]]) -> Allowance:

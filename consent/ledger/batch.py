@@ -75,7 +75,7 @@ class Batch:
     frontier: tree.Frontier
     chains: dict[str, Chain] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    nodes: list[tree.Node] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
     claims: list[dict[str, Any]] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     keys: str = openings.LEDGER
@@ -97,6 +97,11 @@ class Batch:
             db, log.number, labels, edge, keys=openings.WITHHELD, commitment_of=entries.split_commitment
         )
 
+    @property
+    def size(self) -> int:
+        """How many leaves the log has with those of this batch."""
+        return self.frontier.size + len(self.leaves)
+
     def know(self, names: Sequence[str]) -> None:
         """Load the chains and their keys, all at once."""
         missing = sorted({name for name in names if name not in self.chains})
@@ -107,8 +112,8 @@ class Batch:
                     self.chains[name].generation = number
 
     def add(self, name: str, draft: entries.Draft, event_id: str, clear: Mapping[str, Any]) -> Integrated:
-        """Place one entry at the end of a chain and of the tree."""
-        chain, place = self.chains[name], self.frontier.size
+        """Place one entry at the end of a chain and of the tree. `clear` are the CLEAR_FIELDS."""
+        chain, place = self.chains[name], self.size
         record = draft.record(label=chain.label, seq=chain.n + 1, previous=chain.head)
         nonce = self.random.take(entries.NONCE_BYTES)
         commitment = self.commitment_of(nonce, record)
@@ -132,7 +137,7 @@ class Batch:
                 "kind": draft.kind,
                 "month": draft.month,
                 "opening": subjects.seal_opening(self.db, name, key, (self.log, place), nonce, record),
-                **{column: clear[column] for column in CLEAR_FIELDS},
+                **clear,
             }
         )
         return Integrated(place, event_id, commitment, self.log)
@@ -148,14 +153,14 @@ class Batch:
         return self._add_in_clear(entries.MAP_ROOT, payload, {"kind": MAP_ROOT, "month": month})
 
     def _add_in_clear(self, leaf_type: int, payload: bytes, names: dict[str, Any]) -> int:
-        place = self.frontier.size
+        place = self.size
         self._grow(leaf_type, payload)
         row = {"log": self.log, "leaf_index": place, "leaf_type": leaf_type, "payload": payload}
         self.rows.append(dict.fromkeys(_NAMES) | row | names)
         return place
 
     def _grow(self, leaf_type: int, content: bytes) -> None:
-        self.nodes += self.frontier.append(tree.leaf_hash(entries.leaf(leaf_type, content)))
+        self.leaves.append(tree.leaf_hash(entries.leaf(leaf_type, content)))
 
     def claim(self, item: Item, placed: Integrated) -> bytes:
         """Remember that a client's request ID led to this entry; returns what it is claimed for."""
@@ -179,14 +184,14 @@ class Batch:
         if not self.rows:
             return
         db, log = self.db, self.log
+        nodes = self.frontier.extend(self.leaves)
+        self.leaves.clear()
         _PUT_ENTRY.put(db, self.rows)
         changed = [self.chains[name] for name in sorted(self.touched)]
         _PUT_SUBJECT.put(
             db, [{"log": log, "chain": c.name, "label": c.label, "n": c.n, "head": c.head} for c in changed]
         )
-        _PUT_NODE.put(
-            db, [{"log": log, "level": n.level, "number": n.index, "hash": n.hash} for n in self.nodes]
-        )
+        _PUT_NODE.put(db, [{"log": log, "level": n.level, "number": n.index, "hash": n.hash} for n in nodes])
         _PUT_REQUEST.put(db, self.claims)
         withheld.keep(db, self.due)
         size, root, edge = self.frontier.size, self.frontier.root(), self.frontier.to_bytes()
@@ -217,7 +222,7 @@ def integrate(db: Session, labels: Labels, items: Sequence[Item], check_grants: 
         for kind in (logs.OPEN, logs.WITHHELD)
     }
     batches = {kind: Batch.begin(db, labels, kind) for kind, names in about.items() if names}
-    grants = check_grants(db, [pair for item in items for pair in item.disclosure.relies_on])
+    grants = check_grants(db, [pair for item in items for pair in item.relies_on])
     if names := about[logs.OPEN]:
         add_waiting(batches[logs.OPEN], _waiting_about(db, names))
     for kind, batch in batches.items():
@@ -268,10 +273,10 @@ def _decide(
     claimed: _Claims,
 ) -> Outcome:
     found = item.disclosure
-    states = {pair: grants[pair] for pair in found.relies_on}
-    if "locked" in states.values():
+    failing = [(pair[0], state) for pair in item.relies_on if (state := grants[pair]) != "ok"]
+    if any(state == "locked" for _name, state in failing):
         return Later()
-    ended = next((pair[0] for pair, state in states.items() if state != "ok"), None)
+    ended = failing[0][0] if failing else None
     if ended is None and item.claim in claimed:
         body, first, before = claimed[item.claim]
         same = hmac.compare_digest(body, _asked(batch.db, found))
@@ -310,7 +315,8 @@ def add_waiting(batch: Batch, rows: Sequence[Mapping[Any, Any]]) -> None:
             continue
         taken.add(one)
         if not row["public"]:
-            batch.add(row["chain"], entries.Draft(_body(batch.db, row)), row["event_id"], row)
+            clear = {name: row[name] for name in CLEAR_FIELDS}
+            batch.add(row["chain"], entries.Draft(_body(batch.db, row)), row["event_id"], clear)
         else:
             batch.add_public(json.loads(row["sealed"]), row)
 

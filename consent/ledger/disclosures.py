@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -96,6 +96,16 @@ class Item:
     event_id: str
     at: Any
     draft: entries.Draft
+    claim: tuple[str, str] | None = field(init=False)  # what is claimed once: client and request ID
+    relies_on: tuple[tuple[str, int], ...] = field(init=False)
+    clear: dict[str, Any] = field(init=False)  # the clear columns of its entry
+
+    def __post_init__(self) -> None:
+        """Look up once what a batch asks for several times under its lock."""
+        found = self.disclosure
+        self.claim = (found.client, found.request_id) if found.request_id else None
+        self.relies_on = found.relies_on
+        self.clear = {name: getattr(found, name) for name in CLEAR_FIELDS}
 
     @classmethod
     def of(cls, disclosure: Disclosure) -> "Item":
@@ -113,12 +123,6 @@ class Item:
         body = events.body(disclosure.event, event_id, at, disclosure.actor)
         return cls(disclosure, event_id, at, entries.Draft(body))
 
-    @property
-    def claim(self) -> tuple[str, str] | None:
-        """What is claimed once: client and request ID."""
-        found = self.disclosure
-        return (found.client, found.request_id) if found.request_id else None
-
     def refused(self, rule: str) -> tuple[entries.Draft, dict[str, Any]]:
         """The entry to make instead when what it relied on is over, or its reads are: the same event, refused."""
         event = self.disclosure.event
@@ -127,8 +131,3 @@ class Item:
         event = dataclasses.replace(event, **{k: v for k, v in changes.items() if k in names})
         body = events.body(event, self.event_id, self.at, self.disclosure.actor)
         return entries.Draft(body), self.clear | {"outcome": "refused"}
-
-    @property
-    def clear(self) -> dict[str, Any]:
-        """The clear columns of its entry."""
-        return {name: getattr(self.disclosure, name) for name in CLEAR_FIELDS}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table
@@ -19,7 +20,10 @@ class Writer:
 
     def __init__(self, table: Table, columns: Sequence[Column[Any]], *, replaced: Sequence[str] = ()) -> None:
         self._names = [column.name for column in columns]
-        self._moments = {column.name: column.type for column in columns if isinstance(column.type, Moment)}
+        self._pick = itemgetter(*self._names)
+        self._moments = [
+            (at, column.type) for at, column in enumerate(columns) if isinstance(column.type, Moment)
+        ]
         names = ", ".join(self._names)
         marks = ", ".join("?" * len(columns))
         # One array for each column: so many values in one statement, and in the driver's binary form.
@@ -35,18 +39,18 @@ class Writer:
         """Write rows; each has every column. Raises what SQLAlchemy raises."""
         if not rows:
             return
-        columns = [self._values(name, rows) for name in self._names]
         connection = db.connection()
-        if connection.dialect.name == "sqlite":
+        sqlite, picked = connection.dialect.name == "sqlite", list(map(self._pick, rows))
+        if sqlite and not self._moments:
+            connection.exec_driver_sql(self._sqlite, picked)
+            return
+        columns = [list(column) for column in zip(*picked, strict=True)]
+        for at, moment in self._moments:
+            columns[at] = [moment.process_bind_param(value, _POSTGRESQL) for value in columns[at]]
+        if sqlite:
             connection.exec_driver_sql(self._sqlite, list(zip(*columns, strict=True)))
         else:
             connection.exec_driver_sql(self._postgresql, tuple(columns))
-
-    def _values(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        if name in self._moments:
-            moment = self._moments[name]
-            return [moment.process_bind_param(row[name], _POSTGRESQL) for row in rows]
-        return [row[name] for row in rows]
 
 
 class Query:

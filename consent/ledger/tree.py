@@ -55,18 +55,17 @@ class Frontier:
         """Add leaf hashes in order; returns every 256-wide subtree they completed."""
         every, at, done = list(leaves), 0, list[Node]()
         while at < len(every):
-            if self.size % TILE_WIDTH == 0 and len(every) - at >= TILE_WIDTH:
-                done += self._add(whole(every[at : at + TILE_WIDTH]), TILE_HEIGHT)
-                at += TILE_WIDTH
-            else:
-                done += self._add(every[at], 0)
-                at += 1
+            # The largest complete subtree that may stand here, within a tile, and that there are leaves for.
+            free = (self.size & -self.size).bit_length() - 1 if self.size else TILE_HEIGHT
+            height = min(free, TILE_HEIGHT, (len(every) - at).bit_length() - 1)
+            done += self._add(whole(every[at : at + (1 << height)]), height)
+            at += 1 << height
         return done
 
     def _add(self, node: bytes, height: int) -> list[Node]:
         """Add a complete subtree of 2**height leaves where one may stand."""
         index = self.size >> height
-        done = [Node(height // TILE_HEIGHT, index, node)] if height else []
+        done = [Node(height // TILE_HEIGHT, index, node)] if height and height % TILE_HEIGHT == 0 else []
         self.size += 1 << height
         while index & 1:
             node = node_hash(self.hashes.pop(), node)
