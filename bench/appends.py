@@ -23,7 +23,7 @@ from consent.tables import grant
 from core.database import Database
 from core.events import Actor
 from core.settings import Settings
-from service.app import open_house
+from service.app import open_house, settle
 
 WAIT_SECONDS = 30.0
 SIGN_SECONDS = 0.5
@@ -66,6 +66,7 @@ def main() -> None:
     sequencer: Sequencer = database.parts.sequencer
     sequencer.start()
     known = grants(database)
+    settle()
     for line in sys.stdin:
         task = json.loads(line)
         if task["do"] == "sign":

@@ -1,5 +1,6 @@
 """Puts the house together: settings, database, keys, handlers, routes."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -98,6 +99,16 @@ def begin(database: Database) -> None:
     with database.writing() as db:
         logs.opened(db)
         rotation.ensure(db)
+
+
+def settle() -> None:
+    """Let the garbage collector leave alone what this process was built from. For processes that stay, once they are built.
+
+    Looking through some 200,000 modules, routes and statements that never go takes 50 ms and more each time, in which no
+    thread does anything: every read that waits then waits for that.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:

@@ -18,7 +18,7 @@ from core.settings import Settings
 from idp.oidc import certificates
 from idp.oidc.trusted import Trusted
 from service import migrations, tls, worker
-from service.app import create_app, open_house
+from service.app import create_app, open_house, settle
 from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
 from service.migrations import UnknownTables
 from service.tls import Files, Listening
@@ -80,6 +80,7 @@ def serve(
 def application(listening: Listening | None = None) -> ASGIApp:
     """Build the application in a server process, from the environment that `serve` left."""
     app = create_app(settings())
+    settle()
     return listening.watched(app, Trusted(app.state.database).certificates) if listening else app
 
 
@@ -130,6 +131,7 @@ def work() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with opened() as database:
+        settle()
         worker.run(database, stop)
 
 
