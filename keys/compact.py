@@ -1,6 +1,7 @@
 """Compact JOSE texts (RFC 7515, RFC 7516): taken apart within limits before a key is touched."""
 
 import base64
+import hmac
 import json
 import math
 import re
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from keys.errors import BadToken
 
@@ -20,7 +21,7 @@ SIGNED_PARTS: Final = 3
 ENCRYPTED_PARTS: Final = 5
 _PART = re.compile(r"[A-Za-z0-9_-]*")
 
-Key = ECKey | OKPKey | RSAKey | OctKey
+Key = ECKey | OKPKey | RSAKey
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def signed(token: str, *, limit: int = TOKEN_LIMIT) -> Signed:
     parts = _parts(token, SIGNED_PARTS, limit)
     return Signed(
         header=_header(parts[0]),
-        payload=_decoded(parts[1]),
-        signature=_decoded(parts[2]),
+        payload=decoded(parts[1]),
+        signature=decoded(parts[2]),
         covered=f"{parts[0]}.{parts[1]}".encode(),
     )
 
@@ -92,12 +93,18 @@ def holds(given: Signed, key: Key, *, algs: Collection[str]) -> bool:
         return False
 
 
+def holds_by_secret(given: Signed, secret: str) -> bool:
+    """Tell whether the signature is HS256 by a secret that two know (RFC 7518, section 3.2). An empty one is nobody's."""
+    right = hmac.digest(secret.encode(), given.covered, "sha256")
+    return bool(secret) and given.alg == "HS256" and hmac.compare_digest(right, given.signature)
+
+
 def sign(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
     """Return a JWS in compact form over claims, with this header and its `alg`."""
-    covered = ".".join(_encoded(_json(part)) for part in (header, claims))
+    covered = ".".join(encoded(_json(part)) for part in (header, claims))
     model = _model(header["alg"])
     model.check_key(key)
-    return f"{covered}.{_encoded(model.sign(covered.encode(), key))}"
+    return f"{covered}.{encoded(model.sign(covered.encode(), key))}"
 
 
 def members(text: bytes) -> dict[str, Any]:
@@ -111,6 +118,19 @@ def members(text: bytes) -> dict[str, Any]:
     return found
 
 
+def encoded(content: bytes) -> str:
+    """Return base64url without padding (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def decoded(part: str) -> bytes:
+    """Undo `encoded`; raises BadToken."""
+    try:
+        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:  # a length that no bytes have
+        raise BadToken(detail="base64url") from error
+
+
 def _parts(token: str, count: int, limit: int) -> list[str]:
     if len(token) > limit:  # (1)
         raise BadToken(detail="too long")
@@ -121,7 +141,7 @@ def _parts(token: str, count: int, limit: int) -> list[str]:
 
 
 def _header(part: str) -> dict[str, Any]:
-    header = members(_decoded(part))
+    header = members(decoded(part))
     texts = [header.get("alg"), header.get("kid", ""), header.get("typ", "")]
     if not all(isinstance(text, str) for text in texts) or not header["alg"]:  # (3)
         raise BadToken(detail="header")
@@ -137,17 +157,6 @@ def _model(alg: str) -> Any:
 
 def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _decoded(part: str) -> bytes:
-    try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-    except ValueError as error:  # a length that no bytes have
-        raise BadToken(detail="base64url") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

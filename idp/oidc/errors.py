@@ -2,7 +2,7 @@
 
 import re
 
-from core.errors import Invalid, Missing, Refused
+from core.errors import Conflict, Invalid, Missing, Refused
 from core.language import _
 
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -13,6 +13,22 @@ class ClientUnknown(Missing):
 
     code = "client-unknown"
     text = _("There is no client with this ID.")
+
+
+class ClientKeysWrong(Invalid):
+    """A client's JWK Set cannot be used."""
+
+    code = "client-keys"
+    text = _("The keys of this client cannot be used. Publish a JWK Set with public keys only.")
+
+
+class ClientKeysAway(Conflict):
+    """An answer has to be encrypted, and the client has no key that can be used for it now; nothing was done."""
+
+    code = "client-keys-away"
+    text = _(
+        "The key to encrypt this answer with could not be read at the client's address. Try again shortly."
+    )
 
 
 class RequestUnanswerable(Invalid):

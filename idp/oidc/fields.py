@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from consent import evidence
 from consent.declarations import Reader
 from core.language import _
-from idp.oidc import redirects
+from idp.oidc import public_keys, redirects
 
 LONGEST_URI: Final = 2000
 MOST: Final = 50
@@ -77,19 +77,14 @@ class Fields:
         return {f"{of}_alg": alg, f"{of}_enc": enc}
 
     def keys(self, name: str) -> dict[str, Any] | None:
-        """Read a JWK Set (RFC 7517, section 5)."""
+        """Read a JWK Set of public keys (RFC 7517, section 5)."""
         given = self.raw.get(name)
         if given is None:
             return None
-        listed = given.get("keys") if isinstance(given, Mapping) else None
-        if (
-            not isinstance(listed, list)
-            or len(listed) > MOST
-            or not all(isinstance(one, Mapping) for one in listed)
-        ):
-            self.wrong(name, _("must be a JWK Set: an object with a list of keys"))
-            return None
-        return {"keys": [dict(one) for one in listed]}
+        found = public_keys.mistakes(given)
+        for place, says in found:
+            self.wrong(f"{name}{place}", says)
+        return None if found else {"keys": [dict(one) for one in given["keys"]]}
 
     def scopes(self, known: Sequence[str]) -> list[str]:
         """Read the scopes that are known; the others are left out (RFC 7591, section 2)."""
