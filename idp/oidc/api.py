@@ -1,26 +1,31 @@
 """The provider's endpoints for programs: discovery, keys, tokens, UserInfo, introspection, revocation."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core import forms, web
+from core.database import Database
 from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db, network
-from idp.oidc import bearer, discovery, userinfo
+from idp.oidc import assertions, bearer, discovery, encryption, userinfo
+from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
 from idp.oidc.server import endpoints, pushing
 from idp.oidc.server.requests import Answer
+from idp.oidc.userinfo import Told
 from keys import jwks
 
+log = structlog.get_logger("erti.clients")
 router = APIRouter()
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Programs that run in a browser may read these answers; no cookie counts here, so nothing else opens with it.
@@ -49,7 +54,6 @@ async def _form(request: Request) -> Posted | Problem:
 
 ClientForm = Annotated[Posted | Problem, Depends(_form)]
 Respond = Callable[[Session, Posted, Call], Answer]
-Opening = Callable[[], AbstractContextManager[Session]]
 
 
 @router.get("/.well-known/openid-configuration")
@@ -72,7 +76,7 @@ def keys(database: Db) -> Response:
 @router.post("/token")
 def token(request: Request, database: Db, form: ClientForm) -> Response:
     """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
-    return _answer(request, database.writing, form, endpoints.token)
+    return _answer(request, database, form, endpoints.token)
 
 
 @router.post("/par")
@@ -80,19 +84,19 @@ def push(request: Request, database: Db, form: ClientForm) -> Response:
     """Keep an authorization request that a client sends in advance (RFC 9126)."""
     if isinstance(form, Problem):
         return _unreadable(form)
-    return _sent(pushing.answer(database, form, call(request), network=network(request)))
+    return _sent(pushing.answer(database, form, _proved(request, database, form), network=network(request)))
 
 
 @router.post("/introspect")
 def introspect(request: Request, database: Db, form: ClientForm) -> Response:
     """Say whether a token is good (RFC 7662)."""
-    return _answer(request, database.reading, form, endpoints.introspect)
+    return _answer(request, database, form, endpoints.introspect, writes=False)
 
 
 @router.post("/revoke")
 def revoke(request: Request, database: Db, form: ClientForm) -> Response:
     """End a token (RFC 7009)."""
-    return _answer(request, database.writing, form, endpoints.revoke)
+    return _answer(request, database, form, endpoints.revoke)
 
 
 @router.get("/userinfo")
@@ -103,11 +107,14 @@ def user_info(request: Request, database: Db, form: ClientForm) -> Response:
     found = bearer.presented(database, call(request), posted)
     if isinstance(found, Denied):
         return denied(found)
-    told = userinfo.answer(database, found)
+    told = _told(database, found)
     if isinstance(told, Denied):
         return denied(told, found)
     entry = {ENTRY_HEADER: told.event_id} if told.event_id else {}
-    return JSONResponse(told.claims, headers={**NO_STORE, **ANY_ORIGIN, **found.headers, **entry})
+    headers = {**NO_STORE, **ANY_ORIGIN, **found.headers, **entry}
+    if told.jwt:
+        return Response(told.jwt, media_type="application/jwt", headers=headers)
+    return JSONResponse(told.claims, headers=headers)
 
 
 @router.options("/token")
@@ -130,6 +137,7 @@ def call(request: Request) -> Call:
         authorization=tuple(headers.getlist("authorization")),
         dpop=tuple(headers.getlist("dpop")),
         certificate=web.certificate(request),
+        accept=",".join(headers.getlist("accept")),
     )
 
 
@@ -139,12 +147,32 @@ def denied(refusal: Denied, shown: Shown | None = None) -> Response:
     return JSONResponse(refusal.body, status_code=refusal.code, headers=headers)
 
 
-def _answer(request: Request, opening: Opening, form: Posted | Problem, respond: Respond) -> Response:
+def _told(database: Database, shown: Shown) -> Told | Denied:
+    return encryption.with_keys(database, lambda: userinfo.answer(database, shown))
+
+
+def _answer(
+    request: Request, database: Database, form: Posted | Problem, respond: Respond, *, writes: bool = True
+) -> Response:
     if isinstance(form, Problem):
         return _unreadable(form)
-    with opening() as db:
-        answer = respond(db, form, call(request))
-    return _sent(answer)
+    made = _proved(request, database, form)
+    opening = database.writing if writes or isinstance(made.assertion, Proof) else database.reading
+
+    def attempt() -> Answer:
+        with opening() as db:
+            return respond(db, form, made)
+
+    return _sent(encryption.with_keys(database, attempt))
+
+
+def _proved(request: Request, database: Database, form: Posted) -> Call:
+    """Return the call with what becomes of its assertion, which takes its time before a transaction is opened."""
+    made = call(request)
+    found = assertions.read(database, form, made.url)
+    if isinstance(found, Unproven):
+        log.info("assertion refused", client=found.client_id[:128], why=found.why)
+    return replace(made, assertion=found)
 
 
 def _unreadable(problem: Problem) -> Response:
@@ -155,5 +183,7 @@ def _unreadable(problem: Problem) -> Response:
 
 def _sent(answer: Answer) -> Response:
     headers = {**answer.headers, **ANY_ORIGIN}
-    headers.pop("Content-Type", None)
+    kind = headers.pop("Content-Type", None)
+    if isinstance(answer.body, str):
+        return Response(answer.body, status_code=answer.status, headers=headers, media_type=kind)
     return JSONResponse(answer.body, status_code=answer.status, headers=headers)

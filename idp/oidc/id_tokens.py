@@ -8,16 +8,17 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import subjects
+from idp.oidc import encryption, subjects
 from idp.oidc.client import Client
 from idp.oidc.families import Family
-from keys import signing
+from keys import decryption, signing
+from keys.compact import ENCRYPTED_PARTS
 
 TYP = "JWT"
 
 
 def make(db: Session, client: Client, family: Family, *, access_token: str, nonce: str | None) -> str:
-    """Return an ID token (OpenID Connect Core 1.0, section 2), in the algorithm that the client registered.
+    """Return an ID token (OpenID Connect Core 1.0, section 2), in the algorithms that the client registered.
 
     It holds no attribute: those leave through UserInfo alone. `at_hash` binds the access token (3.1.3.6).
     """
@@ -36,7 +37,16 @@ def make(db: Session, client: Client, family: Family, *, access_token: str, nonc
     }
     if nonce:
         claims["nonce"] = nonce
-    return signing.sign(db, claims, typ=TYP, alg=client.id_token_alg)
+    return encryption.told(db, client, claims, kind=encryption.ID_TOKEN, typ=TYP, alg=client.id_token_alg)
+
+
+def hinted(db: Session, hint: str, *, audience: str | None = None) -> dict[str, Any]:
+    """Return the claims of an ID token that comes back as a hint, expired or not; raises BadToken.
+
+    A client that was sent it encrypted takes that off, and may encrypt it to us (OpenID Connect Core 1.0, 3.1.2.1).
+    """
+    token = decryption.opened(db, hint) if hint.count(".") + 1 == ENCRYPTED_PARTS else hint
+    return signing.verify(db, token, typ=TYP, audience=audience, expired_ok=True)
 
 
 def half_hash(token: str) -> str:

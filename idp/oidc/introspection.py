@@ -1,4 +1,4 @@
-"""What introspection says of a token (RFC 7662, 2.2)."""
+"""What introspection says of a token (RFC 7662, 2.2; RFC 9701)."""
 
 from typing import Any
 
@@ -6,10 +6,13 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import binding, clients, details, subjects
+from idp.oidc import binding, clients, details, encryption, subjects
+from idp.oidc.client import Client
 from idp.oidc.tokens import Access, Refresh
 
 DEAD = {"active": False}
+TYP = "token-introspection+jwt"
+JWT = f"application/{TYP}"
 
 
 def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
@@ -50,3 +53,18 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
     if token.citizen:
         found |= details.told(db, token.citizen, token.details or [], token.grant_id)
     return found
+
+
+def signed(db: Session, client: Client, said: dict[str, Any]) -> str:
+    """Return what is said of a token as a JWT for the one who asked (RFC 9701, section 5), encrypted if it wants that.
+
+    RS256 where nothing else is registered (section 6), which FAPI clients cannot be answered with: ES256.
+    """
+    claims = {
+        "iss": parts(db).settings.issuer,
+        "aud": client.client_id,
+        "iat": clock.seconds(clock.now()),
+        "token_introspection": said,
+    }
+    alg = client.introspection_signed_response_alg or ("ES256" if client.is_fapi else "RS256")
+    return encryption.told(db, client, claims, kind=encryption.INTROSPECTION, typ=TYP, alg=alg)

@@ -9,27 +9,35 @@ from core.language import _
 from core.settings import Settings
 from idp.oidc import certificates, details, names, profiles, redirects
 from idp.oidc.fields import Fields
+from keys import signing
 
 LONGEST_NAME: Final = 200
 LONGEST_SECRET: Final = 512
 LONGEST_STATEMENT: Final = 16_384
-SHORTEST_SECRET: Final = 32  # in production: secrets are hashed fast, so they must be beyond guessing
+SHORTEST_SECRET: Final = (
+    32  # in production, where they are hashed fast and must be beyond guessing; to sign, anywhere
+)
 # What these lists name is advertised, accepted at registration and done; nothing else is.
 TLS_METHOD, SELF_SIGNED_METHOD = "tls_client_auth", "self_signed_tls_client_auth"
 TLS_METHODS: Final = (TLS_METHOD, SELF_SIGNED_METHOD)
 TLS_NAMES: Final = certificates.EXPECTATIONS
-AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", *TLS_METHODS, "none")
-SECRET_SIGNS: Final = ("client_secret_jwt",)
+BY_KEY, BY_SECRET = "private_key_jwt", "client_secret_jwt"
+ASSERTION_METHODS: Final = (BY_KEY, BY_SECRET)
+AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", *ASSERTION_METHODS, *TLS_METHODS, "none")
+SECRET_SIGNS: Final = (BY_SECRET,)
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", *SECRET_SIGNS)
-AUTH_SIGNING_ALGORITHMS: Final[tuple[str, ...]] = ()
+KEY_ALGORITHMS: Final = (*profiles.FAPI_ALGORITHMS, "RS256")
+SECRET_ALGORITHMS: Final = ("HS256",)
+AUTH_SIGNING_ALGORITHMS: Final = (*KEY_ALGORITHMS, *SECRET_ALGORITHMS)
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
-ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
-USERINFO_ALGORITHMS: Final[tuple[str, ...]] = ()
-AUTHORIZATION_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")  # JARM
-INTROSPECTION_ALGORITHMS: Final[tuple[str, ...]] = ()
+ID_TOKEN_ALGORITHMS: Final = signing.ALGORITHMS
+USERINFO_ALGORITHMS: Final = signing.ALGORITHMS
+AUTHORIZATION_ALGORITHMS: Final = signing.ALGORITHMS  # JARM
+INTROSPECTION_ALGORITHMS: Final = signing.ALGORITHMS
 REQUEST_OBJECT_ALGORITHMS: Final[tuple[str, ...]] = ()
-ENCRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for what is told to clients
-ENCRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()  # of content, for the same
+# Of keys and of content, for what is told to clients. Nothing symmetric, and no RSA1_5 (RFC 8725, 3.2).
+ENCRYPTION_ALGORITHMS: Final = ("RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+ENCRYPTION_ENCODINGS: Final = ("A128CBC-HS256", "A128GCM", "A256GCM")
 DECRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for request objects
 DECRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()
 SUBJECT_TYPES: Final = ("public", "pairwise")
@@ -203,8 +211,7 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
             fields.wrong(rule.member, f"{rule.says} ({rule.standard})")
     _agree_on_certificates(fields, found)
     _agree_on_logout(fields, found)
-    if found["jwks"] and found["jwks_uri"]:
-        fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+    _agree_on_keys(fields, found)
 
 
 def _agree_on_logout(fields: Fields, found: Mapping[str, Any]) -> None:
@@ -215,6 +222,20 @@ def _agree_on_logout(fields: Fields, found: Mapping[str, Any]) -> None:
     for name in ("backchannel_logout", "frontchannel_logout"):
         if found[f"{name}_session_required"] and not found[f"{name}_uri"]:
             fields.wrong(f"{name}_session_required", _("means nothing without {name}_uri").format(name=name))
+
+
+def _agree_on_keys(fields: Fields, found: Mapping[str, Any]) -> None:
+    """Note where keys are missing, or are not those that the rest needs."""
+    method, alg = found["token_endpoint_auth_method"], found["token_endpoint_auth_signing_alg"]
+    if alg and alg not in {BY_SECRET: SECRET_ALGORITHMS, BY_KEY: KEY_ALGORITHMS}.get(method, ()):
+        fields.wrong(
+            "token_endpoint_auth_signing_alg", _("does not go with the way this client authenticates")
+        )
+    if found["jwks"] and found["jwks_uri"]:
+        fields.wrong("jwks", _("cannot stand beside jwks_uri"))
+    encrypts = any(found[name] for name in found if name.endswith("_encrypted_response_alg"))
+    if (method == BY_KEY or encrypts) and not (found["jwks"] or found["jwks_uri"] or fields.raw.get("jwks")):
+        fields.wrong("jwks", _("is missing: this client needs keys, here or at its jwks_uri"))
 
 
 def _agree_on_certificates(fields: Fields, found: Mapping[str, Any]) -> None:
@@ -242,7 +263,8 @@ def secret(reader: Reader, raw: Any, path: str, *, production: bool) -> str | No
     if not isinstance(given, str) or not _SECRET.fullmatch(given) or len(given) > LONGEST_SECRET:
         reader.wrong(f"{path}.client_secret", _("must be printable ASCII text"))
         return None
-    if production and len(given) < SHORTEST_SECRET:
+    signs = raw.get("token_endpoint_auth_method") in SECRET_SIGNS  # RFC 7518, section 3.2
+    if (production or signs) and len(given) < SHORTEST_SECRET:
         reader.wrong(
             f"{path}.client_secret",
             _("must have at least {least} random characters; leave it out to get a new one").format(

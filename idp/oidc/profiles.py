@@ -12,7 +12,12 @@ BASIC, FAPI, MESSAGE_SIGNING = "basic", "fapi2", "fapi2-message-signing"
 PROFILES: Final = (BASIC, FAPI, MESSAGE_SIGNING)
 FAPI_PROFILES: Final = (FAPI, MESSAGE_SIGNING)
 FAPI_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
-FAPI_ALGORITHMS: Final = ("PS256", "ES256", "EdDSA")
+FAPI_ALGORITHMS: Final = (
+    "PS256",
+    "ES256",
+    "EdDSA",
+    "Ed25519",
+)  # the last two are one, by RFC 8037 and RFC 9864
 # Members that name an algorithm, and where it is stored.
 SIGNED: Final = {
     "id_token_signed_response_alg": "id_token_alg",

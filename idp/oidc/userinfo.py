@@ -10,8 +10,8 @@ from consent import disclosure
 from consent.disclosure import Ask, Envelope, NotReleased
 from consent.ledger.disclosures import RETRY_WINDOW
 from core import clock
-from core.database import Database
-from idp.oidc import bearer, claims, clients, subjects
+from core.database import Database, parts
+from idp.oidc import bearer, claims, clients, encryption, id_tokens, subjects
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.client import Client
 from idp.oidc.tokens import Access
@@ -22,17 +22,22 @@ BY_LAW = "sign-in"  # the case that a sign-in by law is for
 
 @dataclass(frozen=True)
 class Told:
-    """The claims that are answered, and the entry that stands for the read (empty where none was made)."""
+    """The claims that are answered, and the entry that stands for the read (empty where none was made).
+
+    `jwt` is the same answer for a client that wants it signed or encrypted.
+    """
 
     claims: dict[str, Any]
     event_id: str = ""
+    jwt: str = ""
 
 
 def answer(database: Database, shown: Shown) -> Told | Denied:
     """Return the claims that a token opens (OpenID Connect Core 1.0, 5.3), or the refusal.
 
     `sub` always; attributes of the client's sign-in purpose through `disclosure.release`, with no write
-    transaction open. A token of openid alone releases nothing and makes no entry.
+    transaction open. A token of openid alone releases nothing and makes no entry. Raises ClientKeysAway, before
+    anything is released, if the answer has to be encrypted and cannot be (`encryption.with_keys`).
     """
     with database.reading() as db:
         access = bearer.access(db, shown, scope="openid")
@@ -42,13 +47,25 @@ def answer(database: Database, shown: Shown) -> Told | Denied:
         if client is None or access.citizen is None:
             return bearer.NOT_GOOD
         answered: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
+        encryption.key(db, client, encryption.USERINFO)
     names = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
     if not names:
-        return Told(answered)
+        return _told(database, client, answered)
     released = disclosure.release(database, _ask(client, access, access.citizen, tuple(names)))
     if isinstance(released, NotReleased):
         return Denied("insufficient_scope", str(released.text))
-    return Told({**_claims(released.values), **answered}, released.receipt.event_id)
+    return _told(database, client, {**_claims(released.values), **answered}, released.receipt.event_id)
+
+
+def _told(database: Database, client: Client, told: dict[str, Any], event_id: str = "") -> Told:
+    """Return claims as the client wants them: plain, or signed, or encrypted, or both (OpenID Connect Core 1.0, 5.3.2)."""
+    alg = client.userinfo_signed_response_alg
+    if not alg and not encryption.wanted(client, encryption.USERINFO)[0]:
+        return Told(told, event_id)
+    with database.reading() as db:
+        whole = {"iss": parts(db).settings.issuer, "aud": client.client_id, **told} if alg else told
+        jwt = encryption.told(db, client, whole, kind=encryption.USERINFO, typ=id_tokens.TYP, alg=alg)
+    return Told(told, event_id, jwt)
 
 
 def _repeat_as(access: Access) -> str:

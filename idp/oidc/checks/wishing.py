@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 
 from consent import assurance, purposes
 from core.database import parts
-from idp.oidc import claims, details, handles, metadata, subjects
+from idp.oidc import claims, details, handles, id_tokens, metadata, subjects
 from idp.oidc.asked import Asked, Refusal
-from keys import signing
 from keys.errors import BadToken
 from registry_sync.catalogue import CATALOGUE
 
@@ -153,7 +152,7 @@ def hints_are_ours(db: Session, asked: Asked) -> None:
     named = asked.named | ({str(value) for value in wish.values} if wish else set())
     if hint := asked.given("id_token_hint"):
         try:
-            found = signing.verify(db, hint, typ="JWT", audience=asked.client.client_id, expired_ok=True)
+            found = id_tokens.hinted(db, hint, audience=asked.client.client_id)
         except BadToken as error:
             raise Refusal("invalid_request", "id_token_hint is not a token for this client") from error
         named.add(str(found.get("sub")))

@@ -8,7 +8,6 @@ from core.forms import Posted
 from idp.oidc import clients, id_tokens, redirects
 from idp.oidc.client import Client
 from idp.oidc.errors import LogoutUnanswerable
-from keys import signing
 from keys.errors import BadToken
 
 PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
@@ -52,6 +51,6 @@ def _audience(db: Session, hint: str) -> str:
     if not hint:
         return ""
     try:
-        return str(signing.verify(db, hint, typ=id_tokens.TYP, expired_ok=True).get("aud", ""))
+        return str(id_tokens.hinted(db, hint).get("aud", ""))
     except BadToken:
         return ""

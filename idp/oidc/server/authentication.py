@@ -9,13 +9,14 @@ from urllib.parse import unquote_plus
 import structlog
 
 from idp.oidc import certificates, metadata
+from idp.oidc.assertions import Proof
 from idp.oidc.certificates import CertificateRefused
 from idp.oidc.client import Client
 from idp.oidc.server.requests import Registered, Request
 
 log = structlog.get_logger("erti.oidc")
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
-CONFIDENTIAL_METHODS = [*SECRET_METHODS, *metadata.TLS_METHODS]
+CONFIDENTIAL_METHODS = [*SECRET_METHODS, *metadata.ASSERTION_METHODS, *metadata.TLS_METHODS]
 ALL_METHODS = [*CONFIDENTIAL_METHODS, "none"]
 OTHER_PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
@@ -69,3 +70,14 @@ def _verify(client: Client, certificate: bytes, authorities: Path | None) -> Non
     else:
         expected = {name: getattr(client, name) for name in certificates.EXPECTATIONS}
         certificates.verify_vouched_for(certificate, expected, authorities)
+
+
+def by_assertion(query_client: Any, request: Request) -> Registered | None:
+    """Authenticate by the assertion that was looked at before the transaction (RFC 7523, 2.2), but for its first use."""
+    proof = request.call.assertion
+    if not isinstance(proof, Proof):
+        return None
+    client: Registered | None = query_client(proof.client_id)
+    if client is None or client.known.token_endpoint_auth_method != proof.method:  # changed in between
+        return None
+    return client

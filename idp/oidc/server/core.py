@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from consent import agencies, kept
 from core.database import parts
-from idp.oidc import binding, clients, details, dpop, id_tokens, tokens
+from idp.oidc import assertions, binding, clients, details, dpop, id_tokens, metadata, tokens
+from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.client import Client
 from idp.oidc.dpop import ProofRefused
 from idp.oidc.families import Family
-from idp.oidc.server.authentication import by_basic, by_certificate
+from idp.oidc.server.authentication import by_assertion, by_basic, by_certificate
 from idp.oidc.server.requests import (
     Answer,
     InvalidDetailsError,
@@ -38,6 +39,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.register_client_auth_method("client_secret_basic", by_basic)
         for method, prove in by_certificate(parts(db).settings.client_ca).items():
             self.register_client_auth_method(method, prove)
+        for method in metadata.ASSERTION_METHODS:
+            self.register_client_auth_method(method, by_assertion)
 
     def query_client(self, client_id: str) -> Registered | None:
         found = clients.find(self.db, client_id)
@@ -62,8 +65,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self, request: Request, methods: list[str], endpoint: str = "token"
     ) -> Registered:
         """Authenticate by exactly one method, the registered one (RFC 6749, 2.3); every failure looks the same."""
-        basic, posted_secret = "Authorization" in request.headers, "client_secret" in request.form
-        if basic and posted_secret:
+        basic, proof = "Authorization" in request.headers, request.call.assertion
+        if [basic, "client_secret" in request.form, proof is not None].count(True) > 1:
             raise InvalidRequestError(description="The client authenticates in two ways at once.")
         try:
             client: Registered = super().authenticate_client(request, methods, endpoint)
@@ -71,6 +74,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             raise Unauthenticated from error
         named = request.form.get("client_id")
         if (basic and request.auth_method == "none") or (named and named != client.known.client_id):
+            raise Unauthenticated
+        if isinstance(proof, Unproven) or (proof is not None and request.auth_method != proof.method):
+            raise Unauthenticated
+        if isinstance(proof, Proof) and not assertions.first_use(self.db, proof):
             raise Unauthenticated
         self._use_proof(request)
         if endpoint == "token":

@@ -7,6 +7,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp.oidc import families, introspection, tokens
+from idp.oidc.client import Client
 from idp.oidc.server.authentication import ALL_METHODS, CONFIDENTIAL_METHODS
 from idp.oidc.server.requests import Registered, Request
 from idp.oidc.tables import authorization
@@ -45,6 +46,18 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         found = self.server.token(request.form["token"], client.known)
         meant = isinstance(found, Access) and found.audience in client.known.serves
         return found if meant or self.server.owns(client.known, found) else None
+
+    def create_endpoint_response(self, request: Request) -> Any:
+        """Answer as JSON or, to whom asks for it or has to be answered so, as a signed JWT (RFC 9701, section 5)."""
+        status, body, headers = super().create_endpoint_response(request)
+        client: Client = request.client.known
+        if introspection.JWT not in request.call.accept and not client.signs_messages:
+            return status, body, headers
+        return (
+            status,
+            introspection.signed(self.server.db, client, body),
+            [("Content-Type", introspection.JWT)],
+        )
 
     def create_introspection_payload(self, token: Access | Refresh | None) -> dict[str, Any]:
         return introspection.facts(self.server.db, token)

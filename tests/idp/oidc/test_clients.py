@@ -95,7 +95,7 @@ def test_the_consoles_default_is_pkce_for_all(provider: Provider) -> None:
         ({"grant_types": ["implicit"]}, "grant_types"),
         ({"grant_types": ["password"]}, "grant_types"),
         ({"response_types": ["token"]}, "response_types"),
-        ({"token_endpoint_auth_method": "private_key_jwt"}, "token_endpoint_auth_method"),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, "jwks"),
         ({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]}, "grant_types"),
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
         ({"id_token_signed_response_alg": "HS256"}, "id_token_signed_response_alg"),
