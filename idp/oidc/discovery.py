@@ -49,24 +49,10 @@ def document(settings: Settings) -> dict[str, Any]:
         "grant_types_supported": list(metadata.GRANT_TYPES),
         "acr_values_supported": list(assurance.LEVELS),
         "subject_types_supported": list(metadata.SUBJECT_TYPES),
-        "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
-        "userinfo_signing_alg_values_supported": list(metadata.USERINFO_ALGORITHMS),
-        "introspection_signing_alg_values_supported": list(metadata.INTROSPECTION_ALGORITHMS),
-        **{
-            f"{kind}_encryption_{part}_values_supported": list(values)
-            for kind in ("id_token", "userinfo", "introspection")
-            for part, values in (
-                ("alg", metadata.ENCRYPTION_ALGORITHMS),
-                ("enc", metadata.ENCRYPTION_ENCODINGS),
-            )
-        },
+        **_algorithms(),
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": [one for one in methods if one != "none"],
-        **{
-            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(metadata.AUTH_SIGNING_ALGORITHMS)
-            for endpoint in ("token", "revocation", "introspection")
-        },
         "prompt_values_supported": sorted(PROMPTS),
         "claim_types_supported": ["normal"],
         "claims_supported": [*TOKEN_CLAIMS, *sorted(disclosure.CATALOGUE)],
@@ -93,3 +79,22 @@ def document(settings: Settings) -> dict[str, Any]:
             if name in found
         }
     return found
+
+
+def _algorithms() -> dict[str, Any]:
+    """Return by what clients sign to authenticate, and what they are told is signed and encrypted by."""
+    encryption = (("alg", metadata.ENCRYPTION_ALGORITHMS), ("enc", metadata.ENCRYPTION_ENCODINGS))
+    return {
+        "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(metadata.USERINFO_ALGORITHMS),
+        "introspection_signing_alg_values_supported": list(metadata.INTROSPECTION_ALGORITHMS),
+        **{
+            f"{kind}_encryption_{part}_values_supported": list(values)
+            for kind in ("id_token", "userinfo", "introspection")
+            for part, values in encryption
+        },
+        **{
+            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(metadata.AUTH_SIGNING_ALGORITHMS)
+            for endpoint in ("token", "revocation", "introspection")
+        },
+    }
