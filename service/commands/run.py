@@ -1,5 +1,6 @@
 """`erti serve`, `worker`, `migrate` and `check`: what operators start."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -71,10 +72,11 @@ def serve(
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sockets = [socket.create_server((host, one), family=family) for one in ports]
-    if workers > 1:
-        Multiprocess(config, sockets).run()
-    else:
-        uvicorn.Server(config).run(sockets)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl+C: by now everything is closed
+        if workers > 1:
+            Multiprocess(config, sockets).run()
+        else:
+            uvicorn.Server(config).run(sockets)
 
 
 def application(listening: Listening | None = None) -> ASGIApp:

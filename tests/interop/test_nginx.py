@@ -31,16 +31,17 @@ pytestmark = [
     pytest.mark.xdist_group("interop"),
 ]
 SCRIPT = Path(__file__).parent / "npm" / "mtls.mjs"
-BACK = "http://localhost:9/back"
+BACK = "https://localhost:9/back"  # nobody listens: the browser stops there
 ROOT = certificates.authority()
 OFFICE = certificates.make(
     certificates.subject((NameOID.COUNTRY_NAME, "GE"), (NameOID.COMMON_NAME, "სამსახური")), issuer=ROOT
 )
 OTHER = certificates.make("other", issuer=ROOT)
+FAPI_OFFICE = certificates.make("fapi", issuer=ROOT, names=(x509.DNSName("fapi.example"),))
 OWN = certificates.make("own")
 SERVER = certificates.make("localhost", names=(x509.DNSName("localhost"),))
 OWN_KEYS = {"keys": [OWN.jwk]}
-PKI, SELF = "by-authority", "by-itself"
+PKI, SELF, FAPI = "by-authority", "by-itself", "fapi"
 
 
 @dataclass
@@ -101,6 +102,12 @@ def border(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Border]:
                     token_endpoint_auth_method="tls_client_auth",
                     tls_client_auth_subject_dn="CN=სამსახური,C=GE",
                 ),
+                client(
+                    FAPI,
+                    profile="fapi2",
+                    token_endpoint_auth_method="tls_client_auth",
+                    tls_client_auth_san_dns="fapi.example",
+                ),
                 client(SELF, token_endpoint_auth_method="self_signed_tls_client_auth", jwks=OWN_KEYS),
             ],
         )
@@ -153,13 +160,22 @@ def test_nginx_speaks_no_suite_that_bcp_195_does_not_recommend(border: Border, s
 
 
 @pytest.mark.needs("node")
-def test_openid_client_signs_a_citizen_in_with_a_certificate(border: Border) -> None:
-    """openid-client finds the aliases by itself, and its tokens open UserInfo in its own hands alone."""
-    certificate, key = OFFICE.files(border.folder, "office")
+@pytest.mark.parametrize(("caller", "made", "pushed"), [(PKI, OFFICE, ""), (FAPI, FAPI_OFFICE, "1")])
+def test_openid_client_signs_a_citizen_in_with_a_certificate(
+    border: Border, caller: str, made: Made, pushed: str
+) -> None:
+    """openid-client finds the aliases by itself, pushes its request there as FAPI 2.0 wants it, and its tokens open
+    UserInfo in its own hands alone."""
+    certificate, key = made.files(border.folder, "office")
     process = subprocess.Popen(
-        [node() or "node", str(SCRIPT), border.service.issuer, PKI, BACK, "openid profile offline_access"],
+        [node() or "node", str(SCRIPT), border.service.issuer, caller, BACK, "openid profile offline_access"],
         env=border.service.environment
-        | {"CERTIFICATE": str(certificate), "KEY": str(key), "AUTHORITY": str(border.folder / "server.pem")},
+        | {
+            "PUSHED": pushed,
+            "CERTIFICATE": str(certificate),
+            "KEY": str(key),
+            "AUTHORITY": str(border.folder / "server.pem"),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -167,7 +183,7 @@ def test_openid_client_signs_a_citizen_in_with_a_certificate(border: Border) -> 
     assert process.stdin
     assert process.stdout
     browser = PlainBrowser(verify=ssl.create_default_context(cadata=SERVER.pem))
-    citizen = citizens.activate(browser, border.service.issuer, border.service.sample(0))
+    citizen = citizens.activate(browser, border.service.issuer, border.service.sample(int(bool(pushed))))
     browser.stop_at = BACK
     browser.open(json.loads(process.stdout.readline())["authorize"])
     browser.press("consent-allow")
@@ -178,10 +194,10 @@ def test_openid_client_signs_a_citizen_in_with_a_certificate(border: Border) -> 
     browser.close()
 
     assert result["userinfo"]["sub"] == citizen.citizen_id
-    assert result["userinfo"]["given_name"] == "Nino"
-    assert result["cnf"] == {"x5t#S256": binding.thumbprint(OFFICE.der)}
+    assert result["userinfo"]["given_name"]
+    assert result["cnf"] == {"x5t#S256": binding.thumbprint(made.der)}
     assert result["active"] == [True, False]
     assert str(httpx.URL(border.mtls).port) in result["ports"]
     headers = {"Authorization": f"Bearer {result['token']}"}
     assert border.post(OTHER, "/userinfo", headers=headers).status_code == 401
-    assert border.post(OFFICE, "/userinfo", headers=headers).status_code == 200
+    assert border.post(made, "/userinfo", headers=headers).status_code == 200

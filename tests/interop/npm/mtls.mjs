@@ -39,7 +39,8 @@ const config = await client.discovery(
 config[client.customFetch] = withCertificate
 const verifier = client.randomPKCECodeVerifier()
 const state = client.randomState()
-const authorize = client.buildAuthorizationUrl(config, {
+const build = process.env.PUSHED ? client.buildAuthorizationUrlWithPAR : client.buildAuthorizationUrl
+const authorize = await build(config, {
   redirect_uri: redirectUri,
   scope,
   code_challenge: await client.calculatePKCECodeChallenge(verifier),
