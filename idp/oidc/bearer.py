@@ -154,5 +154,6 @@ def _proven(database: Database, token: str, call: Call) -> Shown | Denied:
                 return replace(NOT_GOOD if found is None else NOT_HELD, scheme=dpop.SCHEME)
             dpop.first_use(db, proof)
     except ProofRefused as refused:
+        dpop.tell(refused, call)
         return Denied(refused.error, refused.description, dpop.SCHEME, refused.nonce)
     return Shown(token, call, proof)

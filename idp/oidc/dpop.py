@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -20,6 +21,7 @@ from core.database import Parts
 from idp.oidc import addresses, nonces, replays
 from idp.oidc.calls import Call
 
+log = structlog.get_logger("erti.clients")
 # FAPI 2.0 Security Profile, 5.4.1: PS256, ES256 and EdDSA with Ed25519, which RFC 9864 calls Ed25519 as well.
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
 TYPE = "dpop+jwt"
@@ -130,6 +132,18 @@ def verify(house: Parts, call: Call, *, token: str | None = None) -> Proof:
         until=clock.now() + MEMORY,
         fresh="" if claims.get("nonce") == fresh else fresh,
     )
+
+
+def tell(refused: ProofRefused, call: Call, *, client: str = "") -> None:
+    """Tell the log what the client's developer has to change; that a nonce is wanted their library knows."""
+    if not refused.nonce:
+        where = call.url.partition("://")[2].partition("/")[2]
+        log.info(
+            "proof refused",
+            client=client[:128],
+            endpoint=f"/{where.partition('/')[0]}",
+            detail=refused.description,
+        )
 
 
 def first_use(db: Session, proof: Proof) -> None:

@@ -274,11 +274,11 @@ def refreshable(
     return found
 
 
-def rotate(db: Session, found: Refresh, client: Client) -> str | None:
+def rotate(db: Session, found: Refresh, client: Client, *, cnf: Confirmation | None = None) -> str | None:
     """Use a refresh token and return the one to go on with; None if it was used in the meantime.
 
     Where the client's tokens rotate, one statement uses it up and a new one takes its place; else the
-    same token goes on. Neither makes the family live longer.
+    same token goes on. Neither makes the family live longer. The new one is bound to what the old one was, and to `cnf`.
     """
     if not client.rotate_refresh_tokens:
         return ""
@@ -286,7 +286,9 @@ def rotate(db: Session, found: Refresh, client: Client) -> str | None:
     if used is None:
         families.stop_replay(db, found.family, client, what="refresh token")
         return None
-    return issue_refresh(db, found.family, scope=found.scope, cnf=found.cnf)
+    return issue_refresh(
+        db, found.family, scope=found.scope, cnf={**(found.cnf or {}), **(cnf or {})} or None
+    )
 
 
 def purge(db: Session) -> None:

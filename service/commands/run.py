@@ -184,6 +184,9 @@ def unsafe(given: Settings) -> list[str]:
         "ERTI_WITNESS_POLICY is empty: no other institution sees that everybody is shown the same ledger.": (
             given.witness_policy is None
         ),
+        "ERTI_DPOP_NONCE is offered: whoever gets at a client's key for a moment can sign proofs for later.": (
+            given.dpop_nonce != "required"
+        ),
         "ERTI_OUTBOUND_PRIVATE_HOSTS names hosts: outbound calls may reach your own network.": bool(
             given.outbound_private_hosts
         ),

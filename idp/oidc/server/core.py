@@ -129,6 +129,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             try:
                 request.proof = dpop.verify(parts(self.db), request.call)
             except ProofRefused as refused:
+                dpop.tell(refused, request.call, client=str(request.form.get("client_id", "")))
                 raise ProofError(refused) from refused
             self.headers = request.proof.headers
 

@@ -103,7 +103,7 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
     def issue_token(self, user: Family, refresh_token: _Refresh) -> dict[str, Any]:
         server, client, found = self.server, self.request.client.known, refresh_token.found
         server.audience(client, user, self.request)
-        fresh = tokens.rotate(server.db, found, client)
+        fresh = tokens.rotate(server.db, found, client, cnf=binding.of_refresh(client, self.request.cnf))
         if fresh is None:
             raise InvalidGrantError
         scope = " ".join(dict.fromkeys((self.request.payload.scope or found.scope).split()))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from core import clock
 from core.events import SYSTEM
@@ -200,6 +201,32 @@ def test_a_public_clients_refresh_token_is_bound_to_its_key(provider: Provider, 
     again = refresh(provider, fresh.json()["refresh_token"], thief.proof("POST", TOKEN))
     assert again.json()["error"] == "invalid_grant"
     assert refresh(provider, fresh.json()["refresh_token"], prover.proof("POST", TOKEN)).status_code == 200
+
+
+def test_a_refresh_with_a_proof_binds_what_was_not_bound(provider: Provider, prover: Prover) -> None:
+    """A public client that begins to send proofs gets a refresh token that is bound from then on (RFC 9449, 5)."""
+    provider.sign_in(acr=LOW)
+    bare = provider.tokens(to.PUBLIC)["refresh_token"]
+    bound = refresh(provider, bare, prover.proof("POST", TOKEN)).json()
+    assert bound["token_type"] == "DPoP"
+    assert refresh(provider, bound["refresh_token"]).json()["error"] == "invalid_grant"
+    again = refresh(provider, bound["refresh_token"], prover.proof("POST", TOKEN)).json()
+    assert refresh(provider, again["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_the_log_says_what_a_clients_developer_has_to_change(provider: Provider, prover: Prover) -> None:
+    """A refused proof is told with client, endpoint and reason, and nothing that the proof holds; a nonce is not news."""
+    with capture_logs() as told:
+        redeem(provider, "no code", prover.proof("GET", TOKEN, jti="in the proof"))
+        userinfo(provider, "no token", prover.proof("GET", USERINFO, token="another", jti="in the proof"))
+        redeem(provider, "no code", Prover().proof("POST", TOKEN))
+    assert [
+        (one["client"], one["endpoint"], one["detail"]) for one in told if one["event"] == "proof refused"
+    ] == [
+        (to.PUBLIC, "/token", "htm is not the method of this request."),
+        ("", "/userinfo", "ath is not the hash of the access token."),
+    ]
+    assert "in the proof" not in str(told)
 
 
 def test_a_client_with_a_secret_may_change_its_key_when_it_refreshes(
