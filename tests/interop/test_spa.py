@@ -56,23 +56,27 @@ def renewed(page: Page, old: str) -> str:
     return page.text_content("#token") or ""
 
 
-@pytest.mark.parametrize("way", ["frame", "refresh token"])
+@pytest.mark.parametrize("way", ["frame", "refresh token", "key"])
 def test_an_application_in_the_browser_stays_signed_in_until_it_signs_out(
     town: Town, page: Page, way: str
 ) -> None:
-    """Sign-in with PKCE, renewal on demand and by itself, in a hidden frame and by refresh token, and sign-out."""
-    offline = way == "refresh token"
+    """Sign-in with PKCE, renewal on demand and by itself, and sign-out.
+
+    Tokens are renewed in a hidden frame, by refresh token, and by one that is bound to a key of this browser.
+    """
+    offline = way != "frame"
     settings: dict[str, Any] = {
         "issuer": town.service.issuer,
         "client_id": "spa",
         "scope": "openid profile" + (" offline_access" if offline else ""),
         "ask": {"prompt": "consent"},
         "renew_before_seconds": 5,
+        "dpop": way == "key",
     }
     with serving(town.spa_port, settings) as address:
         page.goto(address)
         sign_in(page, town)
-        assert page.text_content("#name") == "Nino"
+        expect(page.locator("#name")).to_have_text("Nino", timeout=PATIENCE)
         first = page.text_content("#token") or ""
         page.click("#renew")
         second = renewed(page, first)
