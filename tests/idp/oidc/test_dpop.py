@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from core import clock
 from core.events import SYSTEM
 from core.settings import Settings
-from idp.oidc import binding, clients, discovery, dpop, nonces
+from idp.oidc import assertions, binding, clients, discovery, dpop, nonces
 from idp.oidc.calls import Call
 from idp.oidc.dpop import Proof
 from service.app import open_house
@@ -20,6 +20,7 @@ from tests.consent.country import LOW
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.proofs import Prover
 from tests.idp.oidc.provider import CITIZEN, Provider, answered, claims_of
+from tests.idp.oidc.signer import OWN, Signer
 
 TOKEN, USERINFO = f"{ISSUER}/token", f"{ISSUER}/userinfo"
 
@@ -159,6 +160,26 @@ def test_who_lacks_a_nonce_is_sent_for_one_and_loses_nothing(provider: Provider)
     assert refused.headers["www-authenticate"].startswith('DPoP error="use_dpop_nonce"')
     prover.nonce = refused.headers["dpop-nonce"]
     assert userinfo(provider, token, prover.proof("GET", USERINFO, token=token)).status_code == 200
+
+
+def test_who_is_sent_for_a_nonce_comes_again_with_the_same_assertion(provider: Provider) -> None:
+    """A client that signs its own proof of identity does not have to sign anew: it was not used up, at PAR and /token."""
+    Signer(provider).register(profile="fapi2", dpop_bound_access_tokens=True, require_pkce=True)
+    asked = {
+        "response_type": "code",
+        "redirect_uri": "https://signer.example/cb",
+        "code_challenge": to.CHALLENGE,
+        "code_challenge_method": "S256",
+        "scope": "openid",
+    }
+    for path, form, good in (("/par", asked, 201), ("/token", OWN, 200)):
+        prover = Prover()
+        once = {"client_assertion_type": assertions.TYPE, "client_assertion": Signer(provider).assertion()}
+        for status in (400, good, 401):
+            proof = prover.proof("POST", ISSUER + path)
+            answer = provider.web.post(path, data={**form, **once}, headers={"DPoP": proof})
+            assert answer.status_code == status, answer.text
+            prover.nonce = answer.headers.get("dpop-nonce", prover.nonce)
 
 
 def test_an_answer_brings_the_next_nonce_when_there_is_one(
