@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import structlog
 from sqlalchemy.engine import Engine
 
 from core import outbound
@@ -27,6 +28,7 @@ LIMIT: Final = 65_536  # bytes
 FETCHES_AT_ONCE: Final = 8  # threads of this process that may be waiting for clients' servers
 WAITERS: Final = 4  # threads that may wait for a fetch by another
 
+log = structlog.get_logger("erti.clients")
 Keys = tuple[Any, ...]
 Read = Callable[[Any], Keys]
 
@@ -137,8 +139,11 @@ def _fetch(settings: Settings, kept: _Kept, entry: _Entry, uri: str, read: Read)
         if answer.status == 200:
             entry.keys, entry.fetched_at = read(json.loads(answer.body)), time.monotonic()
             entry.failed_at = None
-    except (CallRefused, ClientKeysWrong, ValueError, RecursionError):
+        else:
+            log.info("client keys not fetched", uri=uri, why=f"status {answer.status}")
+    except (CallRefused, ClientKeysWrong, ValueError, RecursionError) as error:
         entry.failed_at = time.monotonic()  # what was held goes on for a while
+        log.info("client keys not fetched", uri=uri, why=getattr(error, "detail", "") or type(error).__name__)
     finally:
         kept.turns.release()
 

@@ -81,6 +81,21 @@ def test_an_assertion_counts_at_every_endpoint_and_once(signer: Signer, path: st
     assert refused(signer.post("/revoke", text, token="x"))
 
 
+def test_an_assertion_counts_where_requests_are_pushed_and_once(signer: Signer) -> None:
+    """A request is pushed with an assertion, and neither the assertion nor its type is kept with it (RFC 9126, 2.1)."""
+    signer.register(**FAPI)
+    asked = {
+        **to.request(client_id=NAME, redirect_uri="https://signer.example/cb", client=to.PORTAL),
+        "nonce": "n",
+    }
+    text = signer.assertion()
+    assert signer.post("/par", text, **asked).status_code == 201
+    assert refused(signer.post("/par", text, **asked))
+    assert refused(signer.post("/par", signer.assertion(aud=f"{ISSUER}/par"), **asked))
+    signer.register()
+    assert signer.post("/par", signer.assertion(aud=f"{ISSUER}/par"), **asked).status_code == 201
+
+
 def test_of_many_replays_at_once_one_is_let_in(signer: Signer) -> None:
     """One assertion sent by many threads at the same moment works once."""
     text = signer.assertion()

@@ -218,6 +218,13 @@ def test_a_slow_server_holds_up_few(database: Database, serve: Start) -> None:
     assert server.asked == 1
 
 
+def test_a_redirect_is_not_followed(database: Database, serve: Start) -> None:
+    """A `jwks_uri` that answers with a redirect, by which it could lead inside, gives no keys."""
+    server = serve(A)
+    server.status = 302
+    assert fetched(database, server) == []
+
+
 def test_addresses_inside_are_not_called(database: Database) -> None:
     """A `jwks_uri` that leads into our own network, or that is no web address, gives no keys."""
     for uri in (
