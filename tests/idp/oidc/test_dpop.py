@@ -25,6 +25,13 @@ from tests.idp.oidc.signer import OWN, Signer
 TOKEN, USERINFO = f"{ISSUER}/token", f"{ISSUER}/userinfo"
 
 
+@pytest.fixture(autouse=True)
+def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep to the minute in which a test begins, so that its nonce is not renewed in between."""
+    minute = int(time.time()) // nonces.SECONDS
+    monkeypatch.setattr(nonces, "_minute", lambda: minute)
+
+
 @pytest.fixture
 def prover(provider: Provider) -> Prover:
     """A client's key, with a nonce that the server gave it."""

@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,15 @@ def house(sqlite: Sqlite, folder: Path, **more: Any) -> Iterator[Parts]:
     database = open_house(Settings(issuer=ISSUER, database_url=url, data_dir=folder, **more))
     yield database.parts
     database.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def minute() -> Iterator[Callable[[], int]]:
+    """Keep to one minute, so that no nonce is renewed in between; gives what tells the true one."""
+    true, kept = nonces._minute, int(time.time()) // nonces.SECONDS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nonces, "_minute", lambda: kept)
+        yield true
 
 
 @pytest.fixture
@@ -306,10 +315,11 @@ def test_where_nonces_are_offered_a_proof_may_come_without(strict: Parts, lax: P
 
 
 def test_a_nonce_is_good_for_one_to_two_minutes_and_a_fresh_one_is_offered(
-    strict: Parts, prover: Prover, monkeypatch: pytest.MonkeyPatch
+    strict: Parts, prover: Prover, minute: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """(10) Any node knows the nonce of this minute and the last; who used the last one's is given the new one."""
     start = datetime.fromtimestamp(60 * (int(time.time()) // 60), tz=clock.now().tzinfo)
+    monkeypatch.setattr(nonces, "_minute", minute)
     monkeypatch.setattr(clock, "now", lambda: start)
     prover.nonce = nonces.current(strict)
     assert shown(strict, prover.proof("POST", URL)).fresh == ""
