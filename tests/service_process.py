@@ -58,6 +58,7 @@ class Service:
             "ERTI_DATABASE_URL": self.settings.database_url,
             "ERTI_ARGON2_MEMORY_KIB": "64",
             "ERTI_ARGON2_PASSES": "1",
+            "ERTI_OUTBOUND_PRIVATE_HOSTS": '["localhost"]',  # where clients under test are told of things
         }
 
     def secret(self, client_id: str) -> str:

@@ -125,10 +125,11 @@ class Fields:
                 self.wrong(f"{name}[{number}]", _("must be an absolute URI without fragment"))
         return found
 
-    def address(self, name: str) -> str:
-        """Read a web address, empty if there is none."""
+    def address(self, name: str, *, plain: bool = True) -> str:
+        """Read a web address, empty if there is none; `plain` says whether it may do without TLS."""
         found = self.text(name, LONGEST_URI, "")
-        if found and (not resource(found) or not found.startswith(("https://", "http://"))):
+        schemes = ("https://", "http://") if plain else ("https://",)
+        if found and (not resource(found) or not found.startswith(schemes)):
             self.wrong(name, _("must be an address that begins with https://"))
         return found
 

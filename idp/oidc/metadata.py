@@ -117,7 +117,7 @@ def _how_it_signs_in(fields: Fields, *, production: bool) -> dict[str, Any]:
         "require_auth_time": fields.flag("require_auth_time", default=False),
         "subject_type": fields.one_of("subject_type", SUBJECT_TYPES, ""),
         "sector_identifier_uri": fields.address("sector_identifier_uri"),
-        "initiate_login_uri": fields.address("initiate_login_uri"),
+        "initiate_login_uri": fields.address("initiate_login_uri", plain=False),
     }
 
 

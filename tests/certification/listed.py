@@ -131,13 +131,23 @@ def _tests() -> dict[str, list[Bound]]:
     """Return the tests (``file::function``) by each name that a `pytest.mark.module` binds them to."""
     found: dict[str, list[Bound]] = {}
     for path in sorted(FOLDER.glob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = {
+            one.targets[0].id: one.value
+            for one in tree.body
+            if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name)
+        }
+        for node in tree.body:
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
                 call = mark.func if isinstance(mark, ast.Call) else None
                 if isinstance(mark, ast.Call) and isinstance(call, ast.Attribute) and call.attr == "module":
-                    kept = [ast.literal_eval(one.value) for one in mark.keywords if one.arg == "variants"]
+                    said = [one.value for one in mark.keywords if one.arg == "variants"]
+                    kept = [
+                        ast.literal_eval(constants[one.id] if isinstance(one, ast.Name) else one)
+                        for one in said
+                    ]
                     bound = Bound(f"{path.stem}::{node.name}", tuple(kept[0]) if kept else ())
                     for name in mark.args:
                         found.setdefault(str(ast.literal_eval(name)), []).append(bound)

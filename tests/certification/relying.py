@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 from joserfc import jwk, jws, jwt
+from joserfc.jwk import RSAKey
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -21,6 +22,7 @@ from core.errors import Problem
 from core.events import SYSTEM
 from idp import enrol
 from idp.oidc import clients, id_tokens, tables
+from idp.oidc.logout.courier import LogoutCourier
 from tests.conftest import ISSUER
 from tests.idp.oidc.provider import basic
 from tests.plain_browser import PlainBrowser
@@ -52,6 +54,11 @@ CLAIMS: dict[str, Any] = {
 }
 PAGES = ("login-submit", "consent-allow", "form-post-submit")
 MOST_PAGES = 8
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class NotRegistered(Exception):
+    """The registration endpoint refused a client: the status, and what it said."""
 
 
 @dataclass
@@ -116,12 +123,34 @@ class Browser(PlainBrowser):
 
 @dataclass
 class Registered:
-    """One of the suite's clients, as it was registered."""
+    """One of the suite's clients, as it was registered. `told` is what it was answered where it registered itself."""
 
     client_id: str
     secret: str = ""
     method: str = "client_secret_basic"
     metadata: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+    signs_with: RSAKey | None = None
+
+    def credentials(self, audience: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what authenticates the client in a form, and in the headers."""
+        if self.method == "client_secret_basic":
+            return {}, {"Authorization": basic(self.client_id, self.secret)}
+        if self.method == "client_secret_post":
+            return {"client_id": self.client_id, "client_secret": self.secret}, {}
+        assert self.signs_with is not None
+        at = clock.seconds(clock.now())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": audience,
+            "jti": secrets.token_urlsafe(12),
+            "iat": at,
+            "exp": at + 60,
+        }
+        head = {"alg": "RS256", "kid": self.signs_with.kid}
+        made = jwt.encode(head, claims, self.signs_with, algorithms=["RS256"])
+        return {"client_assertion_type": ASSERTION, "client_assertion": made}, {}
 
 
 @dataclass
@@ -139,9 +168,36 @@ class Run:
     def beginning(cls, database: Database, web: TestClient, variant: str) -> "Run":
         """Register the suite's clients in the sandbox, as one who prepares a run would."""
         made = [_client("suite-1"), _client("suite-2"), _client("suite-post", method="client_secret_post")]
-        with database.writing() as db:
-            clients.load(db, {"clients": [one.metadata for one in made]}, actor=SYSTEM)
-        return cls(database, web, variant, *made)
+        run = cls(database, web, variant, *made)
+        if variant == "dynamic":
+            run.first, run.second = run.self_registered(), run.self_registered()
+        else:
+            with database.writing() as db:
+                clients.load(db, {"clients": [one.metadata for one in made]}, actor=SYSTEM)
+        return run
+
+    def self_registered(self, **metadata: Any) -> Registered:
+        """Register a client at the registration endpoint, with an RSA key and private_key_jwt; raises NotRegistered."""
+        key = RSAKey.generate_key(2048, auto_kid=True)
+        public = {**key.as_dict(private=False), "use": "sig", "alg": "RS256"}
+        asked = {
+            "client_name": "Certification",
+            "contacts": ["certification@suite.example"],
+            "redirect_uris": [CALLBACK],
+            "response_types": ["code"],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "private_key_jwt",
+            **({} if "jwks_uri" in metadata else {"jwks": {"keys": [public]}}),
+            **metadata,
+        }
+        endpoint = self.web.get("/.well-known/openid-configuration").json()["registration_endpoint"]
+        response = self.web.post(endpoint, json=asked)
+        assert response.headers["content-type"].startswith("application/json")
+        if response.status_code != 201:
+            raise NotRegistered(response.status_code, response.json())
+        told = response.json()
+        method = told["token_endpoint_auth_method"]
+        return Registered(told["client_id"], told.get("client_secret", ""), method, asked, told, key)
 
 
 @dataclass
@@ -182,16 +238,26 @@ class Relying:
         return dict(self.web.get("/.well-known/openid-configuration").json())
 
     def later(self, seconds: int) -> None:
-        """Let time pass: sign-ins, codes and tokens are as much older."""
+        """Let time pass: sign-ins, pushed requests, codes and tokens are as much older."""
         past = timedelta(seconds=seconds)
         session, code, access = sessions.browser_session, tables.code, tables.access_token
+        pushed = tables.pushed_request
         with self.database.writing() as db:
             db.execute(update(session).values(auth_time=_earlier(db, session.c.auth_time, past)))
             db.execute(update(code).values(expires_at=_earlier(db, code.c.expires_at, past)))
+            db.execute(update(pushed).values(expires_at=_earlier(db, pushed.c.expires_at, past)))
             db.execute(update(access).values(expires_at=_earlier(db, access.c.expires_at, past)))
+
+    def work(self) -> None:
+        """Do once what the worker does for clients that are to hear of a logout."""
+        courier = LogoutCourier()
+        courier.turn(self.database)
+        courier.close()
 
     def registered(self, **metadata: Any) -> Registered:
         """Register one more client with this metadata, by the way of the variant."""
+        if self.run.variant == "dynamic":
+            return self.run.self_registered(**metadata)
         client = _client(f"suite-{secrets.token_hex(4)}", **metadata)
         with self.database.writing() as db:
             clients.load(db, {"clients": [client.metadata]}, actor=SYSTEM)
@@ -201,7 +267,7 @@ class Relying:
         """Tell whether a client with this metadata is refused."""
         try:
             self.registered(**metadata)
-        except Problem:
+        except (Problem, NotRegistered):
             return True
         return False
 
@@ -243,8 +309,12 @@ class Relying:
         post: bool = False,
         browser: Browser | None = None,
         decide: str = "consent-allow",
+        expect: dict[str, Any] | None = None,
     ) -> Answer:
-        """Send exactly these parameters to the authorization endpoint and follow to the end."""
+        """Send exactly these parameters to the authorization endpoint and follow to the end.
+
+        `expect` are the parameters that the answer belongs to, where others were sent.
+        """
         person = browser or self.browser
         person.lay_out()
         endpoint = self.metadata["authorization_endpoint"]
@@ -252,7 +322,11 @@ class Relying:
             person._go("POST", endpoint, list(parameters.items()))
         else:
             person._go("GET", f"{endpoint}?{urlencode(parameters)}", None)
-        return self._answered(person, parameters, decide)
+        return self._answered(person, expect or parameters, decide)
+
+    def opened(self, answer: Answer) -> Answer:
+        """Open an answer that came in a form of its own; here none does."""
+        return answer
 
     def _answered(self, person: Browser, parameters: dict[str, str], decide: str) -> Answer:
         seen: list[str] = []
@@ -275,6 +349,7 @@ class Relying:
                 person.press(decide)
         else:
             raise AssertionError(f"no end after {seen}")
+        answer = self.opened(answer)
         if answer.parameters:
             assert answer.by_form == (parameters.get("response_mode") == "form_post")
             assert answer.parameters.get("state") == parameters.get("state")
@@ -283,13 +358,9 @@ class Relying:
 
     def token(self, client: Registered | None = None, **form: Any) -> Any:
         """Post to the token endpoint as the client authenticates."""
-        one = client or self.first
-        headers = {}
-        if one.method == "client_secret_basic":
-            headers = {"Authorization": basic(one.client_id, one.secret)}
-        elif one.method == "client_secret_post":
-            form |= {"client_id": one.client_id, "client_secret": one.secret}
-        return self.web.post(self.metadata["token_endpoint"], data=form, headers=headers)
+        endpoint = self.metadata["token_endpoint"]
+        proven, headers = (client or self.first).credentials(form.pop("audience", endpoint))
+        return self.web.post(endpoint, data={**form, **proven}, headers=headers)
 
     def redeem(self, code: str, client: Registered | None = None, **more: Any) -> Any:
         """Redeem a code."""

@@ -175,3 +175,10 @@ def test_every_stored_purpose_reads_back_as_declared(database: Database) -> None
     assert law.law == "Tax Code, 72(1)"
     assert law.names == ("given_name", "income_bracket", "employer")
     assert law.required == {"given_name"}
+
+
+def test_a_word_where_none_is_known_is_a_mistake() -> None:
+    """A word out of a list that is empty for now is noted as a mistake, whatever it is."""
+    reader = declarations.Reader(("en",))
+    assert reader.one_of("RS256", "client.alg", ()) == ""
+    assert [one.path for one in reader.mistakes] == ["client.alg"]

@@ -61,7 +61,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         issuer=f"http://localhost:{port}",
         homes={},
         more_clients=[
-            client("apache", f"{apache_home}/private/back", f"{apache_home}/"),
+            client("apache", f"{apache_home}/private/back", f"{apache_home}/")
+            | {"backchannel_logout_uri": f"{apache_home}/private/back?logout=backchannel"},
             client("node", NODE_BACK, NODE_BACK),
             client("requests", NODE_BACK, NODE_BACK),
             client("idpyoidc", NODE_BACK, NODE_BACK),

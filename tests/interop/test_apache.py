@@ -1,5 +1,7 @@
 """mod_auth_openidc on Apache, Debian's own, signs a citizen in and reads them."""
 
+import time
+
 import httpx
 import pytest
 
@@ -59,3 +61,24 @@ def test_apache_lets_nobody_in_without_signing_in(town: Town) -> None:
     assert str(asked).startswith(f"{service.issuer}/authorize?")
     assert asked.params["code_challenge_method"] == "S256"
     assert {"state", "nonce", "code_challenge"} <= set(asked.params)
+
+
+def test_apache_hears_that_the_session_ended_at_erti(town: Town, browser: PlainBrowser) -> None:
+    """A citizen who signs out at Erti is signed out at Apache too: it took the logout token in the back channel."""
+    service = town.service
+    with apache_at(
+        town.apache_port, issuer=service.issuer, client_id="apache", client_secret=service.secret("apache")
+    ) as apache:
+        browser.open(f"{apache}/private/index.shtml")
+        citizens.sign_in(browser, town.citizen)
+        if browser.has("consent-allow"):
+            browser.press("consent-allow")
+        assert browser.text("sub") == town.citizen.citizen_id
+
+        browser.open(f"{service.issuer}/logout")
+        citizens.confirm_sign_out(browser)
+        until = time.monotonic() + 20
+        while not browser.has("username") and time.monotonic() < until:
+            time.sleep(0.2)
+            browser.open(f"{apache}/private/index.shtml")
+        assert browser.has("username"), "a new sign-in is asked for"

@@ -387,7 +387,7 @@ def test_many_registrations_of_one_network_are_slowed(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Past the limit of an hour a network is told when to come again, whether its registrations were good or not."""
-    monkeypatch.setattr(dynamic, "MOST_AN_HOUR", 2)
+    monkeypatch.setattr(dynamic, "MOST_IN_A_TEST", 2)
     assert register(provider, **BARE).status_code == 201
     assert register(provider).status_code == 400
     answer = register(provider, **BARE)
