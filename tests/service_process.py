@@ -170,3 +170,4 @@ def _move(client: dict[str, Any], home: str) -> None:
     client["client_uri"] = f"{home}/"
     for key in ("redirect_uris", "post_logout_redirect_uris"):
         client[key] = [uri.replace(old, home) for uri in client[key]]
+    client["initiate_login_uri"] = client["initiate_login_uri"].replace(old, home)
