@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, errands, secrecy, showing
+from consent import allowances, arrivals, errands, secrecy, showing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -224,20 +224,6 @@ def _plain(title: Lazy, state: str = "") -> Sentence:
     return say
 
 
-def _signed_in(data: Data, names: Names) -> Said:
-    return Said(str(_("You signed in at {agency}").format(agency=names.agency(data["agency"]))))
-
-
-def _replay(data: Data, names: Names) -> Said:
-    title = _("A sign-in at {agency} was ended, because one of its codes was used twice")
-    return Said(str(title.format(agency=names.agency(data["agency"]))), (), "bad")
-
-
-def _session_began(data: Data, _names: Names) -> Said:
-    known = data.get("known_device")
-    return Said(str(_("You signed in") if known else _("You signed in at a new browser or device")))
-
-
 def _changed(title: Lazy) -> Sentence:
     def say(data: Data, _names: Names) -> Said:
         facts = {
@@ -320,8 +306,13 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     ),
     "desk-opened": ("sharing", errands.desk(_("A clerk at {office} began a procedure for you"))),
     "desk-answered": ("sharing", errands.desk_answered),
-    "signed-in": ("sign-in", _signed_in),
-    "session-began": ("sign-in", _session_began),
+    "signed-in": ("sign-in", arrivals.signed_in),
+    "device-signed-in": ("sign-in", arrivals.device(_("You let a device sign in at {agency}"))),
+    "device-refused": (
+        "sign-in",
+        arrivals.device(_("You did not let a device sign in at {agency}"), "quiet"),
+    ),
+    "session-began": ("sign-in", arrivals.session_began),
     "session-ended": ("sign-in", _plain(_("A sign-in ended"), "quiet")),
     "sign-in-refused": ("sign-in", _plain(_("A sign-in was refused, because the account is locked"), "bad")),
     "guessing-stopped": (
@@ -334,7 +325,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
             _("Somebody knew your password but not your code. If it was not you, change your password"), "bad"
         ),
     ),
-    "replay-stopped": ("sign-in", _replay),
+    "replay-stopped": ("sign-in", arrivals.replay),
     "passkey-clone-suspected": (
         "sign-in",
         _plain(_("A passkey was refused, because it looked like a copy"), "bad"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from idp.oidc import assertions, bearer, discovery, encryption, userinfo
 from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
-from idp.oidc.server import endpoints, pushing
+from idp.oidc.server import devicing, endpoints, pushing
 from idp.oidc.server.requests import Answer
 from idp.oidc.userinfo import Told
 from keys import jwks
@@ -87,6 +88,12 @@ def push(request: Request, database: Db, form: ClientForm) -> Response:
     return _sent(pushing.answer(database, form, _proved(request, database, form), network=network(request)))
 
 
+@router.post("/device_authorization")
+def ask_for_a_device(request: Request, database: Db, form: ClientForm) -> Response:
+    """Give a device without a browser the codes with which somebody can let it in (RFC 8628, 3.1)."""
+    return _answer(request, database, form, partial(devicing.answer, network=network(request)))
+
+
 @router.post("/introspect")
 def introspect(request: Request, database: Db, form: ClientForm) -> Response:
     """Say whether a token is good (RFC 7662)."""
@@ -119,6 +126,7 @@ def user_info(request: Request, database: Db, form: ClientForm) -> Response:
 
 @router.options("/token")
 @router.options("/par")
+@router.options("/device_authorization")
 @router.options("/revoke")
 @router.options("/userinfo")
 def preflight() -> Response:

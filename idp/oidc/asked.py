@@ -38,7 +38,8 @@ class Arrived:
 class Asked:
     """An authorization request; CHECKS fill it from top to bottom.
 
-    `pushed`, `signed` and `unread` are those of `Arrived`. `response_mode` is one that says how, never ``jwt`` alone.
+    `pushed`, `signed` and `unread` are those of `Arrived`. `device` names the device that asks (RFC 8628), where no
+    browser is sent back. `response_mode` is one that says how, never ``jwt`` alone.
     `attributes` are those of the sign-in purpose that scopes and claims ask for, `beyond` what claims name
     that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the
     `sub` that has to sign in. `pieces` are
@@ -51,6 +52,7 @@ class Asked:
     pushed: str = ""
     signed: bool = False
     unread: Refusal | None = None
+    device: str = ""
     client: Client = None  # type: ignore[assignment]  # the first check sees to it
     redirect_uri: str = ""
     state: str = ""

@@ -8,21 +8,27 @@ from sqlalchemy.orm import Session
 
 from core.forms import Posted
 from idp.oidc.asked import Asked, Refusal, Refused
-from idp.oidc.checks import answering, wishing
+from idp.oidc.checks import answering, connecting, wishing
 from idp.oidc.interactions import Interaction
 
 log = structlog.get_logger("erti.clients")
 
 
 def examine(
-    db: Session, posted: Posted, *, pushed: str = "", signed: bool = False, unread: Refusal | None = None
+    db: Session,
+    posted: Posted,
+    *,
+    pushed: str = "",
+    signed: bool = False,
+    unread: Refusal | None = None,
+    device: str = "",
 ) -> Asked | Refused:
-    """Run CHECKS over a request; the log says what its client's developer has to change.
+    """Run CHECKS over a request, or DEVICE_CHECKS over a device's; the log says what its client's developer has to change.
 
     Raises RequestUnanswerable while there is nowhere safe to answer to.
     """
-    asked = Asked(posted, pushed=pushed, signed=signed, unread=unread)
-    for check in CHECKS:
+    asked = Asked(posted, pushed=pushed, signed=signed, unread=unread, device=device)
+    for check in DEVICE_CHECKS if device else CHECKS:
         try:
             check(db, asked)
         except Refusal as refusal:
@@ -39,7 +45,13 @@ def examine(
 
 def resumed(db: Session, interaction: Interaction) -> Asked | Refused:
     """Run CHECKS once more over a request that is under way: what it asks may have changed since it came."""
-    return examine(db, interaction.posted, pushed=interaction.pushed, signed=interaction.signed)
+    return examine(
+        db,
+        interaction.posted,
+        pushed=interaction.pushed,
+        signed=interaction.signed,
+        device=interaction.device,
+    )
 
 
 def answer(issuer: str, asked: Asked, parameters: dict[str, str]) -> dict[str, str]:
@@ -72,4 +84,21 @@ CHECKS: Final[tuple[Check, ...]] = (
     wishing.age_is_a_number,
     wishing.assurance_can_be_met,
     wishing.hints_are_ours,
+)
+DEVICE_CHECKS: Final[tuple[Check, ...]] = (
+    answering.client_is_known,
+    answering.nothing_comes_twice,
+    connecting.devices_are_the_clients,
+    answering.agency_is_active,
+    answering.nothing_unsupported,
+    connecting.it_is_for_a_device,
+    connecting.challenge_is_s256,
+    wishing.scopes_are_for_this_client,
+    wishing.prompt_makes_sense,
+    wishing.claims_are_readable,
+    wishing.purposes_are_the_clients,
+    wishing.details_are_the_clients,
+    wishing.resources_are_the_clients,
+    wishing.age_is_a_number,
+    wishing.assurance_can_be_met,
 )

@@ -156,7 +156,7 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
     if known is None:
         reader.wrong(f"{path}.agency", _("is not an agency that is known"))
         return {}
-    if "authorization_code" in found["grant_types"] and not purpose:
+    if set(metadata.SIGNING_IN) & set(found["grant_types"]) and not purpose:
         reader.wrong(
             f"{path}.sign_in_purpose", _("is missing: it says which attributes a sign-in may release")
         )

@@ -50,6 +50,25 @@ class SignedIn(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceSignedIn(Event):
+    """A citizen let a device sign in at an agency's client, and it did."""
+
+    kind: ClassVar[str] = "device-signed-in"
+    agency: str
+    client: str
+    acr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRefused(Event):
+    """A citizen did not let a device sign in at an agency's client: they had not asked for it."""
+
+    kind: ClassVar[str] = "device-refused"
+    agency: str
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplayStopped(Event):
     """A code or refresh token was used a second time, so everything that came of that sign-in ended."""
 

@@ -27,7 +27,7 @@ _FINISH = delete(table).where(table.c.id_hash == bindparam("given_hash")).return
 
 @dataclass(frozen=True)
 class Progress:
-    """What was done so far, and by whom: a word on each purpose (given or declined), and the account chosen.
+    """What was done so far, and by whom: a word on each purpose (given or declined), the account chosen, the device known.
 
     What one citizen said counts for nobody who signs in after them.
     """
@@ -35,6 +35,7 @@ class Progress:
     citizen: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     chosen: str = ""
+    recognised: bool = False
 
     def of(self, citizen: str) -> "Progress":
         """Return the progress as far as it is this citizen's own."""
@@ -49,15 +50,18 @@ class Interaction:
     posted: Posted
     pushed: str
     signed: bool
+    device: str
     progress: Progress
     began_at: datetime
 
 
-def begin(db: Session, client_id: str, posted: Posted, *, pushed: str = "", signed: bool = False) -> str:
+def begin(
+    db: Session, client_id: str, posted: Posted, *, pushed: str = "", signed: bool = False, device: str = ""
+) -> str:
     """Store a request and return the interaction's ID, which is a secret of this browser.
 
     Its parameters are kept as they count, with how they came (`Arrived`): no later step needs a request object, or the
-    stored request that they come from, once more.
+    stored request that they come from, once more. `device` names the device that waits for what comes of it.
     """
     token, at = secrets.token_urlsafe(32), clock.now()
     db.execute(
@@ -69,6 +73,7 @@ def begin(db: Session, client_id: str, posted: Posted, *, pushed: str = "", sign
             ),
             pushed=pushed or None,
             signed=signed,
+            device=device or None,
             progress=asdict(Progress()),
             created_at=at,
             expires_at=at + timedelta(seconds=parts(db).settings.interaction_seconds),
@@ -85,7 +90,8 @@ def find(db: Session, token: str) -> Interaction | None:
     opened = sealing.unseal(db, OFFICE, SCOPE, row.sealed, aad=row.id_hash.encode())
     items = msgspec.json.decode(opened, type=list[tuple[str, str]])
     progress = Progress(**row.progress)
-    return Interaction(row.client_id, Posted(items), row.pushed or "", row.signed, progress, row.created_at)
+    came = (row.pushed or "", row.signed, row.device or "")
+    return Interaction(row.client_id, Posted(items), *came, progress, row.created_at)
 
 
 def answered(db: Session, token: str, progress: Progress, purpose: str, word: str) -> None:
@@ -96,6 +102,11 @@ def answered(db: Session, token: str, progress: Progress, purpose: str, word: st
 def chose(db: Session, token: str, progress: Progress) -> None:
     """Keep that a citizen goes on with the account they are signed in to; `progress` is their own."""
     _keep(db, token, replace(progress, chosen=progress.citizen))
+
+
+def recognised(db: Session, token: str, progress: Progress) -> None:
+    """Keep that a citizen knows the device that asks as their own; `progress` is their own."""
+    _keep(db, token, replace(progress, recognised=True))
 
 
 def finish(db: Session, token: str) -> bool:

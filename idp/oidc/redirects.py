@@ -62,6 +62,11 @@ def origin(uri: str) -> str:
     return f"{parts.scheme}:"
 
 
+def origins(uri: str) -> tuple[str, ...]:
+    """Return the same as a page's `form_action` takes it; nothing where no browser is sent back."""
+    return (origin(uri),) if uri else ()
+
+
 def extended(uri: str, parameters: dict[str, str], *, fragment: bool = False) -> str:
     """Return a redirect URI with an answer's parameters after its own query, which stays as it is (RFC 6749, 3.1.2).
 

@@ -31,6 +31,11 @@ class Choose:
 
 
 @dataclass(frozen=True)
+class Recognise:
+    """Say whether the device that asks is one's own (RFC 8628, 5.4)."""
+
+
+@dataclass(frozen=True)
 class Consent:
     """Answer a question about a purpose."""
 
@@ -53,7 +58,7 @@ class Issue:
     grants: tuple[tuple[str, int], ...]
 
 
-Step = Login | Choose | Consent | Refuse | Issue
+Step = Login | Choose | Recognise | Consent | Refuse | Issue
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,11 @@ def reach_the_assurance(_db: Session, here: Here) -> Step | None:
     return None if assurance.enough(here.someone.acr, here.needed) else Login(here.needed)
 
 
+def recognise_the_device(_db: Session, here: Here) -> Step | None:
+    """Whoever is asked for a device has said that it is theirs, each time: a code may have come from somebody else."""
+    return Recognise() if here.asked.device and not here.done.recognised else None
+
+
 def respect_a_no(_db: Session, here: Here) -> Step | None:
     """A "no" to the sign-in's own purpose ends the sign-in; a "no" to a further one only leaves it out."""
     if here.asked.purpose and here.done.answers.get(here.asked.purpose.id) == "declined":
@@ -196,7 +206,7 @@ def _silently(here: Here, step: Step) -> Step:
         return Refuse("login_required", "nobody is signed in as the request wants")
     if isinstance(step, Choose):
         return Refuse("account_selection_required", "the person has to choose an account")
-    if isinstance(step, Consent):
+    if isinstance(step, Consent | Recognise):
         return Refuse("consent_required", "the citizen has to be asked")
     return step
 
@@ -208,6 +218,7 @@ STEPS: tuple[Look, ...] = (
     choose_account,
     sign_in_again,
     reach_the_assurance,
+    recognise_the_device,
     respect_a_no,
     answer_questions,
 )

@@ -42,6 +42,7 @@ interaction = Table(
     Column("sealed", LargeBinary, nullable=False),  # the request: it may name the person
     Column("pushed", String(64)),  # the stored request that it came as
     Column("signed", Boolean, nullable=False),
+    Column("device", String(64)),  # the device that waits for what comes of it (RFC 8628)
     Column("progress", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
@@ -126,6 +127,23 @@ code = Table(
     Column("challenge", String(128)),
     Column("cnf", Document),  # the key that must redeem it (RFC 9449, section 10)
     Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+# A device without a browser that asked to sign in (RFC 8628).
+device = Table(
+    "oauth_device",
+    Base.metadata,
+    Column("device_hash", String(64), primary_key=True),
+    Column("user_hash", String(64), nullable=False, unique=True),  # keyed: a user code is short
+    Column("client_id", String(128), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the request
+    Column("challenge", String(128)),
+    Column("wait_seconds", Integer, nullable=False),  # between two polls; grows where they come too soon
+    Column("polled_at", Moment),
+    Column("state", String(16), nullable=False),  # waiting, approved or refused
+    Column("authorization_id", String(32), _family(), index=True),
+    Column("expires_at", Moment, nullable=False, index=True),
     Column("used_at", Moment),
 )
 

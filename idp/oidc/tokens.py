@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.oidc import binding, families, handles, interactions, pushed, replays, subjects
+from idp.oidc import binding, devices, families, handles, interactions, pushed, replays, subjects
 from idp.oidc.binding import Confirmation
 from idp.oidc.client import Client
 from idp.oidc.families import (
@@ -295,6 +295,7 @@ def purge(db: Session) -> None:
     """Delete what is over: tokens past their time, and families that have nothing left to end or to replay."""
     at = clock.now()
     interactions.purge(db)
+    devices.purge(db)
     pushed.purge(db)
     handles.purge(db)
     replays.purge(db)

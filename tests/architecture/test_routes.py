@@ -34,6 +34,11 @@ OPEN = {
     "/authorize": "comes from anywhere (RFC 6749, 3.1)",
     "/authorize/{interaction}": "the interaction is bound to its browser",
     "/authorize/{interaction}/account": "the interaction is bound to its browser",
+    "/device": "the way in for a device: guessing its code is limited",
+    "/device/confirm": "the interaction is bound to its browser and its citizen",
+    "/device/connected": "says no more than that",
+    "/device/refused": "says no more than that",
+    "/device_authorization": "client authentication as at /token (RFC 8628, 3.1)",
     "/consent": "the interaction is bound to its browser and its citizen",
     "/end-session": "comes from anywhere (OpenID Connect RP-Initiated Logout, 2)",
     "/end-session/confirm": "the way out",
@@ -75,7 +80,7 @@ OPEN = {
 }
 # Sent from other sites or by programs, which have no token of a form of ours.
 NO_FORM_TOKEN = {
-    "/token", "/par", "/introspect", "/revoke", "/register", "/register/{client_id}", "/userinfo", "/authorize", "/end-session",
+    "/token", "/device_authorization", "/par", "/introspect", "/revoke", "/register", "/register/{client_id}", "/userinfo", "/authorize", "/end-session",
     "/attributes/read", "/attributes/read/batch", "/citizens/resolve", "/disputes/{number}/answer", "/registry/events",
     "/login/passkey/verify", "/grants/{grant_id}",
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",

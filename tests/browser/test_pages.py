@@ -1,8 +1,12 @@
 """Erti's own pages are usable by everybody: axe finds nothing, and nothing sticks out at 320 pixels."""
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
+from core.events import SYSTEM
+from idp.oidc import clients, metadata
+from service.app import open_house
 from tests.browser import axe
 from tests.browser.conftest import Town
 from tests.browser.journey import Journey
@@ -17,6 +21,10 @@ OPEN_TO_ALL = (
     "/activate",
     "/login/recovery",
     "/staff/login",
+    "/device",
+    "/device?user_code=BCDF-GHJK",
+    "/device/connected",
+    "/device/refused",
     "/no-such-page",
 )
 OF_ONE = (
@@ -107,3 +115,43 @@ def test_pages_are_small_and_fetch_nothing_from_elsewhere(browser: Browser, town
         assert all(url.startswith((town.erti, "data:")) for url in sizes), sizes
         assert sum(sizes.values()) < KILOBYTES * 1000, sizes
         context.close()
+
+
+def test_a_device_is_let_in_by_a_phone_that_runs_no_script(
+    phone_without_script: BrowserContext, town: Town
+) -> None:
+    """Somebody types the code of a device, signs in, says that it is theirs, decides, and the device gets its tokens."""
+    declared = next(c for c in town.service.document["clients"] if c["client_id"] == "revenue-portal")
+    television = {
+        "client_id": "television",
+        "client_name": "My taxes on television",
+        "agency": declared["agency"],
+        "sign_in_purpose": declared["sign_in_purpose"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": [metadata.DEVICE_GRANT],
+    }
+    database = open_house(town.service.settings)
+    with database.writing() as db:
+        clients.load(db, {"clients": [television]}, actor=SYSTEM)
+    database.close()
+    asked = httpx.post(
+        f"{town.erti}/device_authorization", data={"client_id": "television", "scope": "openid profile"}
+    ).json()
+    journey = Journey(phone_without_script, erti=town.erti, revenue=town.revenue, health=town.health)
+    page = journey.page
+    page.goto(asked["verification_uri"])
+    page.fill("#user_code", asked["user_code"].lower())
+    page.click("#device-submit")
+    journey.enter_letter(town.service.sample(5))
+    journey.choose_password(town.service.sample(5))
+    expect(page.locator("#device-code")).to_contain_text(asked["user_code"])
+    expect(page.locator("#main")).to_contain_text("My taxes on television")
+    page.click("#device-mine")
+    page.click("#consent-allow")
+    expect(page.locator("h1")).to_have_text("You can go back to your device")
+    poll = {
+        "client_id": "television",
+        "grant_type": metadata.DEVICE_GRANT,
+        "device_code": asked["device_code"],
+    }
+    assert httpx.post(f"{town.erti}/token", data=poll).json()["token_type"] == "Bearer"

@@ -16,7 +16,7 @@ from registry_sync.catalogue import CATALOGUE
 
 # What stands in chains of agencies, sources and the office, never in a citizen's.
 NOT_ABOUT_CITIZENS = {
-    "agency-put", "purpose-published", "client-put", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
+    "agency-put", "purpose-published", "client-put", "client-invited", "invitation-ended", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
     "stream-put", "purpose-invalidated", "withheld-checkpoint", "withheld-count",
     "import-finished", "entries-erased", "record-quarantined", "record-dismissed",
     "approval-asked", "approval-decided", "ledger-checked",

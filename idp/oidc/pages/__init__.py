@@ -1,9 +1,9 @@
-"""The provider's pages for people: `/authorize`, `/consent`, `/logout`, `/end-session` and `/my/services`."""
+"""The provider's pages for people: `/authorize`, `/device`, `/consent`, `/logout`, `/end-session` and `/my/services`."""
 
 from fastapi import APIRouter
 
-from idp.oidc.pages import authorization, consenting, leaving, services
+from idp.oidc.pages import authorization, connecting, consenting, leaving, services
 
 router = APIRouter()
-for page in (authorization, consenting, leaving, services):
+for page in (authorization, connecting, consenting, leaving, services):
     router.include_router(page.router)

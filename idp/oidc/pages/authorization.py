@@ -17,6 +17,7 @@ from idp.oidc import (
     authorize,
     binding,
     details,
+    devices,
     effective,
     families,
     handles,
@@ -30,7 +31,7 @@ from idp.oidc.errors import InteractionOver
 from idp.oidc.handles import Handle
 from idp.oidc.interactions import Progress
 from idp.oidc.pages import sending
-from idp.oidc.steps import Choose, Consent, Issue, Login, Refuse, Step
+from idp.oidc.steps import Choose, Consent, Issue, Login, Recognise, Refuse, Step
 from registry_sync import people
 
 router = APIRouter()
@@ -120,6 +121,8 @@ def _take(
         return see_other(_login(step, interaction))
     if isinstance(step, Choose):
         return _account_page(request, asked, interaction, here)
+    if isinstance(step, Recognise):
+        return see_other(f"/device/confirm?{urlencode({'i': interaction})}")
     if isinstance(step, Consent):
         return see_other(f"/consent?{urlencode({'i': interaction})}")
     if isinstance(step, Refuse) or here is None:
@@ -128,7 +131,9 @@ def _take(
         entry = _a_no(database, asked, here) if refuse.error == "access_denied" else ""
         return sending.error(request, asked, refuse.error, refuse.description, receipt=entry)
     code = _issue(database, asked, step, interaction, here)
-    return sending.back(request, asked, {"code": code}) if code else see_other(_again(request))
+    if code is None:
+        return see_other(_again(request))
+    return see_other("/device/connected") if asked.device else sending.back(request, asked, {"code": code})
 
 
 def _a_no(database: Database, asked: Asked, here: BrowserSession | None) -> str:
@@ -149,7 +154,7 @@ def _login(step: Login, interaction: str) -> str:
 def _issue(
     database: Database, asked: Asked, step: Issue, interaction: str, here: BrowserSession
 ) -> str | None:
-    """Return the code, or None if the session is over, or a grant that it would rely on is changing at this moment."""
+    """Return the code (none for a device, which has one), or None if the session is over, or a grant that it would rely on is changing at this moment."""
     with database.writing() as db:
         if not sessions.hold(db, here):  # it was read a moment ago, and whoever ends it ends what hangs on it
             return None
@@ -177,6 +182,10 @@ def _issue(
             details=details.stored(asked.details),
             grant_id=_handle(db, held, asked, step, here, consents),
         )
+        if asked.device:
+            if not devices.approve(db, asked.device, family):  # it expired, or somebody else decided
+                raise InteractionOver
+            return ""
         return tokens.issue_code(
             db,
             family,

@@ -89,7 +89,7 @@ def _page(
         request,
         asking.TEMPLATE,
         status=400 if error else 200,
-        form_action=(redirects.origin(sitting.asked.redirect_uri),),
+        form_action=redirects.origins(sitting.asked.redirect_uri),
         view=view,
         action="/consent",
         fields={"i": token},

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from core import pages
 from core.database import Database
 from core.web import see_other
-from idp.oidc import answers, authorize, redirects
+from idp.oidc import answers, authorize, devices, redirects
 from idp.oidc.asked import Asked
 
 
@@ -32,5 +32,15 @@ def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response
 
 def error(request: Request, asked: Asked, code: str, description: str, **more: str) -> Response:
     """Answer an authorization request with an error of the standard (RFC 6749, 4.1.2.1), and what is not empty of `more`."""
+    if asked.device:
+        return _refused(request, asked)
     told = {name: value for name, value in more.items() if value}
     return back(request, asked, {"error": code, "error_description": description, **told})
+
+
+def _refused(request: Request, asked: Asked) -> Response:
+    """Tell the device when it next asks, and the person now."""
+    database: Database = request.app.state.database
+    with database.writing() as db:
+        devices.refuse(db, asked.device)
+    return see_other("/device/refused")

@@ -9,6 +9,7 @@ from core.forms import Posted
 from idp.oidc.calls import Call
 from idp.oidc.checks.answering import REPEATABLE
 from idp.oidc.server.core import Server
+from idp.oidc.server.devicing import DeviceGrant
 from idp.oidc.server.grants import S256, ClientGrant, CodeGrant, RefreshGrant
 from idp.oidc.server.looking import Introspection, Revocation
 from idp.oidc.server.requests import Answer, ProofError, Request
@@ -20,6 +21,7 @@ def token(db: Session, posted: Posted, call: Call) -> Answer:
     server.register_grant(CodeGrant, [S256(required=False)])
     server.register_grant(RefreshGrant)
     server.register_grant(ClientGrant)
+    server.register_grant(DeviceGrant)
 
     def respond(request: Request) -> Answer:
         try:

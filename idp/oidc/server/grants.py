@@ -6,7 +6,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, Inval
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 
-from core.events import Actor, record
+from core.events import Actor, Event, record
 from idp.oidc import binding, metadata, subjects, tokens
 from idp.oidc.events import SignedIn
 from idp.oidc.families import Family
@@ -56,6 +56,22 @@ class S256(CodeChallenge):  # type: ignore[misc]
             raise InvalidGrantError(description="The code_verifier does not fit the code.") from error
 
 
+def first_tokens(
+    grant: Any, family: Family, *, scope: str, with_refresh: bool, event: Event
+) -> dict[str, Any]:
+    """Return the first tokens of a family, whose citizen's history says from now on that they signed in."""
+    server, request, client = grant.server, grant.request, grant.request.client.known
+    token: dict[str, Any] = server.access(client, scope=scope, family=family, request=request)
+    if with_refresh:
+        token["refresh_token"] = tokens.issue_refresh(
+            server.db, family, scope=scope, cnf=binding.of_refresh(client, request.cnf)
+        )
+    server.add_id_token(token, client, family, nonce=family.nonce)
+    subjects.learn(server.db, client, family.citizen)
+    record(server.db, event, actor=Actor("citizen", family.citizen), about=[family.citizen])
+    return token
+
+
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """Tokens for a code (RFC 6749, 4.1.3)."""
 
@@ -71,17 +87,9 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         return authorization_code.redeemed.family
 
     def generate_token(self, *, user: Family, scope: str, include_refresh_token: bool) -> dict[str, Any]:
-        server, client = self.server, self.request.client.known
-        token: dict[str, Any] = server.access(client, scope=scope, family=user, request=self.request)
-        if include_refresh_token:
-            token["refresh_token"] = tokens.issue_refresh(
-                server.db, user, scope=scope, cnf=binding.of_refresh(client, self.request.cnf)
-            )
-        server.add_id_token(token, client, user, nonce=user.nonce)
-        subjects.learn(server.db, client, user.citizen)
+        client = self.request.client.known
         event = SignedIn(agency=client.agency, client=client.client_id, acr=user.acr)
-        record(server.db, event, actor=Actor("citizen", user.citizen), about=[user.citizen])
-        return token
+        return first_tokens(self, user, scope=scope, with_refresh=include_refresh_token, event=event)
 
     def delete_authorization_code(self, authorization_code: _Code) -> None:
         """Nothing is left to do: the code was used up when it was looked for."""

@@ -9,7 +9,7 @@ from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
 from tests.idp.oidc.provider import Provider, answered
 
-LATER = ("device_authorization_endpoint", "backchannel_authentication_endpoint", "check_session_iframe")
+LATER = ("backchannel_authentication_endpoint", "check_session_iframe")
 
 
 def test_every_endpoint_named_is_there(provider: Provider) -> None:

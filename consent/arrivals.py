@@ -1,0 +1,31 @@
+"""What entries about signing in at agencies say: in a browser, and on a device."""
+
+from consent.said import Data, Names, Said, Sentence
+from core.language import Lazy, _
+
+
+def signed_in(data: Data, names: Names) -> Said:
+    """Say where somebody signed in."""
+    return Said(str(_("You signed in at {agency}").format(agency=names.agency(data["agency"]))))
+
+
+def device(title: Lazy, state: str = "") -> Sentence:
+    """Return a sentence about a device that wanted to sign in."""
+
+    def say(data: Data, names: Names) -> Said:
+        details = ((str(_("System")), str(data["client"])),)
+        return Said(str(title.format(agency=names.agency(data["agency"]))), details, state)
+
+    return say
+
+
+def replay(data: Data, names: Names) -> Said:
+    """Say that a sign-in ended because something came twice."""
+    title = _("A sign-in at {agency} was ended, because one of its codes was used twice")
+    return Said(str(title.format(agency=names.agency(data["agency"]))), (), "bad")
+
+
+def session_began(data: Data, _names: Names) -> Said:
+    """Say that somebody signed in to Erti itself."""
+    known = data.get("known_device")
+    return Said(str(_("You signed in") if known else _("You signed in at a new browser or device")))
