@@ -126,10 +126,12 @@ class Fields:
         return found
 
     def address(self, name: str, *, plain: bool = True) -> str:
-        """Read a web address, empty if there is none; `plain` says whether it may do without TLS."""
+        """Read a web address, empty if there is none; unless `plain` it does without TLS on this machine alone."""
         found = self.text(name, LONGEST_URI, "")
-        schemes = ("https://", "http://") if plain else ("https://",)
-        if found and (not resource(found) or not found.startswith(schemes)):
+        here = ("https://", *(f"http://{host}:" for host in redirects.LOOPBACK_NAMES))
+        if found and (
+            not resource(found) or not found.startswith(("https://", "http://") if plain else here)
+        ):
             self.wrong(name, _("must be an address that begins with https://"))
         return found
 
