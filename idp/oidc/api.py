@@ -17,7 +17,7 @@ from core.database import Database
 from core.errors import Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db, network
-from idp.oidc import assertions, bearer, discovery, encryption, userinfo
+from idp.oidc import assertions, bearer, discovery, encryption, trusted, userinfo
 from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
@@ -177,6 +177,7 @@ def _answer(
 def _proved(request: Request, database: Database, form: Posted) -> Call:
     """Return the call with what becomes of its assertion, which takes its time before a transaction is opened."""
     made = call(request)
+    trusted.fetch(database, form.get("client_id"), made.certificate)
     found = assertions.read(database, form, made.url)
     if isinstance(found, Unproven):
         log.info("assertion refused", client=found.client_id[:128], why=found.why)

@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -56,35 +56,39 @@ def verify_vouched_for(der: bytes, expected: Mapping[str, str], authorities: Pat
         raise CertificateRefused("another name")
 
 
-def verify_registered(der: bytes, jwks: Mapping[str, Any]) -> None:
+def verify_registered(der: bytes, own: Collection[bytes]) -> None:
     """Check a certificate that nobody vouches for (RFC 8705, 2.2). It establishes:
 
     (1) it can be read, and its key is strong enough;
     (2) it is valid now;
-    (3) it is, bit for bit, the first of an `x5c` in the client's own keys.
+    (3) it is, bit for bit, one of the client's own.
 
     Raises CertificateRefused.
     """
     certificate = _read(der)
     if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
         raise CertificateRefused("not valid now")
-    if der not in registered(jwks):
+    if der not in own:
         raise CertificateRefused("not registered")
 
 
 def registered(jwks: Mapping[str, Any]) -> list[bytes]:
-    """Return the certificates (DER) in a client's keys: the first of each `x5c` (RFC 7517, 4.7) that can be read."""
+    """Return the certificates (DER) in a set of keys."""
     keys = jwks.get("keys")
-    found = []
-    for key in keys if isinstance(keys, list) else []:
-        chain = key.get("x5c") if isinstance(key, Mapping) else None
-        first = chain[0] if isinstance(chain, list) and chain else None
-        if isinstance(first, str) and len(first) <= LONGEST:
-            try:
-                found.append(_read(base64.b64decode(first, validate=True)).public_bytes(Encoding.DER))
-            except (ValueError, CertificateRefused):
-                continue
-    return found
+    found = [of_key(key) for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else []
+    return [one for one in found if one]
+
+
+def of_key(jwk: Mapping[str, Any]) -> bytes:
+    """Return the certificate (DER) of a key, the first of its `x5c` (RFC 7517, 4.7); empty if none can be read."""
+    chain = jwk.get("x5c")
+    first = chain[0] if isinstance(chain, list) and chain else None
+    if not isinstance(first, str) or len(first) > LONGEST:
+        return b""
+    try:
+        return _read(base64.b64decode(first, validate=True)).public_bytes(Encoding.DER)
+    except (ValueError, CertificateRefused):
+        return b""
 
 
 def can_be_expected(name: str, value: str) -> bool:

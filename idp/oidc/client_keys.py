@@ -35,6 +35,11 @@ def ready(database: Database, client: Client, *, again: bool = False) -> tuple[P
     return _held(database.engine, client)
 
 
+def certificates(keys: tuple[PublicKey, ...]) -> list[bytes]:
+    """Return the certificates (DER) that belong to keys."""
+    return [one.certificate for one in keys if one.certificate]
+
+
 def signed_by(database: Database, client: Client, given: Signed, *, algs: tuple[str, ...]) -> bool:
     """Tell whether one of the client's keys made a signature, with one of these algorithms.
 

@@ -253,7 +253,8 @@ def _agree_on_certificates(fields: Fields, found: Mapping[str, Any]) -> None:
     for name in expected:
         if not certificates.can_be_expected(name, found[name]):
             fields.wrong(name, _("is no name that a certificate can hold"))
-    if method == SELF_SIGNED_METHOD and not certificates.registered(found["jwks"] or {}):
+    known = found["jwks_uri"] or certificates.registered(found["jwks"] or {})
+    if method == SELF_SIGNED_METHOD and not known:
         fields.wrong("jwks", _("must hold the client's certificate, as x5c of a key"))
 
 

@@ -8,6 +8,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from core.language import Lazy, _
+from idp.oidc import certificates
 from idp.oidc.errors import ClientKeysWrong
 from keys import compact
 from keys.compact import Signed
@@ -39,7 +40,10 @@ _KINDS: Final[dict[str, Any]] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 
 @dataclass(frozen=True)
 class PublicKey:
-    """One key of a client. `kid`, `use` (sig or enc) and `alg` are empty where the client left them out."""
+    """One key of a client. `kid`, `use` (sig or enc) and `alg` are empty where the client left them out.
+
+    `certificate` is that of its `x5c` in DER, empty if there is none.
+    """
 
     kid: str
     use: str
@@ -47,6 +51,7 @@ class PublicKey:
     kty: str
     crv: str
     key: ECKey | OKPKey | RSAKey
+    certificate: bytes = b""
 
     def fits(self, alg: str, use: str) -> bool:
         """Tell whether the key is for this algorithm and use (RFC 7517, 4.2 and 4.4)."""
@@ -159,4 +164,5 @@ def _imported(jwk: Mapping[str, Any]) -> PublicKey:
     key = _KINDS[kty].import_key({name: jwk[name] for name in MATERIAL[kty]})
     key.public_key  # noqa: B018  # numbers that are no key are found here
     kid, use, alg = (str(jwk.get(name, "")) for name in ("kid", "use", "alg"))
-    return PublicKey(kid, use, alg, kty, str(jwk.get("crv", "")) if kty in CURVES else "", key)
+    curve = str(jwk.get("crv", "")) if kty in CURVES else ""
+    return PublicKey(kid, use, alg, kty, curve, key, certificates.of_key(jwk))

@@ -2,13 +2,14 @@
 
 import base64
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
 import structlog
+from sqlalchemy.orm import Session
 
-from idp.oidc import certificates, metadata
+from core.database import parts
+from idp.oidc import certificates, client_keys, metadata
 from idp.oidc.assertions import Proof
 from idp.oidc.certificates import CertificateRefused
 from idp.oidc.client import Client
@@ -37,17 +38,12 @@ def by_basic(query_client: Any, request: Request) -> Registered | None:
     return None
 
 
-def by_certificate(authorities: Path | None) -> dict[str, Any]:
+def by_certificate(db: Session) -> dict[str, Any]:
     """Return both ways to authenticate by certificate (RFC 8705, section 2), for Authlib."""
-    return {
-        metadata.TLS_METHOD: partial(_by_certificate, metadata.TLS_METHOD, authorities),
-        metadata.SELF_SIGNED_METHOD: partial(_by_certificate, metadata.SELF_SIGNED_METHOD, None),
-    }
+    return {method: partial(_by_certificate, db, method) for method in metadata.TLS_METHODS}
 
 
-def _by_certificate(
-    method: str, authorities: Path | None, query_client: Any, request: Request
-) -> Registered | None:
+def _by_certificate(db: Session, method: str, query_client: Any, request: Request) -> Registered | None:
     certificate, client_id = request.call.certificate, request.form.get("client_id")
     if certificate is None or not client_id or "Authorization" in request.headers:
         return None
@@ -57,19 +53,19 @@ def _by_certificate(
     if OTHER_PROOFS & request.form.keys():
         return None
     try:
-        _verify(client.known, certificate, authorities)
+        _verify(db, client.known, certificate)
     except CertificateRefused as refused:
         log.info("client certificate refused", client=client_id, why=str(refused))
         return None
     return client
 
 
-def _verify(client: Client, certificate: bytes, authorities: Path | None) -> None:
+def _verify(db: Session, client: Client, certificate: bytes) -> None:
     if client.token_endpoint_auth_method == metadata.SELF_SIGNED_METHOD:
-        certificates.verify_registered(certificate, client.jwks or {})
+        certificates.verify_registered(certificate, client_keys.certificates(client_keys.held(db, client)))
     else:
         expected = {name: getattr(client, name) for name in certificates.EXPECTATIONS}
-        certificates.verify_vouched_for(certificate, expected, authorities)
+        certificates.verify_vouched_for(certificate, expected, parts(db).settings.client_ca)
 
 
 def by_assertion(query_client: Any, request: Request) -> Registered | None:

@@ -37,7 +37,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.issuer = parts(db).settings.issuer
         self.headers: dict[str, str] = {}  # what every answer to this request has to say
         self.register_client_auth_method("client_secret_basic", by_basic)
-        for method, prove in by_certificate(parts(db).settings.client_ca).items():
+        for method, prove in by_certificate(db).items():
             self.register_client_auth_method(method, prove)
         for method in metadata.ASSERTION_METHODS:
             self.register_client_auth_method(method, by_assertion)

@@ -79,7 +79,7 @@ def test_a_certificate_counts_while_it_is_valid(authorities: Path, days: tuple[f
     made = make(NAMED, issuer=ROOT, days=days)
     assert "not vouched for" in refused(made, authorities)
     with pytest.raises(CertificateRefused, match="not valid now"):
-        rules.verify_registered(made.der, keys(made))
+        rules.verify_registered(made.der, rules.registered(keys(made)))
 
 
 def test_a_certificate_for_servers_is_none_for_clients(authorities: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_weak_key_is_refused(authorities: Path) -> None:
     made = make(NAMED, issuer=ROOT, key=rsa.generate_private_key(65537, 1024))
     assert refused(made, authorities) == "a weak key"
     with pytest.raises(CertificateRefused, match="a weak key"):
-        rules.verify_registered(made.der, keys(made))
+        rules.verify_registered(made.der, rules.registered(keys(made)))
 
 
 @pytest.mark.parametrize("expected", [{}, {rules.SUBJECT: ""}, {**EXPECTED, rules.DNS: "revenue.example"}])
@@ -174,10 +174,10 @@ def test_a_registered_certificate_is_taken_bit_for_bit() -> None:
     """One's own certificate counts, and no other: not one of the same name, nor of the same key."""
     key = ec.generate_private_key(ec.SECP256R1())
     mine, again = make("client", key=key), make("client", key=key)
-    rules.verify_registered(mine.der, keys(make("older"), mine))
+    rules.verify_registered(mine.der, rules.registered(keys(make("older"), mine)))
     for other in (make("client"), again):
         with pytest.raises(CertificateRefused, match="not registered"):
-            rules.verify_registered(other.der, keys(mine))
+            rules.verify_registered(other.der, rules.registered(keys(mine)))
 
 
 def test_what_a_registered_certificate_signed_is_not_registered() -> None:
@@ -187,7 +187,7 @@ def test_what_a_registered_certificate_signed_is_not_registered() -> None:
     chain = keys(own, x5c=[base64.b64encode(one.der).decode() for one in (own, signed)])
     for jwks in (keys(own), chain):
         with pytest.raises(CertificateRefused, match="not registered"):
-            rules.verify_registered(signed.der, jwks)
+            rules.verify_registered(signed.der, rules.registered(jwks))
 
 
 def test_keys_that_cannot_be_read_are_left_out() -> None:
@@ -211,7 +211,7 @@ def test_any_bytes_are_taken_or_refused(tmp_path_factory: Any, spoilt: bytes | t
     path = tmp_path_factory.getbasetemp() / "root.pem"
     path.write_text(ROOT.pem)
     with pytest.raises(CertificateRefused):
-        rules.verify_registered(bytes(der), keys(LEAF))
+        rules.verify_registered(bytes(der), rules.registered(keys(LEAF)))
     for name, value in {**EXPECTED, rules.DNS: "revenue.example", rules.IP: "192.0.2.7"}.items():
         with pytest.raises(CertificateRefused):
             rules.verify_vouched_for(bytes(der), {name: value}, path)

@@ -20,8 +20,10 @@ from tests import certificates
 from tests.certificates import Made
 from tests.conftest import ISSUER
 from tests.idp.oidc import provider as to
+from tests.idp.oidc.key_server import KeyServer
 from tests.idp.oidc.proofs import Prover
 from tests.idp.oidc.provider import CALLBACK, VERIFIER, Provider, claims_of
+from tests.ports import within
 
 ROOT = certificates.authority()
 OFFICE = certificates.make(
@@ -29,6 +31,7 @@ OFFICE = certificates.make(
 )
 OTHERS = certificates.make("other office", issuer=ROOT)
 OWN, SPARE = certificates.make("revenue"), certificates.make("revenue")
+BARE = {name: value for name, value in OWN.jwk.items() if name != "x5c"}
 MTLS = "https://mtls.erti.example"
 PKI, SELF, BOUND, SPA = "by-authority", "by-itself", "bound", "bound-spa"
 
@@ -79,6 +82,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
             "client_certificate_header": "Client-Cert",
             "client_ca": authorities,
             "mtls_address": MTLS,
+            "outbound_private_hosts": ("127.0.0.1",),
         }
     )
 
@@ -302,7 +306,7 @@ def test_the_document_says_where_certificates_are_seen(office: Provider, setting
             "tls_client_auth_san_dns",
         ),
         ({"token_endpoint_auth_method": metadata.SELF_SIGNED_METHOD}, "jwks"),
-        ({"token_endpoint_auth_method": metadata.SELF_SIGNED_METHOD, "jwks": {"keys": [{}]}}, "jwks"),
+        ({"token_endpoint_auth_method": metadata.SELF_SIGNED_METHOD, "jwks": {"keys": [BARE]}}, "jwks"),
     ],
 )
 def test_a_client_that_no_certificate_could_prove_is_refused(
@@ -330,3 +334,26 @@ def test_tls_lets_in_what_clients_registered(office: Provider) -> None:
         clients.switch(db, SELF, active=False, actor=SYSTEM)
         clients.put(db, {**CLIENTS[2], "jwks": keys(SPARE)}, actor=SYSTEM)
     assert trusted.certificates() == {SPARE.der}
+
+
+def test_a_client_keeps_its_certificates_at_its_own_address(office: Provider) -> None:
+    """Those at a jwks_uri count when they are first needed, and a new one as soon as it is shown; TLS lets them in too."""
+    published = KeyServer(OWN.jwk)
+    moved = registered("moved", token_endpoint_auth_method=metadata.SELF_SIGNED_METHOD)
+    try:
+        with office.database.writing() as db:
+            clients.put(db, {**moved, "jwks_uri": published.uri}, actor=SYSTEM)
+        trusted = Trusted(office.database)
+        assert within(5, lambda: OWN.der in trusted.certificates())
+        assert ask(office, "moved", OWN).status_code == 200
+        fresh = certificates.make("fresh")
+        assert ask(office, "moved", fresh).status_code == 401
+        published.keys.append(fresh.jwk)
+        assert ask(office, "moved", fresh).status_code == 200
+        assert {OWN.der, fresh.der} <= trusted.certificates()
+        asked = published.asked
+        for _ in range(5):
+            assert ask(office, "moved", certificates.make("thief")).status_code == 401
+        assert published.asked == asked, "whoever shows this and that does not make us call on and on"
+    finally:
+        published.close()
