@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from tests import citizens, service_process
 from tests.citizens import Citizen
@@ -15,6 +16,12 @@ from tests.service_process import Service
 
 NODE_BACK = "http://localhost:9/back"  # nobody listens: the browser stops there and hands the address over
 DPOP_BACK = "http://localhost:9/bound"
+KEYS: dict[str, Any] = {
+    "ES256": ECKey.generate_key("P-256", {"kid": "ec", "use": "sig"}),
+    "PS256": RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"}),
+    "Ed25519": OKPKey.generate_key("Ed25519", {"kid": "ed", "use": "sig"}),
+    "ECDH-ES": ECKey.generate_key("P-256", {"kid": "enc", "use": "enc"}),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,23 @@ def client(client_id: str, redirect_uri: str, home: str) -> dict[str, Any]:
     }
 
 
+def signing_client() -> dict[str, Any]:
+    """A client that signs with its keys, and wants what it is told signed and encrypted."""
+    known = client("signing", NODE_BACK, NODE_BACK)
+    del known["client_secret"]
+    return {
+        **known,
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [key.as_dict(private=False) for key in KEYS.values()]},
+        "id_token_signed_response_alg": "PS256",
+        "id_token_encrypted_response_alg": "ECDH-ES",
+        "userinfo_signed_response_alg": "ES256",
+        "userinfo_encrypted_response_alg": "ECDH-ES",
+        "userinfo_encrypted_response_enc": "A256GCM",
+        "introspection_signed_response_alg": "ES256",
+    }
+
+
 def application(home: str) -> dict[str, Any]:
     """A public client: an application that lives in the browser."""
     known = client("spa", f"{home}/back", f"{home}/")
@@ -67,6 +91,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             client("requests", NODE_BACK, NODE_BACK),
             client("idpyoidc", NODE_BACK, NODE_BACK),
             application(f"http://localhost:{spa_port}"),
+            signing_client(),
             {
                 **client("dpop", DPOP_BACK, DPOP_BACK),
                 "token_endpoint_auth_method": "none",
