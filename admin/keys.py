@@ -11,7 +11,7 @@ from core.database import Database
 from core.errors import Invalid
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
-from keys import epochs, rotation
+from keys import epochs, rotation, signing
 
 router = APIRouter(prefix="/admin/keys")
 
@@ -24,9 +24,9 @@ def keys(request: Request, database: Db, official: ReadsKeys) -> Response:
 
 @router.post("/announce")
 def announce(database: Db, official: RotatesKeys, form: Form) -> Response:
-    """Publish the next key of an algorithm: harmless, so one person is enough."""
+    """Publish the next key that signs by an algorithm: harmless, so one person is enough."""
     alg = form.get("alg")
-    if alg not in rotation.ALGORITHMS:
+    if alg not in signing.ALGORITHMS:
         raise Invalid(detail="algorithm")
     with database.writing() as db:
         rotation.announce(db, alg, actor=official.actor)
@@ -100,7 +100,7 @@ def _page(
         section="keys",
         status=400 if errors else 200,
         keys=found,
-        algorithms=rotation.ALGORITHMS,
+        algorithms=signing.ALGORITHMS,
         wanted=_wanted(found),
         epochs=sealing,
         idle=[(str(epoch.number), str(epoch.number)) for epoch in _idle(sealing)],
@@ -111,8 +111,14 @@ def _page(
 
 def _wanted(found: list[rotation.SigningKey]) -> list[tuple[str, Lazy]]:
     return [
-        (f"rotate-key:{alg}", _("Let the next {alg} key sign now").format(alg=alg))
-        for alg in rotation.ALGORITHMS
+        *(
+            (f"rotate-key:{alg}", _("Let the next {alg} key sign now").format(alg=alg))
+            for alg in signing.ALGORITHMS
+        ),
+        *(
+            (f"rotate-key:{alg}", _("Replace the {alg} key that others encrypt to").format(alg=alg))
+            for alg in rotation.ENCRYPTION
+        ),
     ] + [
         (f"revoke-key:{key.kid}", _("Revoke {kid} ({alg}) at once").format(kid=key.kid, alg=key.alg))
         for key in found

@@ -18,7 +18,7 @@ from consent.ledger import logs
 from core.language import Lazy, _
 from core.web import Db
 from idp.staff import accounts
-from keys import rotation
+from keys import rotation, signing
 from registry_sync import quarantine
 
 router = APIRouter()
@@ -55,8 +55,8 @@ def _figures(db: Session, official: Official) -> list[Figure]:
     if official.may("sources-read"):
         found.append(Figure("quarantine", "/admin/sources", _quarantined(db), _("records in quarantine")))
     if official.may("keys-read"):
-        signing = sum(key.state == "active" for key in rotation.listing(db))
-        found.append(Figure("keys", "/admin/keys", signing, _("keys that sign now")))
+        signs = sum(key.state == "active" and key.alg in signing.ALGORITHMS for key in rotation.listing(db))
+        found.append(Figure("keys", "/admin/keys", signs, _("keys that sign now")))
     if official.may("ledger-read"):
         size = log.size if (log := logs.find(db)) else 0
         found.append(Figure("ledger", "/admin/ledger", size, _("entries in the ledger")))

@@ -1,4 +1,4 @@
-"""`erti keys`: the signing keys and their four states, and the epochs that wrap all keys."""
+"""`erti keys`: the keys that sign or that others encrypt to, in four states, and the epochs that wrap all keys."""
 
 from typing import Annotated
 
@@ -47,15 +47,21 @@ def rotate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish a new key. It signs after its announcement time, so that every client has seen it; nobody is signed out."""
+    """Publish a new key. It signs after its announcement time, so that every client has seen it; nobody is signed out.
+
+    A key that others encrypt to is used as soon as it is seen, and is replaced at once.
+    """
     if alg not in rotation.ALGORITHMS:
         raise fail(f"--alg is one of {', '.join(rotation.ALGORITHMS)}", USAGE)
+    encrypts = alg in rotation.ENCRYPTION
     with opened() as database, database.writing() as db:
-        verb = rotation.rotate if now else rotation.announce
+        verb = rotation.rotate if now or encrypts else rotation.announce
         kid = verb(db, alg, actor=OPERATOR)
     state = "signs from now on" if now else "is published, and signs after its announcement time"
+    if encrypts:
+        state = "is what others encrypt to from now on"
     show(
-        {"kid": kid, "alg": alg, "state": "active" if now else "pending"},
+        {"kid": kid, "alg": alg, "state": "active" if now or encrypts else "pending"},
         as_json=as_json,
         text=f"{kid} ({alg}) {state}",
     )

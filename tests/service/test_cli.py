@@ -62,7 +62,7 @@ def test_a_store_of_another_version_is_named(tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_and_rotated(store: Path) -> None:
-    """After a rotation the new key signs and the old one retires; scripts read it as JSON."""
+    """After a rotation the new key signs, or is the one to encrypt to, and the old one retires; scripts read it as JSON."""
     before = json.loads(erti(store, "keys", "list", "--json").stdout)
     rotated = json.loads(erti(store, "keys", "rotate", "--now", "--json").stdout)
     after = {key["kid"]: key["state"] for key in json.loads(erti(store, "keys", "list", "--json").stdout)}
@@ -70,6 +70,8 @@ def test_keys_are_listed_and_rotated(store: Path) -> None:
     old = next(key["kid"] for key in before if key["alg"] == "ES256")
     assert after[rotated["kid"]] == "active"
     assert after[old] == "retiring"
+    replaced = json.loads(erti(store, "keys", "rotate", "--alg", "ECDH-ES", "--json").stdout)
+    assert replaced["state"] == "active"  # nobody waits with a key to encrypt to
 
 
 def test_a_test_citizen_can_be_enrolled(store: Path) -> None:
