@@ -58,12 +58,9 @@ def document(settings: Settings) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": [*TOKEN_CLAIMS, *sorted(disclosure.CATALOGUE)],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        **_requests(),
         "ui_locales_supported": list(settings.languages),
         "code_challenge_methods_supported": ["S256"],
-        "authorization_signing_alg_values_supported": list(metadata.AUTHORIZATION_ALGORITHMS),
-        "require_pushed_authorization_requests": False,  # a client's registration may want it
         "authorization_response_iss_parameter_supported": True,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": list(metadata.DETAILS_TYPES),
@@ -88,14 +85,29 @@ def _algorithms() -> dict[str, Any]:
     return {
         "id_token_signing_alg_values_supported": list(metadata.ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(metadata.USERINFO_ALGORITHMS),
+        "authorization_signing_alg_values_supported": list(metadata.AUTHORIZATION_ALGORITHMS),
         "introspection_signing_alg_values_supported": list(metadata.INTROSPECTION_ALGORITHMS),
         **{
             f"{kind}_encryption_{part}_values_supported": list(values)
-            for kind in ("id_token", "userinfo", "introspection")
+            for kind in ("id_token", "userinfo", "authorization", "introspection")
             for part, values in encryption
         },
         **{
             f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(metadata.AUTH_SIGNING_ALGORITHMS)
             for endpoint in ("token", "revocation", "introspection")
         },
+    }
+
+
+def _requests() -> dict[str, Any]:
+    """Return how requests may come; that they must come pushed or signed is a matter of each client."""
+    return {
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "require_pushed_authorization_requests": False,
+        "require_signed_request_object": False,
+        "request_object_signing_alg_values_supported": list(metadata.REQUEST_OBJECT_ALGORITHMS),
+        "request_object_encryption_alg_values_supported": list(metadata.DECRYPTION_ALGORITHMS),
+        "request_object_encryption_enc_values_supported": list(metadata.DECRYPTION_ENCODINGS),
     }

@@ -2,8 +2,9 @@
 
 from core.database import Database
 from core.forms import Posted
-from idp.oidc import clients, pushed
+from idp.oidc import clients, pushed, request_objects
 from idp.oidc.asked import Arrived, Refusal
+from idp.oidc.client import Client
 from idp.oidc.errors import RequestOver
 
 _LEADING = ("client_id", "request", "request_uri")
@@ -24,6 +25,14 @@ def of(database: Database, posted: Posted) -> Arrived:
         return Arrived(posted, unread=refusal)
 
 
+def inside(database: Database, client: Client, posted: Posted) -> Arrived:
+    """Return the parameters of the request object that comes with others, which do not count (RFC 9101, 5 and 6.3).
+
+    Not inside a write transaction. Raises Refusal.
+    """
+    return _of_object(posted, request_objects.read(database, client, posted.raw("request")))
+
+
 def _read(database: Database, posted: Posted) -> Arrived:
     by_value, uri, client_id = (posted.raw(name) for name in ("request", "request_uri", "client_id"))
     if by_value and uri:
@@ -39,9 +48,20 @@ def _read(database: Database, posted: Posted) -> Arrived:
                     client_id=client_id,
                 )
             return found
-    if client is not None and client.must_push:
+    if client is None:  # which the checks will say
+        return Arrived(posted)
+    if client.must_push:
         raise Refusal("invalid_request", "the requests of this client have to be pushed")
-    raise Refusal(
-        "request_not_supported" if by_value else "request_uri_not_supported",
-        "request objects are not supported",
+    if by_value:
+        return inside(database, client, posted)
+    text = request_objects.fetched(database, client, uri)
+    return _of_object(
+        posted, request_objects.read(database, client, text, unsigned="request_uri_not_supported")
     )
+
+
+def _of_object(around: Posted, found: Posted) -> Arrived:
+    for name in ("response_type", "client_id"):  # OpenID Connect Core 1.0, 6.1
+        if around.raw(name) not in ("", found.raw(name)):
+            raise Refusal("invalid_request_object", f"{name} is another than that of the request object")
+    return Arrived(found, signed=True)

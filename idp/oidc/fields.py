@@ -135,6 +135,15 @@ class Fields:
             self.wrong(name, _("must be an address that begins with https://"))
         return found
 
+    def request_uris(self, name: str) -> list[str]:
+        """Read a list of addresses of request objects, which may say by a fragment what is there (RFC 9101, 5.2)."""
+        found = self.texts(name)
+        for number, uri in enumerate(found):
+            address = uri.partition("#")[0]
+            if not resource(address) or not address.startswith(("https://", "http://")):
+                self.wrong(f"{name}[{number}]", _("must be an address that begins with https://"))
+        return found
+
     def wrong(self, name: str, says: Any) -> None:
         """Note a mistake at a member."""
         self.reader.wrong(f"{self.path}.{name}", says)

@@ -9,7 +9,7 @@ from core.language import _
 from core.settings import Settings
 from idp.oidc import certificates, details, names, profiles, redirects
 from idp.oidc.fields import Fields
-from keys import signing
+from keys import decryption, signing
 
 LONGEST_NAME: Final = 200
 LONGEST_SECRET: Final = 512
@@ -36,12 +36,12 @@ ID_TOKEN_ALGORITHMS: Final = signing.ALGORITHMS
 USERINFO_ALGORITHMS: Final = signing.ALGORITHMS
 AUTHORIZATION_ALGORITHMS: Final = signing.ALGORITHMS  # JARM
 INTROSPECTION_ALGORITHMS: Final = signing.ALGORITHMS
-REQUEST_OBJECT_ALGORITHMS: Final[tuple[str, ...]] = ()
+REQUEST_OBJECT_ALGORITHMS: Final = KEY_ALGORITHMS
 # Of keys and of content, for what is told to clients. Nothing symmetric, and no RSA1_5 (RFC 8725, 3.2).
 ENCRYPTION_ALGORITHMS: Final = ("RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
 ENCRYPTION_ENCODINGS: Final = ("A128CBC-HS256", "A128GCM", "A256GCM")
-DECRYPTION_ALGORITHMS: Final[tuple[str, ...]] = ()  # of keys, for request objects
-DECRYPTION_ENCODINGS: Final[tuple[str, ...]] = ()
+DECRYPTION_ALGORITHMS: Final = decryption.ALGORITHMS  # of keys, for request objects
+DECRYPTION_ENCODINGS: Final = decryption.ENCODINGS
 SUBJECT_TYPES: Final = ("public", "pairwise")
 APPLICATIONS: Final = ("web", "native")
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
@@ -165,7 +165,7 @@ def _how_requests_come(fields: Fields) -> dict[str, Any]:
             "request_object_signing_alg", REQUEST_OBJECT_ALGORITHMS, ""
         ),
         **fields.encryption("request_object_encryption", DECRYPTION_ALGORITHMS, DECRYPTION_ENCODINGS),
-        "request_uris": fields.texts("request_uris"),
+        "request_uris": fields.request_uris("request_uris"),
     }
 
 
@@ -235,8 +235,10 @@ def _agree_on_keys(fields: Fields, found: Mapping[str, Any]) -> None:
         )
     if found["jwks"] and found["jwks_uri"]:
         fields.wrong("jwks", _("cannot stand beside jwks_uri"))
-    encrypts = any(found[name] for name in found if name.endswith("_encrypted_response_alg"))
-    if (method == BY_KEY or encrypts) and not (found["jwks"] or found["jwks_uri"] or fields.raw.get("jwks")):
+    needs = ("require_signed_request_object", "request_object_signing_alg", "request_uris")
+    wanted = [name for name in found if name.endswith("_encrypted_response_alg") or name in needs]
+    has_use = method == BY_KEY or any(found[name] for name in wanted)
+    if has_use and not (found["jwks"] or found["jwks_uri"] or fields.raw.get("jwks")):
         fields.wrong("jwks", _("is missing: this client needs keys, here or at its jwks_uri"))
 
 

@@ -14,11 +14,13 @@ from core.errors import TooMany
 from core.sessions import BrowserSession
 from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
 from idp.oidc import (
+    answers,
     authorize,
     binding,
     details,
     devices,
     effective,
+    encryption,
     families,
     handles,
     interactions,
@@ -130,7 +132,7 @@ def _take(
         refuse = step if isinstance(step, Refuse) else Refuse("login_required", "nobody is signed in")
         entry = _a_no(database, asked, here) if refuse.error == "access_denied" else ""
         return sending.error(request, asked, refuse.error, refuse.description, receipt=entry)
-    code = _issue(database, asked, step, interaction, here)
+    code = encryption.with_keys(database, lambda: _issue(database, asked, step, interaction, here))
     if code is None:
         return see_other(_again(request))
     return see_other("/device/connected") if asked.device else sending.back(request, asked, {"code": code})
@@ -158,6 +160,7 @@ def _issue(
     with database.writing() as db:
         if not sessions.hold(db, here):  # it was read a moment ago, and whoever ends it ends what hangs on it
             return None
+        answers.see_to_keys(db, asked)
         try:
             held = handles.hold(db, asked.client, here.subject, action=asked.action, grant_id=asked.grant_id)
         except LookupError:  # it ended a moment ago

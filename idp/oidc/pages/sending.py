@@ -6,7 +6,7 @@ from starlette.responses import Response
 from core import pages
 from core.database import Database
 from core.web import see_other
-from idp.oidc import answers, authorize, devices, redirects
+from idp.oidc import answers, authorize, devices, encryption, redirects
 from idp.oidc.asked import Asked
 
 
@@ -15,9 +15,7 @@ def back(request: Request, asked: Asked, parameters: dict[str, str]) -> Response
     answer = authorize.answer(request.app.state.settings.issuer, asked, parameters)
     mode, _dot, signed = asked.response_mode.partition(".")
     if signed:
-        database: Database = request.app.state.database
-        with database.reading() as db:
-            answer = {"response": answers.signed(db, asked.client, answer)}
+        answer = {"response": _signed(request.app.state.database, asked, answer)}
     if mode != "form_post":
         return see_other(redirects.extended(asked.redirect_uri, answer, fragment=mode == "fragment"))
     return pages.render(
@@ -44,3 +42,11 @@ def _refused(request: Request, asked: Asked) -> Response:
     with database.writing() as db:
         devices.refuse(db, asked.device)
     return see_other("/device/refused")
+
+
+def _signed(database: Database, asked: Asked, answer: dict[str, str]) -> str:
+    def attempt() -> str:
+        with database.reading() as db:
+            return answers.signed(db, asked.client, answer)
+
+    return encryption.with_keys(database, attempt)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from core import limits
 from core.database import Database
 from core.forms import Posted
-from idp.oidc import authorize, pushed
-from idp.oidc.asked import Arrived, Refused
+from idp.oidc import authorize, effective, pushed
+from idp.oidc.asked import Arrived, Refusal, Refused
 from idp.oidc.calls import Call
 from idp.oidc.checks.answering import REPEATABLE
 from idp.oidc.client import Client
@@ -50,11 +50,32 @@ def answer(database: Database, posted: Posted, call: Call, *, network: str) -> A
             _refuse_form(posted)  # (1)
             server.prove(request)  # (3), which asks for a nonce before anything is used up
             client: Client = server.authenticate_client(request, ALL_METHODS, "pushed").known  # (2)
-            arrived = _bound(_arrived(client, posted), request.proof)  # (3)
+            if not posted.raw("request"):
+                arrived = _bound(_sent(client, posted), request.proof)  # (3)
+                return _told(db, server, client, arrived, network=network)
         except OAuth2Error as error:
             return server.handle_error_response(request, error)  # type: ignore[no-any-return]
-        told = _kept(db, client, arrived, network=network)
-        return replace(told, headers={**told.headers, **server.headers})
+    # Who asks is proven: their keys may be fetched now, for which no transaction waits.
+    try:
+        arrived = _bound(_inside(database, client, posted), request.proof)  # (3)
+    except OAuth2Error as error:
+        return server.handle_error_response(request, error)  # type: ignore[no-any-return]
+    with database.writing() as db:
+        return _told(db, server, client, arrived, network=network)
+
+
+def _told(db: Session, server: Server, client: Client, arrived: Arrived, *, network: str) -> Answer:
+    told = _kept(db, client, arrived, network=network)
+    return replace(told, headers={**told.headers, **server.headers})
+
+
+def _inside(database: Database, client: Client, posted: Posted) -> Arrived:
+    """Return what a request object asks; what stands beside it does not count (RFC 9126, section 3)."""
+    around = _sent(client, posted)
+    try:
+        return effective.inside(database, client, around.posted)
+    except Refusal as refusal:
+        return replace(around, unread=refusal)
 
 
 def _refuse_form(posted: Posted) -> None:
@@ -64,7 +85,7 @@ def _refuse_form(posted: Posted) -> None:
         raise InvalidRequestError(description="A request_uri cannot be pushed: push the request itself.")
 
 
-def _arrived(client: Client, posted: Posted) -> Arrived:
+def _sent(client: Client, posted: Posted) -> Arrived:
     items = [pair for pair in posted.items if pair[0] not in PROOFS]
     if not posted.raw("client_id"):
         items.append(("client_id", client.client_id))
@@ -95,14 +116,13 @@ def _kept(db: Session, client: Client, arrived: Arrived, *, network: str) -> Ans
     if wait:  # (4)
         told = _error(429, "temporarily_unavailable", "Too many requests were pushed.")
         return Answer(told.status, told.body, {**told.headers, "Retry-After": str(wait)})
+    if arrived.unread is not None:
+        return _refused(client, "it_could_be_read", arrived.unread.error, arrived.unread.description)
     uri = pushed.new_uri()
     try:
-        asked = authorize.examine(  # (5)
-            db, arrived.posted, pushed=pushed.name(uri), signed=arrived.signed, unread=arrived.unread
-        )
+        asked = authorize.examine(db, arrived.posted, pushed=pushed.name(uri), signed=arrived.signed)  # (5)
     except RequestUnanswerable as problem:
-        log.info("request refused", **{**problem.logged, "client": client.client_id}, detail=problem.detail)
-        return _error(400, "invalid_request", problem.detail)
+        return _refused(client, problem.logged["rule"], problem.logged["error"], problem.detail)
     if isinstance(asked, Refused):
         return _error(400, asked.error, asked.description)
     pushed.keep(db, client.client_id, arrived.posted, uri=uri, signed=arrived.signed)
@@ -111,3 +131,8 @@ def _kept(db: Session, client: Client, arrived: Arrived, *, network: str) -> Ans
 
 def _error(status: int, error: str, description: str) -> Answer:
     return Answer(status, {"error": error, "error_description": description}, dict(NO_STORE))
+
+
+def _refused(client: Client, rule: str, error: str, says: str) -> Answer:
+    log.info("request refused", client=client.client_id, error=error, rule=rule, detail=says)
+    return _error(400, error, says)

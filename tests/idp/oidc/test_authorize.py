@@ -60,7 +60,7 @@ PARAMETERS = (
         ({"claims": "not json"}, "invalid_request"),
         ({"claims": ESSENTIAL_HIGH.replace("high", "highest")}, "unmet_authentication_requirements"),
         ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
-        ({"request_uri": "https://evil.example/request"}, "request_uri_not_supported"),
+        ({"request_uri": "https://evil.example/request"}, "invalid_request_uri"),
         ({"registration": "{}"}, "registration_not_supported"),
         ({"resource": "https://api.other.example/"}, "invalid_target"),
         ({"id_token_hint": "not.a.token"}, "invalid_request"),

@@ -33,7 +33,7 @@ def test_what_is_advertised_is_valid_metadata(provider: Provider) -> None:
     OpenIDProviderMetadata(document).validate()
     AuthorizationServerMetadata(document).validate()
     assert not set(LATER) & set(document)
-    assert document["request_uri_parameter_supported"] is False
+    assert document["require_request_uri_registration"] is True
     assert provider.web.get("/.well-known/oauth-authorization-server").json() == document
 
 
