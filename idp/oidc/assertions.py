@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -15,6 +16,7 @@ from keys import compact
 from keys.compact import Signed
 from keys.errors import BadToken
 
+log = structlog.get_logger("erti.clients")
 TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TYPES: Final = frozenset(("", "jwt", "client-authentication+jwt"))  # the last is RFC 7523bis's own
 LIMIT: Final = 8_192  # characters
@@ -102,7 +104,10 @@ def first_use(db: Session, proof: Proof) -> bool:
     """Tell whether an assertion is used for the first time, and remember that it was (RFC 7523, section 3, item 7)."""
     # Length first: no two pairs of client and ID are written alike.
     name = f"{len(proof.client_id)}:{proof.client_id}:{proof.jti}"
-    return replays.first_time(db, _KIND, name, until=proof.until)
+    first = replays.first_time(db, _KIND, name, until=proof.until)
+    if not first:
+        log.info("assertion refused", client=proof.client_id, why="Its jti was used before.")
+    return first
 
 
 def algorithms(client: Client) -> tuple[str, ...]:
