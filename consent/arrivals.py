@@ -19,6 +19,15 @@ def device(title: Lazy, state: str = "") -> Sentence:
     return say
 
 
+def passed_on(data: Data, names: Names) -> Said:
+    """Say that one service passed a sign-in on to another."""
+    to = names.agency(data["receiver"]) if data.get("receiver") else data["resource"]
+    title = _("{agency} passed your sign-in on to {receiver}")
+    details = ((_("System"), data["client"]), (_("For"), data["resource"]))
+    said = str(title.format(agency=names.agency(data["agency"]), receiver=to))
+    return Said(said, tuple((str(term), str(text)) for term, text in details))
+
+
 def replay(data: Data, names: Names) -> Said:
     """Say that a sign-in ended because something came twice."""
     title = _("A sign-in at {agency} was ended, because one of its codes was used twice")

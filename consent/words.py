@@ -312,6 +312,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         "sign-in",
         arrivals.device(_("You did not let a device sign in at {agency}"), "quiet"),
     ),
+    "sign-in-passed-on": ("sign-in", arrivals.passed_on),
     "session-began": ("sign-in", arrivals.session_began),
     "session-ended": ("sign-in", _plain(_("A sign-in ended"), "quiet")),
     "sign-in-refused": ("sign-in", _plain(_("A sign-in was refused, because the account is locked"), "bad")),

@@ -167,9 +167,9 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
     before = fetch(db, found["client_id"])
     if before is not None and before.agency != agency:
         reader.wrong(f"{path}.client_id", _("belongs to a client of another agency"))
-    if known.kind == "private" and found["subject_type"] == "public":
-        reader.wrong(f"{path}.subject_type", _("of a company's client must be pairwise"))
-    subject_type = found["subject_type"] or ("pairwise" if known.kind == "private" else "public")
+    if known.is_company:
+        _check_companys(reader, found, path)
+    subject_type = found["subject_type"] or ("pairwise" if known.is_company else "public")
     sector = (urlsplit(found["sector_identifier_uri"]).hostname or "") if subject_type == "pairwise" else ""
     return {
         **found,
@@ -178,6 +178,14 @@ def _draft(db: Session, reader: Reader, raw: Any, path: str, *, actor: Actor) ->
         "subject_type": subject_type,
         "sector": sector,
     }
+
+
+def _check_companys(reader: Reader, found: Mapping[str, Any], path: str) -> None:
+    """Note what a private company's client may not be."""
+    if found["subject_type"] == "public":
+        reader.wrong(f"{path}.subject_type", _("of a company's client must be pairwise"))
+    if metadata.EXCHANGE_GRANT in found["grant_types"]:
+        reader.wrong(f"{path}.grant_types", _("of a company's client cannot hold token exchange"))
 
 
 def _check_served(db: Session, reader: Reader, drafts: list[tuple[str, dict[str, Any]]]) -> None:

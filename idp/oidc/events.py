@@ -69,6 +69,20 @@ class DeviceRefused(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignInPassedOn(Event):
+    """A service that a citizen's sign-in had come to passed it on to another (token exchange).
+
+    `receiver` is the agency that serves the resource, empty if none is known to.
+    """
+
+    kind: ClassVar[str] = "sign-in-passed-on"
+    agency: str
+    client: str
+    receiver: str
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplayStopped(Event):
     """A code or refresh token was used a second time, so everything that came of that sign-in ended."""
 

@@ -33,7 +33,7 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
             **({"cnf": token.cnf} if token.cnf else {}),
         }
     owner = clients.find(db, token.client_id)
-    if owner is None:
+    if owner is None or (token.origin and clients.find(db, token.origin) is None):
         return dict(DEAD)
     found: dict[str, Any] = {
         "active": True,
@@ -48,6 +48,8 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
     }
     if token.cnf:
         found["cnf"] = token.cnf
+    if token.act:
+        found["act"] = token.act
     if token.acr and token.auth_time:
         found |= {"acr": token.acr, "auth_time": clock.seconds(token.auth_time)}
     if token.citizen:

@@ -30,7 +30,14 @@ KEY_ALGORITHMS: Final = (*profiles.FAPI_ALGORITHMS, "RS256")
 SECRET_ALGORITHMS: Final = ("HS256",)
 AUTH_SIGNING_ALGORITHMS: Final = (*KEY_ALGORITHMS, *SECRET_ALGORITHMS)
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
+EXCHANGE_GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPES: Final = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    DEVICE_GRANT,
+    EXCHANGE_GRANT,
+)
 SIGNING_IN: Final = ("authorization_code", DEVICE_GRANT)  # those that end in a citizen's tokens
 ID_TOKEN_ALGORITHMS: Final = signing.ALGORITHMS
 USERINFO_ALGORITHMS: Final = signing.ALGORITHMS
@@ -208,6 +215,8 @@ def _agree(fields: Fields, found: Mapping[str, Any]) -> None:
         fields.wrong("redirect_uris", _("is missing: answers need an address to go to"))
     if found["token_endpoint_auth_method"] == "none" and "client_credentials" in found["grant_types"]:
         fields.wrong("grant_types", _("client_credentials needs a client with a secret"))
+    if found["token_endpoint_auth_method"] == "none" and EXCHANGE_GRANT in found["grant_types"]:
+        fields.wrong("grant_types", _("token exchange needs a client with a secret or a key"))
     for rule in profiles.broken(found, found["profile"] or profiles.BASIC):
         if rule.level == profiles.MUST:
             fields.wrong(rule.member, f"{rule.says} ({rule.standard})")

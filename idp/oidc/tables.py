@@ -157,6 +157,7 @@ access_token = Table(
     Column("audience", Text, nullable=False),
     Column("offline", Boolean, nullable=False),  # came of a refresh token with offline access
     Column("cnf", Document),  # the key or certificate it is bound to (RFC 7800; RFC 8705; RFC 9449)
+    Column("act", Document),  # by whom it was passed on (RFC 8693, section 4.1)
     Column("issued_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
 )

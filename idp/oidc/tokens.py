@@ -49,6 +49,7 @@ _ADD_ACCESS = insert(access_token)
 _ACCESS = (
     select(
         access_token,
+        authorization.c.client_id.label("origin"),
         authorization.c.citizen,
         authorization.c.sid,
         authorization.c.attributes,
@@ -87,7 +88,8 @@ class Access:
     """An access token that is good now. Without a family it is the client's own.
 
     `attributes` and `agreed` (scopes) are the family's; `scope`, the token's own, may be less. `offline` if
-    it came of a refresh token with offline access, so that its citizen may be away.
+    it came of a refresh token with offline access, so that its citizen may be away. `act` names the services that it
+    was passed on by (RFC 8693, 4.1), `origin` the client of the sign-in.
     """
 
     token_hash: str
@@ -107,6 +109,8 @@ class Access:
     details: list[dict[str, Any]] | None = None
     grant_id: str | None = None
     cnf: Confirmation | None = None
+    act: dict[str, Any] | None = None
+    origin: str | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -182,21 +186,26 @@ def issue_access(
     family: Family | None,
     refreshed: bool = False,
     cnf: Confirmation | None = None,
+    act: dict[str, Any] | None = None,
+    until: datetime | None = None,
 ) -> tuple[str, int]:
     """Return a new access token and its life in seconds; without a family it is the client's own.
 
-    `refreshed` says that it comes of a refresh token and not of a code, `cnf` what it is bound to.
+    `refreshed` says that it comes of a refresh token and not of a code, `cnf` what it is bound to, `act` who
+    passed it on; it ends by `until` at the latest.
 
     Opaque for Erti's own endpoints; for any other resource a JWT (RFC 9068) of at most five minutes, which
     is stored hashed as well, so that introspection and revocation treat both alike.
     """
     settings, at = parts(db).settings, clock.now()
     if audience == settings.issuer:
-        seconds = settings.access_token_seconds
+        seconds = _life(settings.access_token_seconds, until, at)
         made = secrets.token_urlsafe(32)
     else:
-        seconds = settings.jwt_access_token_seconds
-        made = _signed(db, client, scope=scope, audience=audience, family=family, seconds=seconds, cnf=cnf)
+        seconds = _life(settings.jwt_access_token_seconds, until, at)
+        made = _signed(
+            db, client, scope=scope, audience=audience, family=family, seconds=seconds, cnf=cnf, act=act
+        )
     db.execute(
         _ADD_ACCESS,
         {
@@ -207,6 +216,7 @@ def issue_access(
             "audience": audience,
             "offline": refreshed and family is not None and family.offline,
             "cnf": cnf,
+            "act": act,
             "issued_at": at,
             "expires_at": at + timedelta(seconds=seconds),
         },
@@ -309,6 +319,11 @@ def purge(db: Session) -> None:
     db.execute(delete(authorization).where(over, ~held))
 
 
+def _life(seconds: int, until: datetime | None, at: datetime) -> int:
+    """Return how many seconds a token lasts that ends no later than another."""
+    return seconds if until is None else max(0, min(seconds, int((until - at).total_seconds())))
+
+
 def _signed(
     db: Session,
     client: Client,
@@ -318,6 +333,7 @@ def _signed(
     family: Family | None,
     seconds: int,
     cnf: Confirmation | None,
+    act: dict[str, Any] | None,
 ) -> str:
     """Return an access token as a JWT with the claims of RFC 9068, section 2.2."""
     at = clock.seconds(clock.now())
@@ -334,6 +350,7 @@ def _signed(
         "scope": scope,
         **who,
         **({"cnf": cnf} if cnf else {}),
+        **({"act": act} if act else {}),
     }
     if family is not None:
         claims |= {"auth_time": clock.seconds(family.auth_time), "acr": family.acr, "amr": family.amr}

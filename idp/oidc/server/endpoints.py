@@ -10,6 +10,7 @@ from idp.oidc.calls import Call
 from idp.oidc.checks.answering import REPEATABLE
 from idp.oidc.server.core import Server
 from idp.oidc.server.devicing import DeviceGrant
+from idp.oidc.server.exchanging import ExchangeGrant
 from idp.oidc.server.grants import S256, ClientGrant, CodeGrant, RefreshGrant
 from idp.oidc.server.looking import Introspection, Revocation
 from idp.oidc.server.requests import Answer, ProofError, Request
@@ -22,6 +23,7 @@ def token(db: Session, posted: Posted, call: Call) -> Answer:
     server.register_grant(RefreshGrant)
     server.register_grant(ClientGrant)
     server.register_grant(DeviceGrant)
+    server.register_grant(ExchangeGrant)
 
     def respond(request: Request) -> Answer:
         try:
