@@ -29,7 +29,7 @@ OPEN_TO_ALL = (
 )
 OF_ONE = (
     "/my", "/my/data", "/my/sharing", "/my/history", "/my/history?since=soon&text=name", "/my/history/picture",
-    "/my/disputes", "/my/alerts", "/my/account", "/logout",
+    "/my/disputes", "/my/alerts", "/my/services", "/my/account", "/logout",
 )  # fmt: skip
 KILOBYTES = 100
 
