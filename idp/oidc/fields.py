@@ -128,10 +128,9 @@ class Fields:
     def address(self, name: str, *, plain: bool = True) -> str:
         """Read a web address, empty if there is none; unless `plain` it does without TLS on this machine alone."""
         found = self.text(name, LONGEST_URI, "")
-        here = ("https://", *(f"http://{host}:" for host in redirects.LOOPBACK_NAMES))
-        if found and (
-            not resource(found) or not found.startswith(("https://", "http://") if plain else here)
-        ):
+        sound = bool(found) and resource(found) and found.startswith(("https://", "http://"))
+        bare = sound and found.startswith("http://") and not plain
+        if found and (not sound or (bare and urlsplit(found).hostname not in redirects.LOOPBACK_NAMES)):
             self.wrong(name, _("must be an address that begins with https://"))
         return found
 

@@ -44,7 +44,8 @@ def read(database: Database, client: Client, text: str, *, unsigned: str = "requ
     (1) it is of sane length and in form (`compact`); if it was encrypted, it was to a key of ours and by the algorithms
         that the client registered, if it registered any, and what was inside was signed as well (RFC 9101, 6.1);
     (2) it is signed by an algorithm that we take, which for a FAPI client is one of FAPI's, and the one that the client
-        registered, if it registered one; one that is not signed is refused with the error `unsigned`;
+        registered, if it registered one; one that is not signed is refused with the error `unsigned`, unless the client
+        has to sign or keeps to FAPI: then it is a bad object (RFC 9101, section 7);
     (3) its `typ` does not say that it is something else (RFC 8725, 3.11);
     (4) the signature is right by a key of the client's own;
     (5) it is from the client, and for us (`iss`, `aud`), and is no assertion of who the client is (RFC 9101, 10.8);
@@ -57,7 +58,8 @@ def read(database: Database, client: Client, text: str, *, unsigned: str = "requ
     try:
         given = compact.signed(_decrypted(database, client, text), limit=LIMIT)  # (1)
         if given.alg == "none":  # (2)
-            raise Refusal(unsigned, "a request object has to be signed")
+            error = "invalid_request_object" if client.is_fapi or client.must_sign_requests else unsigned
+            raise Refusal(error, "a request object has to be signed")
         if given.alg not in algorithms(client):
             raise _bad("its alg is none of those that this client may sign with")
         if _plain_type(given) not in TYPES:  # (3)

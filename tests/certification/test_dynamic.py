@@ -116,6 +116,28 @@ def test_unsigned_request_objects_are_not_offered(relying: Relying) -> None:
     assert relying.registration_fails(request_object_signing_alg="none")
 
 
+@pytest.mark.module("oidcc-request-uri-signed-rs256")
+def test_a_request_object_by_reference(relying: Relying, site: Site) -> None:
+    """A client that registered the address and RS256 signs people in with a request object from there."""
+    assert relying.metadata["request_uri_parameter_supported"] is True
+    assert "RS256" in relying.metadata["request_object_signing_alg_values_supported"]
+    client = relying.registered(
+        request_object_signing_alg="RS256", request_uris=[f"{site.address}/request.jwt"]
+    )
+    claims = relying.request(client)
+    assert client.signs_with is not None
+    signed = jwt.encode(
+        {"alg": "RS256", "kid": client.signs_with.kid},
+        {**claims, "iss": client.client_id, "aud": suite.ISSUER},
+        client.signs_with,
+        algorithms=["RS256"],
+    )
+    address = site.put("/request.jwt", signed, "application/jose")
+    beside = {"client_id": client.client_id, "response_type": "code", "scope": "openid"}
+    answer = relying.go({**beside, "request_uri": address}, expect=claims)
+    assert relying.redeemed(answer.code, client, nonce=claims["nonce"])["claims"]["sub"]
+
+
 @pytest.mark.module("oidcc-ensure-client-assertion-with-iss-aud-succeeds")
 def test_the_issuer_as_audience_of_an_assertion(relying: Relying) -> None:
     """A client assertion for the issuer is taken at the token endpoint, as RFC 7523bis has it."""

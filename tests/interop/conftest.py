@@ -1,4 +1,4 @@
-"""A running service with two clients that nobody here wrote, and a citizen who can sign in."""
+"""A running service with clients that nobody here wrote, and a citizen who can sign in."""
 
 import secrets
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ KEYS: dict[str, Any] = {
     "Ed25519": OKPKey.generate_key("Ed25519", {"kid": "ed", "use": "sig"}),
     "ECDH-ES": ECKey.generate_key("P-256", {"kid": "enc", "use": "enc"}),
 }
+SIGNED_BACK = "https://signed.example/back"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,21 @@ def application(home: str) -> dict[str, Any]:
     return {**known, "redirect_uris": uris, "token_endpoint_auth_method": "none"}
 
 
+def message_signing() -> dict[str, Any]:
+    """A client that keeps to FAPI 2.0 Message Signing."""
+    known = client("oauth4webapi", SIGNED_BACK, SIGNED_BACK)
+    del known["client_secret"]
+    return {
+        **known,
+        "profile": "fapi2-message-signing",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [KEYS["ES256"].as_dict(private=False)]},
+        "dpop_bound_access_tokens": True,
+        "authorization_signed_response_alg": "ES256",
+        "introspection_signed_response_alg": "ES256",
+    }
+
+
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """The service on a free port; the citizen has activated their account with plain forms."""
@@ -92,6 +108,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             client("idpyoidc", NODE_BACK, NODE_BACK),
             application(f"http://localhost:{spa_port}"),
             signing_client(),
+            message_signing(),
+            {
+                **client("device", NODE_BACK, NODE_BACK),
+                "token_endpoint_auth_method": "none",
+                "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+            },
             {
                 **client("dpop", DPOP_BACK, DPOP_BACK),
                 "token_endpoint_auth_method": "none",
