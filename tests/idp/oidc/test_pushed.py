@@ -1,5 +1,6 @@
 """Requests that clients push in advance (RFC 9126): what is taken, what comes of it, and what does not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from core import clock, limits
+from core.database import parts
 from core.events import SYSTEM
 from idp.oidc import clients, pushed, tables, tokens
 from idp.oidc.server import pushing
@@ -124,6 +126,33 @@ def test_reuse_before_authentication_is_completed_is_allowed(provider: Provider)
     assert provider.web.get(second).status_code == 404
     with provider.database.reading() as db:
         assert db.scalar(select(func.count()).select_from(tables.code)) == 1
+
+
+def test_of_many_who_open_one_request_uri_at_once_one_gets_a_code(provider: Provider) -> None:
+    """Eight windows at the same moment, on any worker, come to one code: the row that it needs can be taken once."""
+    provider.sign_in()
+    uri = pushed_uri(provider)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: go(provider, uri), range(8)))
+    assert sum("code=" in answer.headers.get("location", "") for answer in found) == 1
+    assert {answer.status_code for answer in found} <= {303, 400, 404}
+    with provider.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(tables.code)) == 1
+
+
+def test_what_nobody_answered_is_deleted(provider: Provider) -> None:
+    """A stored request outlives its request_uri by the time that a person has to sign in, and no more."""
+    pushed_uri(provider)
+    with provider.database.writing() as db:
+        tokens.purge(db)
+    assert _stored(provider) == 1
+    with provider.database.writing() as db:
+        table = tables.pushed_request
+        row = db.execute(select(table)).one()
+        assert (row.kept_until - row.expires_at).total_seconds() == parts(db).settings.interaction_seconds
+        db.execute(update(table).values(kept_until=clock.now()))
+        tokens.purge(db)
+    assert _stored(provider) == 0
 
 
 def test_attempt_to_use_an_expired_or_guessed_request_uri_or_anothers(provider: Provider) -> None:

@@ -326,6 +326,24 @@ def test_any_claims_become_parameters_or_are_refused(claims: dict[str, Any]) -> 
         assert claims[name] == value or name in ("resource", "max_age") or json.loads(value) == claims[name]
 
 
+@hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(["request", "request_uri"]),
+    text=st.text(max_size=40)
+    | st.from_regex(r"(urn:ietf:params:oauth:request_uri:|https?://|e[yJ]+\.)\S{0,20}"),
+)
+def test_any_text_where_an_object_should_be_is_refused(provider: Provider, name: str, text: str) -> None:
+    """Whatever stands as request or request_uri, the answer is an error at the client's own address, or a page."""
+    around = {**to.request(), name: text.replace("\x00", "")}
+    answer = provider.web.get("/authorize", params={**around, "prompt": "none"})
+    if answer.status_code == 303:
+        assert answer.headers["location"].startswith(f"{to.CALLBACK}?error=")
+    else:
+        assert (answer.status_code, "location" in answer.headers) == (400, False)
+
+
 def settings_of(provider: Provider) -> Settings:
     """Return the settings of a service that may call this machine, as only development may."""
     return provider.database.parts.settings.model_copy(update={"outbound_private_hosts": ("127.0.0.1",)})
