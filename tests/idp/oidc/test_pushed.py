@@ -110,6 +110,7 @@ def test_attempt_to_reuse_a_request_uri(provider: Provider) -> None:
         "/authorize", params={"client_id": to.PORTAL, "request_uri": uri}, headers={"Accept": "text/html"}
     )
     assert page.status_code == 400
+    assert "<h1>This sign-in is over</h1>" in page.text
     assert "start again" in page.text
     assert "location" not in page.headers
 
