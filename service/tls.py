@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import structlog
 import uvloop
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.importer import import_from_string
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 log = structlog.get_logger("erti.tls")
@@ -22,6 +22,7 @@ SUITES = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES256-GCM-SHA384",
 )
+APPLICATION = "service.commands.run:application"
 Registered = Callable[[], Iterable[bytes]]
 
 
@@ -127,6 +128,14 @@ class Listening:
             self.doors += main.others.values()
         return main
 
+    def application(self) -> ASGIApp:
+        """Build the application in this process, with TLS watched beside it.
+
+        By name: a process must say that it lives before it has read the whole house, or uvicorn takes it for dead.
+        """
+        app: ASGIApp = import_from_string(APPLICATION)(self)
+        return app
+
     def watched(self, app: ASGIApp, registered: Registered) -> ASGIApp:
         """Return the application with a thread beside it that keeps TLS at the newest files and certificates."""
 
@@ -146,12 +155,8 @@ class Listening:
         return beside
 
     def _watch(self, registered: Registered, stop: threading.Event) -> None:
-        trusted: Iterable[bytes] = ()
         while not stop.is_set():
-            try:
-                trusted = registered() if any(door.asks for door in self.doors) else ()
-            except SQLAlchemyError as error:  # the database is away: what is known goes on
-                log.warning("registered certificates not read", error=type(error).__name__)
+            trusted = registered() if any(door.asks for door in self.doors) else ()
             for door in self.doors:
                 door.refresh(trusted)
             stop.wait(LOOK_SECONDS)

@@ -3,7 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+import structlog
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -12,6 +14,7 @@ from idp.oidc.certificates import registered
 from idp.oidc.client import Client
 from idp.oidc.tables import client as table
 
+log = structlog.get_logger("erti.oidc")
 _STAMPS = select(table.c.client_id, table.c.changed_at).where(table.c.state == bindparam("state"))
 
 
@@ -41,13 +44,22 @@ class Trusted:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[datetime, Client | None, list[bytes]]] = {}
+        self._found: set[bytes] = set()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="erti-certificates")
 
     def certificates(self) -> set[bytes]:
         """Return the certificates (DER) of every client that may need one, reading those that changed.
 
-        Those at a jwks_uri come in when they were fetched, for which nobody waits here.
+        Those at a jwks_uri come in when they were fetched, for which nobody waits here. While the database is
+        away, what is known goes on.
         """
+        try:
+            self._found = self._look()
+        except SQLAlchemyError as error:
+            log.warning("registered certificates not read", error=type(error).__name__)
+        return self._found
+
+    def _look(self) -> set[bytes]:
         with self._database.reading() as db:
             self._read(db)
             found = {one for _changed, _client, own in self._known.values() for one in own}

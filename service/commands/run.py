@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -56,7 +55,7 @@ def serve(
     with opened(found):
         pass
     config = uvicorn.Config(
-        partial(application, listening),
+        listening.application if listening else tls.APPLICATION,
         factory=True,
         host=host,
         port=port,
@@ -69,6 +68,7 @@ def serve(
         proxy_headers=False,
         ssl_context_factory=listening.context if listening else None,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=60,  # a busy machine takes longer than uvicorn's five seconds to start a process
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sockets = [socket.create_server((host, one), family=family) for one in ports]
