@@ -141,7 +141,10 @@ def test_only_a_token_of_the_clients_own_opens(provider: Provider, path: str) ->
     """Without a token, with a made-up one, or with a citizen's token these endpoints stay shut (RFC 6750)."""
     provider.sign_in()
     bare = provider.web.post(path, json=READ)
-    assert (bare.status_code, bare.headers["www-authenticate"]) == (401, "Bearer")
+    assert bare.status_code == 401
+    schemes = bare.headers["www-authenticate"]
+    assert schemes.startswith("Bearer, DPoP ")
+    assert "error" not in schemes, "no token was given at all"
     made_up = provider.web.post(path, json=READ, headers={"Authorization": "Bearer made-up"})
     assert made_up.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     citizens = provider.tokens()["access_token"]
