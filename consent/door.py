@@ -81,10 +81,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class NotReleased:
-    """A "no": the rule that refused, stable and kebab-case, and what it says in words."""
+    """A "no": the rule that refused, stable and kebab-case, what it says in words, and the `acr` if that is what lacks."""
 
     rule: str
     text: Lazy
+    acr: str = ""
 
 
 @dataclass(frozen=True)
@@ -318,9 +319,8 @@ def assurance_is_enough(found: Situation) -> NotReleased | None:
     if acr is None and found.ask.channel not in SIGNED_IN:
         return None
     if not assurance.enough(acr or "", found.terms.acr):
-        return NotReleased(
-            "assurance-too-low", _("The sign-in was not strong enough for this purpose. Sign in again.")
-        )
+        weak = _("The sign-in was not strong enough for this purpose. Sign in again.")
+        return NotReleased("assurance-too-low", weak, acr=found.terms.acr)
     return None
 
 

@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 
 from core import forms, web
 from core.database import Database
-from core.errors import Problem
+from core.errors import Missing, Problem
 from core.forms import BodyTooLarge, FormUnreadable, Posted
 from core.web import Db, network
-from idp.oidc import assertions, bearer, discovery, encryption, trusted, userinfo
+from idp.oidc import assertions, bearer, discovery, encryption, protected, trusted, userinfo
 from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.bearer import Denied, Shown
 from idp.oidc.calls import Call
@@ -63,6 +63,18 @@ def configuration(request: Request) -> Response:
     """Say what the provider can do and where."""
     headers = {"Cache-Control": f"public, max-age={DISCOVERY_SECONDS}", **ANY_ORIGIN}
     return JSONResponse(discovery.document(request.app.state.settings), headers=headers)
+
+
+@router.get(protected.WELL_KNOWN)
+@router.get(protected.WELL_KNOWN + "/{path:path}")
+def protected_resource(request: Request, path: str = "") -> Response:
+    """Say how one of Erti's own resources is called (RFC 9728, section 3)."""
+    found = protected.document(request.app.state.settings, _here(request), path)
+    if found is None:
+        raise Missing
+    return JSONResponse(
+        found, headers={"Cache-Control": f"public, max-age={DISCOVERY_SECONDS}", **ANY_ORIGIN}
+    )
 
 
 @router.get("/jwks.json")
@@ -136,12 +148,10 @@ def preflight() -> Response:
 
 def call(request: Request) -> Call:
     """Return what came with a request that can prove who calls."""
-    headers, settings = request.headers, request.app.state.settings
-    alias = settings.mtls_address
-    here = alias if alias and headers.get("host", "").lower() == urlsplit(alias).netloc else settings.issuer
+    headers = request.headers
     return Call(
         method=request.method,
-        url=f"{here}{request.url.path}",
+        url=f"{_here(request)}{request.url.path}",
         authorization=tuple(headers.getlist("authorization")),
         dpop=tuple(headers.getlist("dpop")),
         certificate=web.certificate(request),
@@ -149,8 +159,18 @@ def call(request: Request) -> Call:
     )
 
 
+def _here(request: Request) -> str:
+    """Return the address of this service that the request came to: the issuer's, or the one for certificates."""
+    settings = request.app.state.settings
+    alias: str = settings.mtls_address
+    asked = request.headers.get("host", "").lower()
+    issuer: str = settings.issuer
+    return alias if alias and asked == urlsplit(alias).netloc else issuer
+
+
 def denied(refusal: Denied, shown: Shown | None = None) -> Response:
     """Answer that a token is missing or not good (RFC 6750, section 3; RFC 9449, 7.1)."""
+    refusal = shown.refused(refusal) if shown else refusal
     headers = {**NO_STORE, **ANY_ORIGIN, **(shown.headers if shown else {}), **refusal.headers}
     return JSONResponse(refusal.body, status_code=refusal.code, headers=headers)
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from consent import agencies
 from core.database import Database, parts
 from core.forms import Posted
-from idp.oidc import binding, clients, dpop, tokens
+from idp.oidc import binding, clients, dpop, protected, tokens
 from idp.oidc.calls import Call
 from idp.oidc.client import Client
 from idp.oidc.dpop import Proof, ProofRefused
@@ -18,6 +18,7 @@ STATUS = {
     "invalid_request": 400,
     "invalid_token": 401,
     "insufficient_scope": 403,
+    "insufficient_user_authentication": 401,
     "invalid_dpop_proof": 401,
     "use_dpop_nonce": 401,
 }
@@ -26,15 +27,18 @@ ALGORITHMS = f'algs="{" ".join(dpop.ALGORITHMS)}"'
 
 @dataclass(frozen=True)
 class Denied:
-    """A refusal of RFC 6750, section 3, or of RFC 9449, 7.1. Without an error code: no token was given at all.
+    """A refusal of RFC 6750, section 3, RFC 9449, 7.1, or RFC 9470. Without an error code: no token was given at all.
 
-    `nonce` is what the next proof must hold.
+    `nonce` is what the next proof must hold, `acr` the assurance that a sign-in needs for it, `resource` the address
+    that was called.
     """
 
     error: str
     description: str = ""
     scheme: str = "Bearer"
     nonce: str = ""
+    acr: str = ""
+    resource: str = ""
 
     @property
     def code(self) -> int:
@@ -44,14 +48,20 @@ class Denied:
     @property
     def challenge(self) -> str:
         """The value of `WWW-Authenticate`; a description that is not plain ASCII is left out of it."""
+        described = f'resource_metadata="{protected.described_at(self.resource)}"' if self.resource else ""
         if not self.error:
-            return f"Bearer, {dpop.SCHEME} {ALGORITHMS}"
+            first = f"Bearer {described}" if described else "Bearer"
+            return ", ".join(one for one in (first, f"{dpop.SCHEME} {ALGORITHMS}", described) if one)
         facts = [f'error="{self.error}"']
         plain = self.description.isascii() and self.description.isprintable()
         if self.description and plain and not set(self.description) & {'"', "\\"}:
             facts.append(f'error_description="{self.description}"')
+        if self.acr:  # RFC 9470, section 3
+            facts.append(f'acr_values="{self.acr}"')
         if self.scheme == dpop.SCHEME:
             facts.append(ALGORITHMS)
+        if described:  # RFC 9728, section 5.1
+            facts.append(described)
         return f"{self.scheme} {', '.join(facts)}"
 
     @property
@@ -84,11 +94,18 @@ class Shown:
         return self.proof.headers if self.proof else {}
 
     def refused(self, denied: Denied) -> Denied:
-        """Return a refusal in the scheme that the token came by."""
-        return replace(denied, scheme=dpop.SCHEME) if self.proof else denied
+        """Return a refusal in the scheme that the token came by, about the address that it came to."""
+        scheme = dpop.SCHEME if self.proof else denied.scheme
+        return replace(denied, scheme=scheme, resource=self.call.url)
 
 
 def presented(database: Database, call: Call, posted: Posted | None = None) -> Shown | Denied:
+    """Return the token of a call, or the refusal, which says where the resource is described (RFC 9728, section 5)."""
+    found = _presented(database, call, posted)
+    return replace(found, resource=call.url) if isinstance(found, Denied) else found
+
+
+def _presented(database: Database, call: Call, posted: Posted | None) -> Shown | Denied:
     """Return the token of a call, by the scheme Bearer or by DPoP; by the latter with a proof that is good.
 
     The proof is used up here, in a transaction of its own (RFC 9449, 7.1).
@@ -120,7 +137,8 @@ def access(db: Session, shown: Shown, *, scope: str) -> Access | Denied:
         return shown.refused(NOT_GOOD)
     if not binding.holds(found.cnf, binding.shown(shown.call, shown.proof)):
         # A bound token that comes as if it were not: the thief's way (RFC 9449, 7.2).
-        return replace(NOT_HELD, scheme=dpop.SCHEME if binding.KEY in (found.cnf or {}) else "Bearer")
+        scheme = dpop.SCHEME if binding.KEY in (found.cnf or {}) else "Bearer"
+        return shown.refused(replace(NOT_HELD, scheme=scheme))
     if scope not in found.scopes:
         return shown.refused(Denied("insufficient_scope", f"The token lacks the scope {scope}."))
     return found

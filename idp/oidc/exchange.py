@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from consent import agencies, kept
 from core.database import parts
 from core.events import Actor, record
-from idp.oidc import binding, clients, families, subjects, tokens
+from idp.oidc import binding, clients, families, protected, subjects, tokens
 from idp.oidc.binding import Confirmation
 from idp.oidc.client import Client
 from idp.oidc.events import SignInPassedOn
@@ -127,7 +127,8 @@ def _actors(act: dict[str, Any]) -> int:
 
 
 def _resource(db: Session, client: Client, asked: Sequence[str]) -> str:
-    may = [one for one in client.resources if one != parts(db).settings.issuer]
+    settings = parts(db).settings
+    may = [one for one in client.resources if protected.audience(settings, one) != settings.issuer]
     if not asked and len(may) == 1:
         return may[0]
     if len(asked) != 1 or asked[0] not in may:

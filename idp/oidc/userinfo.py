@@ -52,6 +52,8 @@ def answer(database: Database, shown: Shown) -> Told | Denied:
     if not names:
         return _told(database, client, answered)
     released = disclosure.release(database, _ask(client, access, access.citizen, tuple(names)))
+    if isinstance(released, NotReleased) and released.acr:  # RFC 9470, section 3
+        return Denied("insufficient_user_authentication", str(released.text), acr=released.acr)
     if isinstance(released, NotReleased):
         return Denied("insufficient_scope", str(released.text))
     return _told(database, client, {**_claims(released.values), **answered}, released.receipt.event_id)

@@ -30,6 +30,8 @@ OPEN = {
     "/staff/login": "the way in for staff",
     "/.well-known/openid-configuration": "public (OpenID Connect Discovery, 4)",
     "/.well-known/oauth-authorization-server": "public (RFC 8414)",
+    "/.well-known/oauth-protected-resource": "public (RFC 9728)",
+    "/.well-known/oauth-protected-resource/{path:path}": "public (RFC 9728)",
     "/jwks.json": "public keys",
     "/authorize": "comes from anywhere (RFC 6749, 3.1)",
     "/authorize/{interaction}": "the interaction is bound to its browser",

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from consent import assurance, purposes
 from core.database import parts
-from idp.oidc import claims, details, handles, id_tokens, metadata, subjects
+from idp.oidc import claims, details, handles, id_tokens, metadata, protected, subjects
 from idp.oidc.asked import Asked, Refusal
 from keys.errors import BadToken
 from registry_sync.catalogue import CATALOGUE
@@ -120,8 +120,9 @@ def grant_is_the_clients(db: Session, asked: Asked) -> None:
 
 def resources_are_the_clients(db: Session, asked: Asked) -> None:
     """Each resource is one that this client may ask tokens for (RFC 8707, section 2)."""
-    given = tuple(dict.fromkeys(asked.posted.all("resource")))
-    if not set(given) <= {*asked.client.resources, parts(db).settings.issuer}:
+    settings = parts(db).settings
+    given = tuple(dict.fromkeys(protected.audience(settings, one) for one in asked.posted.all("resource")))
+    if not set(given) <= {*asked.client.resources, settings.issuer}:
         raise Refusal("invalid_target", "this client may not ask for a token for the resource")
     asked.resources = given
 
@@ -135,10 +136,11 @@ def age_is_a_number(_db: Session, asked: Asked) -> None:
 
 
 def assurance_can_be_met(_db: Session, asked: Asked) -> None:
-    """The least of the wanted levels counts; an essential one that does not exist is said to be unmet."""
+    """The least of the levels counts that the request wants, or the client by default; an essential unknown one is unmet."""
     wish = asked.claims.id_token.get("acr")
     asked.acr_essential = wish is not None and wish.essential and bool(wish.values)
     wanted = wish.values if wish and wish.values else asked.given("acr_values").split()
+    wanted = wanted or asked.client.default_acr_values
     known = [level for level in assurance.LEVELS if level in wanted]
     if known:
         asked.acr = known[0]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from consent import agencies, kept
 from core.database import parts
-from idp.oidc import assertions, binding, clients, details, dpop, id_tokens, metadata, tokens
+from idp.oidc import assertions, binding, clients, details, dpop, id_tokens, metadata, protected, tokens
 from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.client import Client
 from idp.oidc.dpop import ProofRefused
@@ -85,14 +85,20 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return client
 
     def audience(self, client: Client, family: Family | None, request: Request) -> str:
-        """Return the resource that a token is for: the one asked for, else the only one authorized, else Erti."""
-        asked = request.posted.all("resource")
-        authorized = family.resources if family else [*client.resources, self.issuer]
+        """Return the resource that a token is for: the one asked for, else the only one authorized, else Erti.
+
+        RFC 8707, 2.2. Of a sign-in for several resources without Erti itself, one has to be named.
+        """
+        settings = parts(self.db).settings
+        asked = [protected.audience(settings, one) for one in request.posted.all("resource")]
+        authorized = (family.resources or [self.issuer]) if family else [*client.resources, self.issuer]
         if len(asked) > 1 or any(one not in authorized for one in asked):
             raise InvalidTargetError(description="One resource at a time, out of those that were authorized.")
         if asked:
             return asked[0]
-        return authorized[0] if family and len(authorized) == 1 else self.issuer
+        if self.issuer not in authorized and len(authorized) > 1:
+            raise InvalidTargetError(description="Name one of the resources that were authorized.")
+        return self.issuer if self.issuer in authorized else authorized[0]
 
     def access(
         self, client: Client, *, scope: str, family: Family | None, request: Request, refreshed: bool = False

@@ -424,7 +424,9 @@ def test_a_browser_may_send_proofs_and_read_nonces(provider: Provider) -> None:
     allowed = provider.web.options("/token").headers["access-control-allow-headers"]
     assert "dpop" in allowed
     refused = provider.web.get("/userinfo")
-    assert refused.headers["www-authenticate"] == 'Bearer, DPoP algs="ES256 PS256 EdDSA Ed25519"'
+    challenge = refused.headers["www-authenticate"]
+    assert challenge.startswith("Bearer resource_metadata=")
+    assert ', DPoP algs="ES256 PS256 EdDSA Ed25519"' in challenge
     exposed = refused.headers["access-control-expose-headers"]
     assert {"DPoP-Nonce", "WWW-Authenticate"} <= set(exposed.split(", "))
 

@@ -143,8 +143,9 @@ def test_only_a_token_of_the_clients_own_opens(provider: Provider, path: str) ->
     bare = provider.web.post(path, json=READ)
     assert bare.status_code == 401
     schemes = bare.headers["www-authenticate"]
-    assert schemes.startswith("Bearer, DPoP ")
-    assert "error" not in schemes, "no token was given at all"
+    assert schemes.startswith("Bearer resource_metadata=")
+    assert ", DPoP algs=" in schemes
+    assert "error=" not in schemes, "no token was given at all"
     made_up = provider.web.post(path, json=READ, headers={"Authorization": "Bearer made-up"})
     assert made_up.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     citizens = provider.tokens()["access_token"]

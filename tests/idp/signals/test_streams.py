@@ -108,7 +108,7 @@ def test_each_endpoint_wants_a_token_of_the_clients_own(provider: Provider, api:
     for method, path in ways:
         bare = provider.web.request(method, path)
         assert bare.status_code == 401
-        assert bare.headers["www-authenticate"].startswith("Bearer, DPoP ")
+        assert bare.headers["www-authenticate"].startswith("Bearer resource_metadata=")
         for token in (citizens, others):
             shut = provider.web.request(method, path, headers={"Authorization": f"Bearer {token}"})
             assert shut.status_code == 403, path
