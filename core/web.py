@@ -28,6 +28,8 @@ log = structlog.get_logger("erti.web")
 LONGEST_PATH = 2000
 SESSION_COOKIE = "erti_session"
 LANGUAGE_COOKIE = "erti_language"
+# Bytes of a request before its body (RFC 6585, section 5): what comes by address may be as long as what comes by form.
+HEAD_LIMIT = forms.BODY_LIMIT
 LONGEST_CERTIFICATE = 16 * 1024  # characters, in a header
 _BYTE_SEQUENCE = re.compile(r":([A-Za-z0-9+/=]+):")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*", re.ASCII)
@@ -241,6 +243,9 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if _size(scope) > HEAD_LIMIT:
+            await Response(status_code=431)(scope, receive, send)
+            return
         request = Request(scope)
         started, status = time.perf_counter(), 500
         structlog.contextvars.clear_contextvars()
@@ -269,9 +274,8 @@ class Edge:
                 )
 
     def _language(self, request: Request) -> str:
-        chosen = request.query_params.get("ui_locales", "").partition(" ")[0] or request.cookies.get(
-            LANGUAGE_COOKIE
-        )
+        asked = request.query_params if b"ui_locales" in request.scope["query_string"] else {}
+        chosen = asked.get("ui_locales", "").partition(" ")[0] or request.cookies.get(LANGUAGE_COOKIE)
         return language.choose(request.headers.get("accept-language", ""), self.settings.languages, chosen)
 
     def _dress(self, request: Request, message: Message) -> None:
@@ -284,6 +288,12 @@ class Edge:
             headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
         if cookie := forms.browser_cookie(request):
             headers.append((b"set-cookie", cookie.encode("latin-1")))
+
+
+def _size(scope: Scope) -> int:
+    """Return how long the address and the headers of a request are, before any of it is taken apart."""
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return headers + len(scope["query_string"]) + len(scope["path"])
 
 
 def _pattern(scope: Scope) -> str:

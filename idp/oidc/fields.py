@@ -12,6 +12,7 @@ from idp.oidc import public_keys, redirects
 
 LONGEST_URI: Final = 2000
 MOST: Final = 50
+MOST_SECONDS: Final = 999_999_999  # what a database can hold, and as many digits as max_age may have
 DEFAULT_ENC: Final = "A128CBC-HS256"  # OpenID Connect Registration 1.0, section 2
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -63,7 +64,7 @@ class Fields:
         given = self.raw.get(name)
         if given is None:
             return None
-        if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= MOST_SECONDS:
             self.wrong(name, _("must be a whole number of seconds"))
             return None
         return given
@@ -84,7 +85,7 @@ class Fields:
         found = public_keys.mistakes(given)
         for place, says in found:
             self.wrong(f"{name}{place}", says)
-        return None if found else {"keys": [dict(one) for one in given["keys"]]}
+        return None if found else {"keys": [public_keys.kept(one) for one in given["keys"]]}
 
     def scopes(self, known: Sequence[str]) -> list[str]:
         """Read the scopes that are known; the others are left out (RFC 7591, section 2)."""

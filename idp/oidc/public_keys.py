@@ -22,6 +22,10 @@ LONGEST_MEMBER: Final = 2_000  # characters: the modulus of the longest key, and
 CURVES: Final = {"EC": ("P-256", "P-384", "P-521"), "OKP": ("Ed25519", "X25519")}
 SECRET_MEMBERS: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 MATERIAL: Final = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x"), "RSA": ("kty", "n", "e")}
+# Public members of keys (RFC 7517, section 4; RFC 7518, 6.2.1 and 6.3.1; RFC 8037, section 2).
+KEPT: Final = frozenset(
+    ("kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "crv", "x", "y", "n", "e")
+)
 # What a key must be for an algorithm: its type, and its curves if it has any.
 FITS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ES256": ("EC", ("P-256",)),
@@ -119,6 +123,18 @@ def for_encryption(keys: tuple[PublicKey, ...], alg: str) -> PublicKey | None:
     return max(reversed(fitting), key=lambda one: (one.use == "enc", one.alg == alg), default=None)
 
 
+def kept(jwk: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a key that somebody registered: the members of RFC 7517 and RFC 7518, where they are text.
+
+    Others mean nothing here (RFC 7517, section 4), and could hold what no database takes: numbers beyond all measure.
+    """
+    return {
+        name: value
+        for name, value in jwk.items()
+        if name in KEPT and all(map(_is_text, value if isinstance(value, list) else [value]))
+    }
+
+
 def _look(jwk: Any) -> PublicKey | Lazy:
     """Return a key that can be used here, or what is wrong with it."""
     if not isinstance(jwk, Mapping):
@@ -132,7 +148,7 @@ def _look(jwk: Any) -> PublicKey | Lazy:
         or not all(_is_material(jwk.get(name)) for name in MATERIAL[kty])
     ):
         return _("is of a kind that cannot be used here, or incomplete: kty is RSA, EC or OKP")
-    if any(not isinstance(jwk.get(name, ""), str) for name in ("kid", "use", "alg")):
+    if not all(_is_text(jwk.get(name, "")) for name in ("kid", "use", "alg")):
         return _("must have text for kid, use and alg")
     if kty in CURVES and jwk["crv"] not in CURVES[kty]:
         return _("is on a curve that cannot be used here: P-256 and Ed25519 sign")
@@ -153,6 +169,10 @@ def _weakness(jwk: Mapping[str, Any]) -> Lazy | None:
 
 def _is_secret(jwk: Any) -> bool:
     return isinstance(jwk, Mapping) and (jwk.get("kty") == "oct" or not SECRET_MEMBERS.isdisjoint(jwk))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_material(value: Any) -> bool:

@@ -128,7 +128,7 @@ def _take(
     if isinstance(step, Consent):
         return see_other(f"/consent?{urlencode({'i': interaction})}")
     if isinstance(step, Refuse) or here is None:
-        _finish(database, interaction)
+        _finish(database, asked, interaction)
         refuse = step if isinstance(step, Refuse) else Refuse("login_required", "nobody is signed in")
         entry = _a_no(database, asked, here) if refuse.error == "access_denied" else ""
         return sending.error(request, asked, refuse.error, refuse.description, receipt=entry)
@@ -215,10 +215,13 @@ def _handle(
     )
 
 
-def _finish(database: Database, interaction: str) -> None:
+def _finish(database: Database, asked: Asked, interaction: str) -> None:
+    """End an interaction whose answer is a "no"; a pushed request has been answered by that as by a code."""
     if interaction:
         with database.writing() as db:
             interactions.finish(db, interaction)
+            if asked.pushed:
+                pushed.use(db, asked.pushed)
 
 
 def _account_page(request: Request, asked: Asked, interaction: str, here: BrowserSession | None) -> Response:

@@ -28,10 +28,8 @@ def register(request: Request, database: Db, content: Content) -> Response:
     with database.writing() as db:
         dynamic.pace(db, network(request))
     try:
-        if token is None and settings.registration == "token":
-            raise Declined(
-                TOKEN, "an initial access token is needed"
-            )  # before anything is fetched for anybody
+        with database.reading() as db:
+            dynamic.check_invited(db, settings, token)  # before anything is fetched for anybody
         found = dynamic.prepare(settings, _document(content))
         with database.writing() as db:
             made = dynamic.register(db, found, token=token)

@@ -27,6 +27,7 @@ from idp.oidc.tables import client as table
 MOST_AN_HOUR: Final = 200  # of one network
 MOST_IN_A_TEST: Final = 2_000  # a certification run registers a client or two for each of its modules
 SECTOR_LIMIT: Final = 100_000
+NOT_INVITED: Final = "an initial access token is needed that is neither over nor used up"
 # What a client never says of itself: it comes with the invitation, or is made here.
 NOT_ITS_OWN: Final = frozenset(
     {"agency", "sign_in_purpose", "purposes", "resources", "serves", "client_id", "client_secret"}
@@ -77,6 +78,13 @@ def pace(db: Session, network: str) -> None:
         raise TooMany(retry_after=wait)
 
 
+def check_invited(db: Session, settings: Settings, token: str | None) -> None:
+    """See that somebody may register at all, with nothing used up; raises Declined."""
+    invited = invitations.stands(db, token) if token else settings.registration == "open"
+    if not invited:
+        raise Declined(TOKEN, NOT_INVITED)
+
+
 def register(db: Session, found: Mapping[str, Any], *, token: str | None) -> Registered:
     """Register a client (RFC 7591, section 3). Raises Declined.
 
@@ -85,7 +93,7 @@ def register(db: Session, found: Mapping[str, Any], *, token: str | None) -> Reg
     """
     invitation = invitations.use(db, token) if token else None
     if invitation is None and (token or parts(db).settings.registration != "open"):
-        raise Declined(TOKEN, "an initial access token is needed that is neither over nor used up")
+        raise Declined(TOKEN, NOT_INVITED)
     client_id = secrets.token_urlsafe(16)
     declared = {**found, "client_id": client_id, **_place(found, invitation)}
     client, secret = _put(db, declared, client_id)

@@ -89,6 +89,14 @@ def invite(
     return made, token
 
 
+def stands(db: Session, token: str) -> bool:
+    """Tell whether an initial access token could be used now."""
+    query = select(table.c.id).where(
+        table.c.token_hash == digest(token), table.c.uses > 0, table.c.expires_at > clock.now()
+    )
+    return db.execute(query).first() is not None
+
+
 def use(db: Session, token: str) -> Invitation | None:
     """Use one of the clients that an initial access token invites; None if it is unknown, over or used up.
 

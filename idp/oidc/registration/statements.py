@@ -31,7 +31,7 @@ def read(settings: Settings, statement: Any) -> dict[str, Any]:
     try:
         header = jws.extract_compact(statement.encode()).headers()
         claims = json.loads(jws.extract_compact(statement.encode()).payload)
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, RecursionError) as error:
         raise Declined(STATEMENT, "software_statement cannot be read") from error
     if header.get("alg") not in ALGORITHMS or not isinstance(claims, dict):
         raise Declined(STATEMENT, "software_statement is not signed with a known algorithm")

@@ -53,11 +53,9 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         client: Client = request.client.known
         if introspection.JWT not in request.call.accept and not client.signs_messages:
             return status, body, headers
-        return (
-            status,
-            introspection.signed(self.server.db, client, body),
-            [("Content-Type", introspection.JWT)],
-        )
+        kept = [(name, value) for name, value in headers if name != "Content-Type"]  # no-store among them
+        told = introspection.signed(self.server.db, client, body)
+        return status, told, [*kept, ("Content-Type", introspection.JWT)]
 
     def create_introspection_payload(self, token: Access | Refresh | None) -> dict[str, Any]:
         return introspection.facts(self.server.db, token)

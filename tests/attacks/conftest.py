@@ -1,0 +1,30 @@
+"""A provider that lets everybody register, as a developer's own machine would, for those who try to break it."""
+
+from typing import Any
+
+import pytest
+
+from core.settings import Settings
+from tests.idp.oidc.conftest import provider
+from tests.idp.oidc.provider import Provider
+
+__all__ = ["CALLABLE", "provider", "register", "settings"]
+CALLABLE = "127.0.0.2"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Open registration, and one host inside that may be called."""
+    changes = {
+        "registration": "open",
+        "release_deadline_seconds": 20.0,
+        "outbound_private_hosts": (CALLABLE,),
+    }
+    return settings.model_copy(update=changes)
+
+
+def register(provider: Provider, token: str = "", **document: Any) -> Any:
+    """Send a registration, by whoever."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    document = {"redirect_uris": ["https://new.example/cb"], "client_name": "New", **document}
+    return provider.web.post("/register", json=document, headers=headers)
