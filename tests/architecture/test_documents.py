@@ -44,12 +44,13 @@ def test_help_lists_every_command() -> None:
     assert set(silent) == {"setup-run", "setup-test"}
 
 
-def test_every_room_of_the_ledger_is_named() -> None:
-    """The architecture's table of the ledger names each of its modules once, and none that is not there."""
+@pytest.mark.parametrize("folder", ["consent/ledger", "idp/oidc"])
+def test_every_room_is_named(folder: str) -> None:
+    """The architecture's tables of the two largest packages name each of their modules once, and none that is not there."""
     text = (house.ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    table = text.split("The rooms of `consent/ledger`")[1].split("\n## ")[0]
+    table = text.split(f"The rooms of `{folder}`")[1].split("\n## ")[0]
     named = re.findall(r"`(\w+)/?`", "\n".join(line for line in table.splitlines() if line.startswith("|")))
-    plumbing = {"__init__", "api", "errors", "events"}
-    there = {path.stem for path in (house.ROOT / "consent/ledger").glob("*.py")} - plumbing
-
-    assert sorted(named) == sorted({*there, "witness"})
+    plumbing = {"__init__", "api", "errors", "events", *({"tables"} if folder == "idp/oidc" else ())}
+    there = {path.stem for path in (house.ROOT / folder).glob("*.py")} - plumbing
+    rooms = {path.parent.name for path in (house.ROOT / folder).glob("*/__init__.py")}
+    assert sorted(named) == sorted({*there, *rooms})
