@@ -19,6 +19,14 @@ def _no_personal_data(
     return line
 
 
+def _printable(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # Some of what is logged was sent by strangers: it makes no line of its own, and moves no cursor of who reads it.
+    for name, value in line.items():
+        if isinstance(value, str) and not value.isprintable():
+            line[name] = value.encode("unicode_escape").decode()
+    return line
+
+
 class _StandardError(io.TextIOBase):
     """Standard error as it is at each line, not as it was at the start: tests and servers exchange it."""
 
@@ -39,6 +47,7 @@ def start(log_format: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _no_personal_data,
+        _printable,
     ]
     tail: list[structlog.typing.Processor] = (
         [
