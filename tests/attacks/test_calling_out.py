@@ -24,6 +24,7 @@ INSIDE = (
     "https://[64:ff9b::7f00:1]/x", "https://0.0.0.0/x", "https://2130706433/x", "https://0x7f.1/x", "https://127.1/x",
     "https://user@127.0.0.1/x", "https://localhost./x",
 )  # fmt: skip
+BEFORE_A_CALL = ("private address", "scheme", "userinfo", "address", "name not found")
 WITHOUT_TLS = "http://1.1.1.1/x"
 
 
@@ -68,22 +69,26 @@ def told(provider: Provider, uri: str) -> str:
 def test_attempt_to_call_inside_by_any_way_of_writing_it(settings: Settings) -> None:
     """Whatever a host is called, an address that leads inside is not called, and neither is one without TLS."""
     for uri in (*INSIDE, WITHOUT_TLS):
-        with pytest.raises(CallRefused):
+        with pytest.raises(CallRefused) as refused:
             outbound.fetch(settings, "GET", uri, seconds=2)
+        assert refused.value.detail in BEFORE_A_CALL, uri
 
 
 def test_attempt_to_call_inside_through_what_clients_register(provider: Provider) -> None:
     """Sectors, keys and ends of sessions: nothing is fetched from or sent to an address inside."""
-    for uri in ("https://127.0.0.1/x", "https://localhost/x"):
-        assert register(provider, sector_identifier_uri=uri).status_code == 400
-        made = register(provider, **signer("jwks_uri", uri))
-        if made.status_code == 201:
-            with provider.database.reading() as db:
-                client = clients.read(db, made.json()["client_id"])
-            client_keys.ready(provider.database, client)
-            with provider.database.reading() as db:
-                assert client_keys.held(db, client) == ()
-        assert told(provider, uri) in ("not registered", outbox.WAITING)
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.setblocking(False)
+        port = inside.getsockname()[1]
+        for uri in (f"https://127.0.0.1:{port}/x", f"https://localhost:{port}/x"):
+            assert register(provider, sector_identifier_uri=uri).status_code == 400
+            made = register(provider, **signer("jwks_uri", uri))
+            if made.status_code == 201:
+                with provider.database.reading() as db:
+                    client = clients.read(db, made.json()["client_id"])
+                assert client_keys.ready(provider.database, client) == ()
+            assert told(provider, uri) in ("not registered", outbox.WAITING)
+            with pytest.raises(BlockingIOError):
+                inside.accept()
 
 
 def test_attempt_to_be_led_inside_by_a_redirect(provider: Provider) -> None:
