@@ -96,9 +96,11 @@ def appended(sequencer: Sequencer, known: list[Grant], task: dict[str, Any]) -> 
     run, reads = Run(), disclosures(known, task.get("citizens"))
     waiter = threading.Thread(target=run.wait)
     waiter.start()
+    run.room.release(
+        task.get("at_once", 4096)
+    )  # as many as the queue takes; one by one, so before the clock starts
     begun = time.monotonic()
     end, number = begun + task.get("seconds", 600), task.get("number", 1 << 60)
-    run.room.release(task.get("at_once", 1 << 20))
     for count, read in zip(range(number), reads, strict=False):
         due = begun + count / task["rate"] if "rate" in task else time.monotonic()
         if due >= end:
