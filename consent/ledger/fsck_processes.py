@@ -146,10 +146,12 @@ def _process() -> Iterator[Connection]:
 
 
 def _send(line: Connection, what: Any) -> None:
+    said = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
     try:
-        line.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
-    except OSError as error:
-        raise Ended("a process of the check ended") from error
+        line.send_bytes(said)
+    except OSError:
+        while True:  # what it did before it ended, then why it ended, which raises
+            _receive(line)
 
 
 def _receive(line: Connection) -> Any:

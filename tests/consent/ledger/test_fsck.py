@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
 from sqlalchemy import Table, delete, select, update
 
-from consent.ledger import fsck, signer
+from consent.ledger import fsck, fsck_processes, signer
+from consent.ledger.fsck_pieces import Entries
+from consent.ledger.fsck_range import Range
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import checkpoint, entry, head, map_leaf, map_state, node, request, subject
 from core import events
@@ -172,3 +176,19 @@ def test_it_leaves_nothing_running(grown: Database) -> None:
     with pytest.raises(CustodyBroken, match="no key for epoch 1"):
         fsck.check(grown, jobs=2, rows=64)
     assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_why_a_process_ended_is_said_whenever_that_is_seen(grown: Database) -> None:
+    """What a process could not do is said even if it had ended before the next piece was handed to it."""
+    grown.parts.keys.custody.begin_epoch()
+    grown.parts.keys.custody.destroy_epoch(1)
+
+    def pieces() -> Iterator[Entries]:
+        yield Entries(Range(1, "open", 0, 64, True))
+        while all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children()):
+            time.sleep(0.01)
+        yield from [Entries(Range(1, "open", 0, 64, True))] * 3
+
+    with fsck_processes.started(grown, 2) as (_db, workers), pytest.raises(CustodyBroken, match="epoch 1"):
+        list(workers.each(pieces()))
