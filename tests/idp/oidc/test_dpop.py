@@ -369,7 +369,7 @@ def test_a_bad_proof_does_not_use_the_code_up(provider: Provider, prover: Prover
         (good, prover.proof("POST", TOKEN)),
         (prover.proof("POST", TOKEN, header={"typ": "JWT"}),),
         (prover.proof("POST", USERINFO),),
-        (prover.proof("POST", TOKEN, pad="x" * 1_000_000),),
+        (prover.proof("POST", TOKEN, pad="x" * 40_000),),  # more than that the server does not even read
         ("\x01.\x7f.x",),
     ):
         began = time.process_time()
