@@ -37,9 +37,10 @@ def _services(db: Session, issuer: str, lang: str) -> list[Service]:
 
     Nobody's name goes with it: who signs in is found out at Erti.
     """
+    known = {agency.id: agency for agency in agencies.listing(db)}
     found = []
     for client in clients.listing(db):
-        agency = agencies.find(db, client.agency)
+        agency = known.get(client.agency)
         if client.initiate_login_uri and client.is_active and agency is not None and agency.state == "active":
             begin = redirects.extended(client.initiate_login_uri, {"iss": issuer})
             found.append(Service(client.name, agency.name(lang), begin))
