@@ -63,6 +63,5 @@ def start(log_format: str) -> None:
         processors=[*shared, *tail],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

@@ -3,7 +3,7 @@
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,16 +11,28 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from fastapi import FastAPI
 from joserfc._rfc7518.rsa_key import RSABinding
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from starlette.testclient import TestClient
 
 from core.database import Database
 from core.settings import Settings
 from service.app import begin, create_app, open_house
 from tests.engines import Postgres, Sqlite
-from tests.machine import NotRun
+from tests.machine import NotRun, chromium
 
 ISSUER = "https://id.erti.example"
 DIFFERENT_RSA_KEYS = 12  # more than one test makes
+PATIENCE = 20_000  # milliseconds; a machine busy with other tests takes its time
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 # How long an example takes says more about the machine than about the house; CI always tries the same ones.
@@ -58,6 +70,33 @@ def rsa_keys() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RSABinding, "generate_private_key", staticmethod(again))
         yield
+
+
+# Only one Playwright may run in a process, so whoever wants a browser asks for it here.
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Playwright, once for this pytest process."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    """A function that starts the machine's own Chromium, with further arguments."""
+
+    def start(*arguments: str) -> Browser:
+        return playwright.chromium.launch(executable_path=chromium(), args=[*QUIET, *arguments])
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    """Chromium, once for this pytest process."""
+    started = launch()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,9 @@ def send(
     if measured:
         tracemalloc.start()
     try:
-        asyncio.run(app(scope, receive, answer))
+        # In a thread of its own: a browser of another test keeps an event loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(app(scope, receive, answer))).result()
         peak = tracemalloc.get_traced_memory()[1] if measured else 0
     finally:
         if measured:

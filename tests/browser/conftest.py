@@ -1,29 +1,16 @@
 """A service with both portals, and Chromium in front of it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from tests import service_process
-from tests.machine import chromium
 from tests.ports import free_port, wait_for
 from tests.service_process import Service
-
-PATIENCE = 20_000  # milliseconds; a machine busy with other tests takes its time
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True)
@@ -38,32 +25,6 @@ class Town:
     def erti(self) -> str:
         """The address of the service."""
         return self.service.issuer
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    """Playwright, once for this pytest process."""
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def launch(playwright: Playwright) -> Callable[..., Browser]:
-    """A function that starts the machine's own Chromium, with further arguments."""
-
-    def start(*arguments: str) -> Browser:
-        return playwright.chromium.launch(executable_path=chromium(), args=[*QUIET, *arguments])
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
-    """Chromium, once for this pytest process."""
-    started = launch()
-    yield started
-    started.close()
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """An application in Chromium, with oidc-client-ts, signs a citizen in, renews its tokens in silence and signs them out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.citizens import PASSWORD
 from tests.interop.conftest import Town
 from tests.interop.spa_server import serving
-from tests.machine import chromium
 
 pytestmark = [
     pytest.mark.interop,
@@ -19,20 +18,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("interop"),
 ]
-PATIENCE = 20_000
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(launch: Callable[..., Browser]) -> Iterator[Page]:
     """A browser's first page."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        opened = browser.new_page()
-        opened.set_default_timeout(PATIENCE)
-        yield opened
-        browser.close()
+    browser = launch()
+    yield browser.new_page()
+    browser.close()
 
 
 def sign_in(page: Page, town: Town) -> None:
@@ -44,13 +37,13 @@ def sign_in(page: Page, town: Town) -> None:
     page.fill("#totp-code", town.citizen.app.code())
     page.click("#code-submit")
     page.click("#consent-allow")
-    expect(page.locator("#who")).to_have_text(town.citizen.citizen_id, timeout=PATIENCE)
+    expect(page.locator("#who")).to_have_text(town.citizen.citizen_id)
 
 
 def renewed(page: Page, old: str) -> str:
     """Wait until the application holds another token than this one, and return it."""
     try:
-        expect(page.locator("#token")).not_to_have_text(old, timeout=PATIENCE)
+        expect(page.locator("#token")).not_to_have_text(old)
     except AssertionError as error:
         raise AssertionError(page.text_content("#error")) from error
     return page.text_content("#token") or ""
@@ -76,7 +69,7 @@ def test_an_application_in_the_browser_stays_signed_in_until_it_signs_out(
     with serving(town.spa_port, settings) as address:
         page.goto(address)
         sign_in(page, town)
-        expect(page.locator("#name")).to_have_text("Nino", timeout=PATIENCE)
+        expect(page.locator("#name")).to_have_text("Nino")
         first = page.text_content("#token") or ""
         page.click("#renew")
         second = renewed(page, first)
@@ -90,6 +83,6 @@ def test_an_application_in_the_browser_stays_signed_in_until_it_signs_out(
         page.click("#sign-out")
         page.click("#logout-confirm")
         page.wait_for_url(f"{address}/")
-        expect(page.locator("#who")).to_have_text("nobody", timeout=PATIENCE)
+        expect(page.locator("#who")).to_have_text("nobody")
         page.click("#renew")
-        expect(page.locator("#error")).to_contain_text("login_required", timeout=PATIENCE)
+        expect(page.locator("#error")).to_contain_text("login_required")
