@@ -1,98 +1,36 @@
 """Mail to citizens: written into an outbox with the change, sent after the commit."""
 
-import smtplib
-import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.message import EmailMessage
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
-from babel.dates import format_datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import agencies
 from consent.alerts import Alert
-from core import clock, language
+from core import clock
 from core.database import Database, parts
-from core.language import Lazy, _
-from core.settings import Settings
+from idp.notices import mail
+from idp.notices.letters import Letter
 from idp.tables import account, outbox
 from keys import sealing
 from keys.errors import Shredded
 
 log = structlog.get_logger("erti.mail")
-TIMEOUT_SECONDS = 10
 BATCH = 50
 # Waiting times after each failure; after the last the notice is given up.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 
-NOTICES: dict[str, Lazy] = {
-    "activated": _("Your Erti account was opened with an activation code from a counter."),
-    "passkey-added": _("A passkey was added to your Erti account."),
-    "passkey-removed": _("A passkey was removed from your Erti account."),
-    "passkey-clone": _(
-        "A sign-in with one of your passkeys was refused, because the passkey may have been copied."
-    ),
-    "password-set": _("The password of your Erti account was changed."),
-    "password-removed": _("The password of your Erti account was removed."),
-    "totp-added": _("An authenticator app was set up for your Erti account."),
-    "codes-made": _("New recovery codes were made for your Erti account. The old ones no longer work."),
-    "code-used": _("A recovery code was used to sign in to your Erti account."),
-    "name-changed": _("The sign-in name of your Erti account was changed."),
-    "new-device": _("Your Erti account was used from a browser we had not seen before."),
-    "guessing": _(
-        "Somebody gave many wrong passwords or codes for your Erti account. They did not get in. "
-        "You can sign in as usual with a browser you have used before, or with a passkey."
-    ),
-    "locked": _("Your Erti account was locked."),
-}
-# About one's data; no name, value or reference stands in them.
-DATA_NOTICES: dict[str, Lazy] = {
-    "dispute-answered": _("A look at your data that you did not recognise has been answered."),
-    "dispute-overdue": _("A look at your data that you did not recognise was not answered in time."),
-    "alerts-changed": _("It was changed which looks at your data you are told about by e-mail."),
-    "alert": _("You asked to be told about looks at your data:\n\n{looks}"),
-    "alert-summary": _(
-        "There were more looks yesterday that you asked to be told about, beyond those already mailed: {more}."
-    ),
-}
-_SUBJECT = _("About your Erti account")
-_DATA_SUBJECT = _("About looks at your data")
-_STAFF = _("Staff of Erti")
-_MORE = _("and {more} more")
-_DATA_FRAME = _(
-    "{notice}\n\nWho looked at what, and why, stands in your history: {issuer}/my/history\n"
-    "There you can also say that you do not recognise a look. Which looks you are told about you choose at "
-    "{issuer}/my/alerts.\n\nWe never ask for a password or a code by mail."
-)
-_FRAME = _(
-    "{notice}\n\nIf this was you, there is nothing to do. If it was not, open {issuer}/my/account and end what you "
-    "do not know, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
-)
-
-
-@dataclass(frozen=True)
-class _Letter:
-    id: int
-    attempts: int
-    address: str
-    language: str
-    notice: str
-    facts: dict[str, Any]
-
 
 def tell(db: Session, citizen_id: str, notice: str, facts: Mapping[str, Any] | None = None) -> None:
-    """Put a notice (a key of NOTICES or DATA_NOTICES) into the outbox, in the caller's transaction.
+    """Put a notice (a key of `idp.notices.words`) into the outbox, in the caller's transaction.
 
     `facts` are kept sealed under the citizen's key until the letter is written.
     """
@@ -130,14 +68,14 @@ def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
     for letter in letters:
         if time.monotonic() > ends or (stop is not None and stop.is_set()):
             break
-        done = _send(settings, letter)
+        done = mail.send(settings, letter)
         with database.writing() as db:
             _settle(db, letter, done=done)
         sent += done
     return sent
 
 
-def _take(db: Session) -> list[_Letter]:
+def _take(db: Session) -> list[Letter]:
     at = clock.now()
     due = select(outbox.c.id).where(outbox.c.due_at <= at).order_by(outbox.c.id).limit(BATCH)
     rows = db.execute(
@@ -156,7 +94,7 @@ def _take(db: Session) -> list[_Letter]:
             db.execute(delete(outbox).where(outbox.c.id == row.id))
             continue
         facts = _facts(db, row.citizen_id, row.facts, lang)
-        letters.append(_Letter(row.id, row.attempts, address, lang, row.notice, facts))
+        letters.append(Letter(row.id, row.attempts, address, lang, row.notice, facts))
     return letters
 
 
@@ -184,68 +122,10 @@ def _facts(db: Session, citizen_id: str, sealed: bytes | None, lang: str) -> dic
     return {"looks": looks, "more": facts["more"]}
 
 
-def _settle(db: Session, letter: _Letter, *, done: bool) -> None:
+def _settle(db: Session, letter: Letter, *, done: bool) -> None:
     mine = outbox.c.id == letter.id
     if done or letter.attempts >= len(RETRY_AFTER):
         db.execute(delete(outbox).where(mine))
     else:
         due = clock.now() + RETRY_AFTER[letter.attempts]
         db.execute(update(outbox).where(mine).values(attempts=letter.attempts + 1, due_at=due))
-
-
-def _compose(settings: Settings, letter: _Letter) -> EmailMessage:
-    before = language.current()
-    language.speak(letter.language)
-    try:
-        message = EmailMessage()
-        message["From"] = settings.mail_from
-        message["To"] = letter.address
-        message["Subject"] = str(_SUBJECT if letter.notice in NOTICES else _DATA_SUBJECT)
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no answers from machines
-        message.set_content(_text(settings, letter))
-    finally:
-        language.speak(before)
-    return message
-
-
-def _text(settings: Settings, letter: _Letter) -> str:
-    if letter.notice in NOTICES:
-        return str(_FRAME.format(notice=NOTICES[letter.notice], issuer=settings.issuer))
-    zone = ZoneInfo(settings.time_zone)
-    lines = []
-    for name, at in letter.facts.get("looks", ()):
-        time = format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=language.region())
-        lines.append(f"- {name or _STAFF}, {time}")
-    more = letter.facts.get("more", 0)
-    if lines and more:
-        lines.append(f"- {_MORE.format(more=more)}")
-    notice = str(DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more))
-    return str(_DATA_FRAME.format(notice=notice, issuer=settings.issuer))
-
-
-def _send(settings: Settings, letter: _Letter) -> bool:
-    server = urlsplit(settings.smtp_url)
-    host = server.hostname or "localhost"
-    secure = ssl.create_default_context(cafile=settings.outbound_ca_file)
-    try:
-        with (
-            smtplib.SMTP_SSL(host, server.port or 465, timeout=TIMEOUT_SECONDS, context=secure)
-            if server.scheme == "smtps"
-            else smtplib.SMTP(host, server.port or 25, timeout=TIMEOUT_SECONDS)
-        ) as connection:
-            connection.ehlo()
-            encrypted = server.scheme == "smtps"
-            if not encrypted and connection.has_extn("starttls"):
-                connection.starttls(context=secure)
-                encrypted = True
-            if server.username and not encrypted:
-                raise smtplib.SMTPNotSupportedError("no password in clear")
-            if server.username:
-                connection.login(unquote(server.username), unquote(server.password or ""))
-            connection.send_message(_compose(settings, letter))
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        log.warning(
-            "mail failed", notice=letter.notice, attempt=letter.attempts + 1, error=type(error).__name__
-        )
-        return False
-    return True

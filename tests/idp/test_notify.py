@@ -13,6 +13,7 @@ from core import clock
 from core.database import Database, Parts
 from core.events import SYSTEM
 from idp import accounts, notify
+from idp.notices import words
 from idp.tables import outbox
 from registry_sync import people
 from tests.consent import country
@@ -168,7 +169,7 @@ def test_no_alert_waits_for_somebody_without_an_account(database) -> None:
         assert db.scalar(select(func.count()).select_from(outbox)) == 0
 
 
-@pytest.mark.parametrize("notice", sorted({*notify.NOTICES, *notify.DATA_NOTICES}))
+@pytest.mark.parametrize("notice", sorted({*words.NOTICES, *words.DATA_NOTICES}))
 def test_every_notice_fits_its_column_and_can_be_written(database, citizen, postbox, notice) -> None:
     """Each notice goes out, in a letter that asks for nothing secret."""
     box, url = postbox

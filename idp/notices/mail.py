@@ -1,0 +1,43 @@
+"""Letters handed to a mail server."""
+
+import smtplib
+import ssl
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from core.settings import Settings
+from idp.notices import letters
+from idp.notices.letters import Letter
+
+log = structlog.get_logger("erti.mail")
+TIMEOUT_SECONDS = 10
+
+
+def send(settings: Settings, letter: Letter) -> bool:
+    """Hand a letter to the mail server; tell whether it took it."""
+    server = urlsplit(settings.smtp_url)
+    host = server.hostname or "localhost"
+    secure = ssl.create_default_context(cafile=settings.outbound_ca_file)
+    try:
+        with (
+            smtplib.SMTP_SSL(host, server.port or 465, timeout=TIMEOUT_SECONDS, context=secure)
+            if server.scheme == "smtps"
+            else smtplib.SMTP(host, server.port or 25, timeout=TIMEOUT_SECONDS)
+        ) as connection:
+            connection.ehlo()
+            encrypted = server.scheme == "smtps"
+            if not encrypted and connection.has_extn("starttls"):
+                connection.starttls(context=secure)
+                encrypted = True
+            if server.username and not encrypted:
+                raise smtplib.SMTPNotSupportedError("no password in clear")
+            if server.username:
+                connection.login(unquote(server.username), unquote(server.password or ""))
+            connection.send_message(letters.compose(settings, letter))
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        log.warning(
+            "mail failed", notice=letter.notice, attempt=letter.attempts + 1, error=type(error).__name__
+        )
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""The notices: what each says in a letter."""
+
+from core.language import Lazy, _
+
+NOTICES: dict[str, Lazy] = {
+    "activated": _("Your Erti account was opened with an activation code from a counter."),
+    "passkey-added": _("A passkey was added to your Erti account."),
+    "passkey-removed": _("A passkey was removed from your Erti account."),
+    "passkey-clone": _(
+        "A sign-in with one of your passkeys was refused, because the passkey may have been copied."
+    ),
+    "password-set": _("The password of your Erti account was changed."),
+    "password-removed": _("The password of your Erti account was removed."),
+    "totp-added": _("An authenticator app was set up for your Erti account."),
+    "codes-made": _("New recovery codes were made for your Erti account. The old ones no longer work."),
+    "code-used": _("A recovery code was used to sign in to your Erti account."),
+    "name-changed": _("The sign-in name of your Erti account was changed."),
+    "new-device": _("Your Erti account was used from a browser we had not seen before."),
+    "guessing": _(
+        "Somebody gave many wrong passwords or codes for your Erti account. They did not get in. "
+        "You can sign in as usual with a browser you have used before, or with a passkey."
+    ),
+    "locked": _("Your Erti account was locked."),
+}
+# About one's data; no name, value or reference stands in them.
+DATA_NOTICES: dict[str, Lazy] = {
+    "dispute-answered": _("A look at your data that you did not recognise has been answered."),
+    "dispute-overdue": _("A look at your data that you did not recognise was not answered in time."),
+    "alerts-changed": _("It was changed which looks at your data you are told about by e-mail."),
+    "alert": _("You asked to be told about looks at your data:\n\n{looks}"),
+    "alert-summary": _(
+        "There were more looks yesterday that you asked to be told about, beyond those already mailed: {more}."
+    ),
+}
