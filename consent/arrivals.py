@@ -38,3 +38,13 @@ def session_began(data: Data, _names: Names) -> Said:
     """Say that somebody signed in to Erti itself."""
     known = data.get("known_device")
     return Said(str(_("You signed in") if known else _("You signed in at a new browser or device")))
+
+
+def disavowed(data: Data, _names: Names) -> Said:
+    """Say that the citizen said of something that it was not them."""
+    ended = _("{count} sign-ins were ended").format(count=len(data["sids"]))
+    details = [(_("What followed"), ended)]
+    if data.get("letter"):
+        details.append((_("How"), _("by the link in a letter to you")))
+    said = _("You said that something in your account was not you")
+    return Said(str(said), tuple((str(term), str(text)) for term, text in details), "bad")

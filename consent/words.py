@@ -371,6 +371,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     ),
     "dispute-closed": ("disputes", _dispute(_("Your dispute was closed: the look was erased"), "quiet")),
     "alerts-changed": ("account", _alerts),
+    "disavowed": ("account", arrivals.disavowed),
 }
 
 

@@ -1,11 +1,13 @@
 """What HTTP makes of a "no": a page for people, RFC 9457 problem details for programs."""
 
+import secrets
+
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from core import pages, refusals
+from core import pages
 from core.database import is_away
 from core.errors import Conflict, Invalid, Missing, Problem, Refused, StoreAway, TooMany
 from core.language import _
@@ -23,14 +25,13 @@ def status(problem: Problem) -> int:
 
 def answer(request: Request, problem: Problem) -> Response:
     """Answer with a problem: `application/problem+json` unless a browser asked for a page."""
-    code = status(problem)
-    reference = _reference(request, problem, code)
+    code, reference = status(problem), secrets.token_hex(4)
     log.info(
         "refused",
         code=problem.code,
         status=code,
         detail=problem.detail,
-        path=pages.route(request),
+        path=route(request),
         reference=reference,
         **problem.logged,
     )
@@ -48,7 +49,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 def unexpected(request: Request, error: Exception) -> Response:
     """Answer an error nobody foresaw, without saying more than its reference."""
-    log.error("unexpected", error=type(error).__name__, path=pages.route(request), exc_info=error)
+    log.error("unexpected", error=type(error).__name__, path=route(request), exc_info=error)
     return answer(
         request,
         Problem(_("Something went wrong on our side. Try again in a minute."), detail=type(error).__name__),
@@ -59,7 +60,7 @@ def away(request: Request, error: Exception) -> Response:
     """Answer that the database is away, restarting or full: whoever asked may ask again (RFC 9110, section 15.6.4)."""
     if not is_away(error):
         return unexpected(request, error)
-    log.error("database away", error=type(error).__name__, path=pages.route(request), reason=str(error)[:200])
+    log.error("database away", error=type(error).__name__, path=route(request), reason=str(error)[:200])
     return answer(request, StoreAway(overload=True, retry_after=5, detail=type(error).__name__))
 
 
@@ -87,17 +88,10 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _reference(request: Request, problem: Problem, code: int) -> str:
-    if isinstance(problem, StoreAway):  # which cannot take the note either
-        return refusals.new_reference()
-    return pages.refused(
-        request,
-        code=problem.code,
-        status=code,
-        told=problem.text,
-        rule=problem.logged.get("rule", ""),
-        client=problem.logged.get("client", ""),
-    )
+def route(request: Request) -> str:
+    """Return the route's pattern, never the path itself, which may carry personal data."""
+    found = request.scope.get("route")
+    return str(getattr(found, "path", "?"))
 
 
 def _page(request: Request, problem: Problem, code: int, reference: str) -> Response:

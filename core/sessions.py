@@ -95,6 +95,12 @@ def hold(db: Session, session: BrowserSession) -> bool:
     return db.execute(which.with_for_update(read=True)).first() is not None
 
 
+def over_at(db: Session, session: BrowserSession) -> datetime:
+    """Return when a session ends if it is not used again: idle for too long, or over in any case."""
+    idle = timedelta(seconds=parts(db).settings.session_idle_seconds)
+    return min(session.ends_at, session.last_seen_at + idle)
+
+
 def needs_touch(session: BrowserSession) -> bool:
     """Tell whether the last use is old enough to be worth a write."""
     return clock.now() - session.last_seen_at > TOUCH_EVERY

@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 
 import structlog
 from fastapi import Depends
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -263,8 +262,7 @@ class Edge:
         try:
             if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
                 # No text of ours holds NUL, and PostgreSQL refuses it in the middle of a look-up.
-                refusal = await run_in_threadpool(problems.answer, request, Invalid(detail="NUL"))
-                await refusal(scope, receive, dress)
+                await problems.answer(request, Invalid(detail="NUL"))(scope, receive, dress)
             else:
                 await self.app(scope, receive, dress)
         finally:

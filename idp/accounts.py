@@ -24,6 +24,7 @@ from idp.events import (
 from idp.tables import account as table
 from idp.tables import (
     activation_code,
+    disavowal,
     known_device,
     outbox,
     passkey,
@@ -39,7 +40,17 @@ from registry_sync import people
 SCOPE = "account"
 ACTIVE, LOCKED, CLOSED = "active", "locked", "closed"
 HANDLE_BYTES = 32
-OF_SOMEBODY = (activation_code, known_device, outbox, passkey, password, recovery_code, stage, totp)
+OF_SOMEBODY = (
+    activation_code,
+    disavowal,
+    known_device,
+    outbox,
+    passkey,
+    password,
+    recovery_code,
+    stage,
+    totp,
+)
 _FIND = select(table)
 
 

@@ -69,6 +69,16 @@ class PasskeyRefused(Refused):
     text = _("The passkey was not accepted. Try again, or use another way to sign in.")
 
 
+class LinkOver(Missing):
+    """The link in a letter was used, is too old, or never was."""
+
+    code = "link-over"
+    text = _(
+        "This link does not work any more: it was used, or is older than a week. Sign in and look at your sign-ins "
+        "there. If you cannot, go to a public service hall."
+    )
+
+
 class NoTestCitizens(Refused):
     """Test citizens exist only outside production."""
 

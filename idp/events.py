@@ -130,6 +130,23 @@ class SessionEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Disavowed(Event):
+    """The citizen said that a sign-in or a change was not theirs. `sids`: the sessions that ended for it.
+
+    `since`: where it was not known which browser it had been, all that signed in from then on were signed out but
+    the session `kept`. `letter`: said by the link in a letter, by somebody who was not signed in.
+    """
+
+    kind: ClassVar[str] = "disavowed"
+    citizen: str
+    what: str
+    sids: tuple[str, ...]
+    since: datetime | None = None
+    kept: str = ""
+    letter: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignInRefused(Event):
     """The right password or passkey was given for an account that is locked."""
 

@@ -15,8 +15,10 @@ from consent import agencies
 from consent.alerts import Alert
 from core import clock
 from core.database import Database, parts
+from idp import disavowals
 from idp.notices import mail
 from idp.notices.letters import Letter
+from idp.notices.words import DISAVOWABLE
 from idp.tables import account, outbox
 from keys import sealing
 from keys.errors import Shredded
@@ -29,12 +31,23 @@ IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 
 
-def tell(db: Session, citizen_id: str, notice: str, facts: Mapping[str, Any] | None = None) -> None:
+def tell(
+    db: Session,
+    citizen_id: str,
+    notice: str,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    sid: str = "",
+    device: str = "",
+) -> None:
     """Put a notice (a key of `idp.notices.words`) into the outbox, in the caller's transaction.
 
-    `facts` are kept sealed under the citizen's key until the letter is written.
+    `facts` are kept sealed under the citizen's key until the letter is written. What somebody else can have done
+    gets a link to say so; `sid` and `device` name the session and the browser it came from, where that is known.
     """
     sealed = None
+    if notice in DISAVOWABLE:
+        facts = {**(facts or {}), "link": disavowals.make(db, citizen_id, notice, sid=sid, device=device)}
     if facts:
         content = msgspec.json.encode(facts)
         sealed = sealing.seal(db, citizen_id, "account", content, aad=_FACTS)
@@ -118,8 +131,8 @@ def _facts(db: Session, citizen_id: str, sealed: bytes | None, lang: str) -> dic
     content = sealing.unseal(db, citizen_id, "account", sealed, aad=_FACTS)
     facts: dict[str, Any] = msgspec.json.decode(content)
     called = {agency.id: agency.name(lang) for agency in agencies.listing(db)}
-    looks = [(called.get(name, name), datetime.fromisoformat(at)) for name, at in facts["looks"]]
-    return {"looks": looks, "more": facts["more"]}
+    looks = [(called.get(name, name), datetime.fromisoformat(at)) for name, at in facts.get("looks", ())]
+    return {**facts, "looks": looks}
 
 
 def _settle(db: Session, letter: Letter, *, done: bool) -> None:

@@ -108,6 +108,21 @@ known_device = Table(
     Column("token_hash", String(64), primary_key=True),
     Column("citizen_id", String(CITIZEN), primary_key=True, index=True),
     Column("ends_at", Moment, nullable=False, index=True),
+    Column("device", String(32), index=True),  # its name, which stays when the token is renewed
+    Column("sid", String(32)),  # of its newest sign-in
+)
+
+# A link in a letter that says "this was not me"; only its hash is kept, and the row goes when it is used.
+disavowal = Table(
+    "disavowal",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("citizen_id", String(CITIZEN), nullable=False, index=True),
+    Column("what", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("sid", String(32), nullable=False),  # empty where it is not known which browser it was
+    Column("device", String(32), nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
 )
 
 outbox = Table(

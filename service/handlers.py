@@ -20,11 +20,12 @@ from idp.events import (
     AccountClosed,
     AccountLocked,
     AccountReopened,
+    Disavowed,
     PasskeyCloneSuspected,
     PasswordSet,
     SessionEnded,
 )
-from idp.oidc import tokens
+from idp.oidc import families, tokens
 from idp.oidc.logout import outbox as logouts
 from idp.signals import telling
 from registry_sync.events import (
@@ -78,6 +79,11 @@ def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) ->
     tokens.end_for_session(db, event.sid)
 
 
+def disavowal_takes_every_token(db: Session, event: Disavowed, _actor: Actor) -> None:
+    """What was disavowed leaves nothing behind: tokens for offline access go as well."""
+    families.end_disavowed(db, event.citizen, event.sids, since=event.since, keep=event.kept)
+
+
 def account_takes_its_tokens(db: Session, event: AccountLocked | AccountClosed, _actor: Actor) -> None:
     """A locked or closed account has no live token."""
     tokens.end_for_citizen(db, event.citizen)
@@ -121,6 +127,7 @@ HANDLERS: Handlers = {
     AttributesChanged: [telling.attributes_changed],
     NameChanged: [telling.attributes_changed],
     SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
+    Disavowed: [disavowal_takes_every_token],
     PasswordSet: [new_password_ends_offline_access],
     # Told first: afterwards nobody holds a sign-in of the citizen any more.
     AccountLocked: [telling.account_locked, logouts.account_ended, account_takes_its_tokens],

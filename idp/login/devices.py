@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -58,19 +58,42 @@ def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
     return found is not None
 
 
-def remember(db: Session, visitor: Visitor, citizen_id: str) -> str:
-    """Remember this browser for an account and return the new token of its cookie.
+def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> str:
+    """Remember this browser for an account and return the new token of its cookie; `sid` is of its sign-in.
 
-    The token is new each time, so that one planted in a browser beforehand is worth nothing afterwards.
+    The token is new each time, so that one planted in a browser beforehand is worth nothing afterwards. The
+    browser's name within the account stays.
     """
     token = secrets.token_urlsafe(32)
-    new, ends_at = _digest(token), clock.now() + KNOWN_FOR
+    new, ends_at, name = _digest(token), clock.now() + KNOWN_FOR, None
     if visitor.device:
         old = table.c.token_hash == _digest(visitor.device)
-        db.execute(delete(table).where(old, table.c.citizen_id == citizen_id))
+        mine = delete(table).where(old, table.c.citizen_id == citizen_id).returning(table.c.device)
+        name = db.scalar(mine)
         db.execute(update(table).where(old).values(token_hash=new))
-    db.execute(insert(table).values(token_hash=new, citizen_id=citizen_id, ends_at=ends_at))
+    values = {"token_hash": new, "citizen_id": citizen_id, "ends_at": ends_at, "sid": sid}
+    db.execute(insert(table).values(**values, device=name or secrets.token_urlsafe(16)))
     return token
+
+
+def of_session(db: Session, citizen_id: str, sid: str) -> str:
+    """Return the name of the browser whose newest sign-in has this `sid`, or an empty one."""
+    found = select(table.c.device).where(table.c.citizen_id == citizen_id, table.c.sid == sid)
+    return db.scalar(found) or ""
+
+
+def forget_one(db: Session, citizen_id: str, device: str) -> str:
+    """Forget one browser of an account by its name; return the `sid` of its newest sign-in, or an empty one."""
+    which = (table.c.citizen_id == citizen_id, table.c.device == device)
+    return db.scalar(delete(table).where(*which).returning(table.c.sid)) or ""
+
+
+def forget_since(db: Session, citizen_id: str, since: datetime, *, keep: Visitor) -> None:
+    """Forget each browser that signed in to an account since a moment, save the one that is kept."""
+    gone = delete(table).where(table.c.citizen_id == citizen_id, table.c.ends_at >= since + KNOWN_FOR)
+    if keep.device:
+        gone = gone.where(table.c.token_hash != _digest(keep.device))
+    db.execute(gone)
 
 
 def forget(db: Session, citizen_id: str, *, keep: Visitor | None = None) -> None:

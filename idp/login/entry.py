@@ -70,9 +70,11 @@ def enter(
         sid = session.sid
     event = SessionBegan(sid=sid, acr=acr, amr=tuple(amr), known_device=was_known)
     record(db, event, actor=actor, about=[account.citizen_id])
+    remembered = devices.remember(db, visitor, account.citizen_id, sid=sid)
     if not was_known:
-        notify.tell(db, account.citizen_id, "new-device")
-    return Entered(token, devices.remember(db, visitor, account.citizen_id))
+        device = devices.of_session(db, account.citizen_id, sid)
+        notify.tell(db, account.citizen_id, "new-device", sid=sid, device=device)
+    return Entered(token, remembered)
 
 
 def _leave(db: Session, before: BrowserSession) -> None:

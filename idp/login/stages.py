@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import parts
-from idp.tables import activation_code, known_device, passkey_challenge
+from idp.tables import activation_code, disavowal, known_device, passkey_challenge
 from idp.tables import stage as table
 from keys import sealing
 
@@ -120,13 +120,14 @@ def next_page(stage: Stage) -> str:
 
 
 def purge(db: Session) -> int:
-    """Delete everything of sign-in that is over: flows, challenges, codes, devices; return how many rows."""
+    """Delete everything of sign-in that is over: flows, challenges, codes, devices, links; return how many rows."""
     at = clock.now()
     over = (
         delete(table).where(table.c.ends_at <= at),
         delete(passkey_challenge).where(passkey_challenge.c.ends_at <= at),
         delete(activation_code).where(activation_code.c.expires_at <= at),
         delete(known_device).where(known_device.c.ends_at <= at),
+        delete(disavowal).where(disavowal.c.ends_at <= at),
     )
     return sum(len(db.execute(one.returning(one.table.c[0])).all()) for one in over)
 

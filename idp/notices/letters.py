@@ -25,6 +25,11 @@ _FRAME = _(
     "{notice}\n\nIf this was you, there is nothing to do. If it was not, open {issuer}/my/account and end what you "
     "do not know, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
 )
+_LINKED_FRAME = _(
+    "{notice}\n\nIf this was you, there is nothing to do. If it was not, open this page and say so; you need not be "
+    "signed in: {issuer}/not-me/{link}\nThe link works once, and for a week. Afterwards, sign in and look at "
+    "{issuer}/my/sessions, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,11 @@ def compose(settings: Settings, letter: Letter) -> EmailMessage:
 
 def _text(settings: Settings, letter: Letter) -> str:
     if letter.notice in NOTICES:
-        return str(_FRAME.format(notice=NOTICES[letter.notice], issuer=settings.issuer))
+        said = NOTICES[letter.notice].format(issuer=settings.issuer)
+        link = letter.facts.get("link")
+        if link:
+            return str(_LINKED_FRAME.format(notice=said, issuer=settings.issuer, link=link))
+        return str(_FRAME.format(notice=said, issuer=settings.issuer))
     zone = ZoneInfo(settings.time_zone)
     lines = []
     for name, at in letter.facts.get("looks", ()):

@@ -21,7 +21,16 @@ NOTICES: dict[str, Lazy] = {
         "You can sign in as usual with a browser you have used before, or with a passkey."
     ),
     "locked": _("Your Erti account was locked."),
+    "disavowed": _(
+        "It was said that something in your Erti account was not you. What it came from was signed out. Sign in and "
+        "go through what to secure: {issuer}/my/sessions/secure"
+    ),
 }
+# What somebody else can have done: letters about it carry a link that says "this was not me".
+DISAVOWABLE = frozenset({
+    "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
+    "code-used", "name-changed", "new-device",
+})  # fmt: skip
 # About one's data; no name, value or reference stands in them.
 DATA_NOTICES: dict[str, Lazy] = {
     "dispute-answered": _("A look at your data that you did not recognise has been answered."),

@@ -149,6 +149,19 @@ def end_for_session(db: Session, sid: str) -> int:
     return end(db, (table.c.sid == sid) & table.c.offline.is_(False), reason="session")
 
 
+def end_disavowed(
+    db: Session, citizen: str, sids: Iterable[str], *, since: datetime | None, keep: str = ""
+) -> int:
+    """End the families of some of a citizen's sessions, and all begun `since`, those for offline access as well.
+
+    Those of the session `keep` stay.
+    """
+    which: ColumnElement[bool] = table.c.sid.in_(list(sids))
+    if since is not None:
+        which |= (table.c.created_at >= since) & (table.c.sid != keep)
+    return end(db, (table.c.citizen == citizen) & which, reason="security")
+
+
 def end_offline(db: Session, citizen: str) -> int:
     """End the families of a citizen that are for offline access, whichever session they came from."""
     return end(db, (table.c.citizen == citizen) & table.c.offline.is_(True), reason="security")

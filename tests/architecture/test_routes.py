@@ -26,6 +26,8 @@ OPEN = {
     "/activate/password": "a stage of activation, by a cookie of its own",
     "/activate/app": "a stage of activation, by a cookie of its own",
     "/activate/codes": "a stage of activation, by a cookie of its own",
+    "/not-me": "says what to do now, and nothing of anybody",
+    "/not-me/{token}": "the one-time link in a letter",
     "/staff/join": "the one-time invitation",
     "/staff/login": "the way in for staff",
     "/.well-known/openid-configuration": "public (OpenID Connect Discovery, 4)",

@@ -1,5 +1,6 @@
 import email
 import email.policy
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from consent.alerts import Alert, Look
 from core import clock
 from core.database import Database, Parts
 from core.events import SYSTEM
-from idp import accounts, notify
+from idp import accounts, disavowals, notify
 from idp.notices import words
 from idp.tables import outbox
 from registry_sync import people
@@ -70,7 +71,9 @@ def test_a_notice_is_mailed_after_the_commit(database, citizen, postbox) -> None
     (letter,) = box.letters
     assert letter["To"] == "nino@example.org"
     assert letter["Auto-Submitted"] == "auto-generated"
-    assert "https://id.erti.example/my/account" in letter.get_content()
+    link = re.search(r"https://id.erti.example/not-me/(\S+)", letter.get_content())
+    with database.reading() as db:
+        assert disavowals.find(db, link[1]).citizen_id == citizen
     assert citizen not in letter.as_string()
     worker.close()
 

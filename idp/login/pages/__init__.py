@@ -1,4 +1,4 @@
-"""The citizen's pages of signing in: `/login`, `/activate` and `/my/account`."""
+"""The citizen's pages of signing in: `/login`, `/activate`, `/my/account`, `/my/sessions` and `/not-me`."""
 
 from fastapi import APIRouter
 
@@ -6,7 +6,16 @@ from idp.login.pages.account import router as account_router
 from idp.login.pages.account_methods import router as account_methods_router
 from idp.login.pages.activate import router as activate_router
 from idp.login.pages.login import router as login_router
+from idp.login.pages.sessions import router as sessions_router
+from idp.login.pages.strangers import router as strangers_router
 
 router = APIRouter()
-for pages in (login_router, activate_router, account_router, account_methods_router):
+for pages in (
+    login_router,
+    activate_router,
+    account_router,
+    account_methods_router,
+    sessions_router,
+    strangers_router,
+):
     router.include_router(pages)

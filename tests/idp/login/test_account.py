@@ -168,9 +168,9 @@ def test_a_new_password_signs_out_everywhere_else(nino, person) -> None:
     assert nino.give_password("nino", "another set of words").headers["location"] == "/login/code"
 
 
-@pytest.mark.parametrize("change", ["sessions/end", "password", "app"])
+@pytest.mark.parametrize("change", ["password", "app"])
 def test_other_browsers_are_strangers_afterwards(nino, person, database, change: str) -> None:
-    """Ending every other session, a new password and a new app make all other browsers unknown, and keep this one."""
+    """A new password and a new app make all other browsers unknown, and keep this one."""
     other = person("203.0.113.8")
     other.secret = nino.secret
     other.sign_in("nino")
@@ -247,33 +247,6 @@ def test_new_recovery_codes_end_the_old(nino) -> None:
         nino.give_password("nino")
         nino.open("/login/code")
         assert nino.send("/login/code", recovery__code=code).status_code == status
-
-
-def test_sessions_are_listed_and_ended(nino, person) -> None:
-    """Every browser is listed in words; one can be ended from another, and all others at once."""
-    others = [person(f"203.0.113.{number}") for number in range(3)]
-    for ahead, other in zip((0, 1), others, strict=False):
-        other.secret = nino.secret
-        other.sign_in("nino", steps_ahead=ahead)
-    page = nino.open("/my/account").text
-    assert page.count("Firefox on Windows") == 3
-    sid = re.search(r'id="session-end-([^"]+)"', page)[1]
-    assert nino.send(f"/my/account/sessions/{sid}/end").status_code == 303
-    assert nino.open("/my/account").text.count("Firefox on Windows") == 2
-    nino.send("/my/account/sessions/end")
-    assert nino.open("/my/account").text.count("Firefox on Windows") == 1
-    assert all(other.open("/my/account").status_code == 303 for other in others)
-
-
-def test_another_citizens_session_cannot_be_ended(nino, person, letter, database) -> None:
-    """Somebody else's session name ends nothing."""
-    other = person()
-    other.activate(*letter())
-    with database.reading() as db:
-        sid = db.scalar(select(browser_session.c.sid).where(browser_session.c.subject != nino.citizen_id))
-    nino.open("/my/account")
-    nino.send(f"/my/account/sessions/{sid}/end")
-    assert other.open("/my/account").status_code == 200
 
 
 def test_names_that_are_taken_or_look_it_are_refused(nino, person, letter, database) -> None:

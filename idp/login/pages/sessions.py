@@ -1,0 +1,164 @@
+"""`/my/sessions`: where the citizen is signed in, what happened lately, and what to do if it was somebody else."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consent import history
+from consent.history import Filter, HistoryEntry
+from core import pages, sessions
+from core.errors import Missing
+from core.events import Actor
+from core.sessions import BrowserSession
+from core.web import Citizen, Db, Form, network, see_other
+from idp import accounts
+from idp.disavowals import Suspect
+from idp.login import devices, factors, methods, places, strangers
+from idp.login.pages import browser
+from idp.login.strangers import Speaker
+from idp.oidc import clients, families
+
+router = APIRouter()
+HOME = "/my/sessions"
+SECURE = f"{HOME}/secure"
+GROUPS = ("sign-in", "account")
+LATELY = 10
+# Of these groups, what only follows from something else, or was not done in the citizen's account.
+NOT_SHOWN = ("session-ended", "disavowed")
+# What somebody else can have done who got in.
+DISAVOWABLE = (
+    "session-began",
+    "signed-in",
+    "device-signed-in",
+    "recovery-code-used",
+    "account-activated",
+    "sign-in-name-changed",
+    "passkey-added",
+    "passkey-renamed",
+    "passkey-removed",
+    "password-set",
+    "password-removed",
+    "totp-added",
+    "recovery-codes-made",
+    "alerts-changed",
+)
+
+
+@router.get(HOME)
+def show(request: Request, database: Db, me: Citizen) -> Response:
+    """Show each session in words, and what happened in the account lately."""
+    history.settle(database, me.subject)
+    here = network(request)
+    with database.reading() as db:
+        found = [_session(db, one, me, here) for one in sessions.of(db, me.subject) if one.kind == "citizen"]
+        lately = _lately(db, me.subject)
+    return pages.render(
+        request,
+        "idp/sessions.html",
+        section="security",
+        sessions=found,
+        lately=[(one, one.kind in DISAVOWABLE) for one in lately],
+    )
+
+
+@router.post(HOME + "/end")
+def end_others(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+    """End every session of the citizen but this one, and forget every other browser."""
+    with database.writing() as db:
+        methods.shut_others_out(db, me, browser.visitor(request), reason="ended-elsewhere")
+    return see_other(HOME)
+
+
+@router.post(HOME + "/{sid}/end")
+def end(database: Db, me: Citizen, form: Form, sid: str) -> Response:
+    """End one of the citizen's sessions; another's, or one that is over, is left alone."""
+    with database.writing() as db:
+        if session := _mine(db, me, sid):
+            accounts.end_session(db, session, reason="ended-elsewhere", actor=_self(me))
+    return see_other(HOME)
+
+
+@router.post(HOME + "/{sid}/not-me")
+def disavow_session(request: Request, database: Db, me: Citizen, form: Form, sid: str) -> Response:
+    """Sign somebody else out and lead on to what to secure; of one that is over nothing is known any more."""
+    with database.writing() as db:
+        if session := _mine(db, me, sid):
+            suspect = Suspect(me.subject, "session", session.created_at, sid=session.sid)
+            strangers.put_out(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
+    return see_other(SECURE)
+
+
+@router.get(HOME + "/activity/{event_id}")
+def ask(request: Request, database: Db, me: Citizen, event_id: str) -> Response:
+    """Say what saying "this was not me" about an entry of the history does. Raises EntryUnknown, Missing."""
+    with database.reading() as db:
+        found = _suspicious(db, me, event_id)
+    return pages.render(request, "idp/disavow.html", section="security", entry_of=found)
+
+
+@router.post(HOME + "/activity/{event_id}")
+def disavow(request: Request, database: Db, me: Citizen, form: Form, event_id: str) -> Response:
+    """Sign out whoever did what an entry tells, and lead on to what to secure. Raises EntryUnknown, Missing."""
+    with database.writing() as db:
+        found = _suspicious(db, me, event_id)
+        sid = found.data.get("sid", "") if found.kind == "session-began" else ""
+        suspect = Suspect(me.subject, found.kind, found.at or me.created_at, sid="" if sid == me.sid else sid)
+        strangers.put_out(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
+    return see_other(SECURE)
+
+
+@router.get(SECURE)
+def secure(request: Request, database: Db, me: Citizen) -> Response:
+    """Lead through what to secure after somebody else was in the account."""
+    with database.reading() as db:
+        found = methods.of(db, me.subject)
+        others = sum(one.kind == "citizen" and one.sid != me.sid for one in sessions.of(db, me.subject))
+    return pages.render(
+        request, "idp/secure.html", section="security", methods=found, others=others, fresh=methods.fresh(me)
+    )
+
+
+def _session(db: Session, one: BrowserSession, me: BrowserSession, here: str) -> dict[str, Any]:
+    _citizen, client_ids = families.of_session(db, one.sid)
+    names = {client.name for each in client_ids if (client := clients.find(db, each))}
+    return {
+        "sid": one.sid,
+        "here": one.sid == me.sid,
+        "device": devices.words(one.user_agent),
+        "place": places.words(one.network, here),
+        "since": one.created_at,
+        "seen": one.last_seen_at,
+        "ends": one.ends_at,
+        "factors": factors.words(one.amr),
+        "agencies": sorted(names),
+    }
+
+
+def _lately(db: Session, citizen_id: str) -> list[HistoryEntry]:
+    found = [
+        one
+        for group in GROUPS
+        for one in history.entries(db, citizen_id, only=Filter(group=group), size=2 * LATELY)[0]
+        if one.at is not None and one.kind not in NOT_SHOWN
+    ]
+    return sorted(found, key=lambda one: (one.log, one.seq), reverse=True)[:LATELY]
+
+
+def _suspicious(db: Session, me: BrowserSession, event_id: str) -> HistoryEntry:
+    found = history.one(db, me.subject, event_id)
+    if found.kind not in DISAVOWABLE or found.at is None:
+        raise Missing(detail="nothing that a stranger does")
+    return found
+
+
+def _mine(db: Session, me: BrowserSession, sid: str) -> BrowserSession | None:
+    session = sessions.by_sid(db, sid)
+    mine = session is not None and session.kind == "citizen" and session.subject == me.subject
+    return session if mine else None
+
+
+def _self(me: BrowserSession) -> Actor:
+    return Actor("citizen", me.subject)

@@ -1,0 +1,49 @@
+"""`/not-me/…`: the link in a letter by which somebody who is not signed in says that it was not them."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core import pages
+from core.events import SYSTEM
+from core.web import Db, Form, Here, see_other
+from idp import disavowals
+from idp.errors import LinkOver
+from idp.login import strangers
+from idp.login.pages import browser
+from idp.login.pages.sessions import SECURE
+from idp.login.strangers import Speaker
+from idp.notices.words import NOTICES
+
+router = APIRouter()
+HOME = "/not-me"
+
+
+@router.get(HOME)
+def done(request: Request, here: Here) -> Response:
+    """Say what to do now; it tells nothing about anybody."""
+    return pages.render(request, "idp/not_me_done.html", secure=SECURE)
+
+
+@router.get(HOME + "/{token}")
+def ask(request: Request, database: Db, here: Here, token: str) -> Response:
+    """Say what the link does, and do nothing: programs that look through mail open links. Raises LinkOver."""
+    with database.reading() as db:
+        suspect = disavowals.find(db, token)
+    if suspect is None:
+        raise LinkOver
+    notice = NOTICES[suspect.what]
+    return pages.render(request, "idp/not_me.html", notice=notice, at=suspect.at, action=f"{HOME}/{token}")
+
+
+@router.post(HOME + "/{token}")
+def disavow(request: Request, database: Db, here: Here, form: Form, token: str) -> Response:
+    """Use the link up: sign out whoever it was, and lead on. Raises LinkOver."""
+    with database.writing() as db:
+        suspect = disavowals.spend(db, token)
+        if suspect is not None:
+            speaker = Speaker(browser.visitor(request), here, letter=True)
+            strangers.put_out(db, suspect, speaker, actor=SYSTEM)
+    if suspect is None:
+        raise LinkOver
+    return see_other(HOME)

@@ -1,0 +1,60 @@
+"""What follows when a citizen says of a sign-in or a change: this was not me."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from core import sessions
+from core.database import parts
+from core.events import Actor, record
+from core.sessions import BrowserSession
+from idp import accounts, notify
+from idp.disavowals import Suspect
+from idp.events import Disavowed
+from idp.login import devices, stages
+from idp.login.devices import Visitor
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who says it: from which browser, in which session of the citizen's if in any, or by the link in a letter."""
+
+    visitor: Visitor
+    session: BrowserSession | None = None
+    letter: bool = False
+
+
+def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) -> None:
+    """Sign the stranger out, with every token, and forget the browser; recorded, and told to the citizen.
+
+    Where it is known which browser it was, only that one goes. Else every session does but the speaker's own, and
+    each browser is forgotten that signed in since the longest-lived session that can have done it began. No way of
+    signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
+    """
+    citizen_id = suspect.citizen_id
+    accounts.hold(db, citizen_id)
+    device = suspect.device or devices.of_session(db, citizen_id, suspect.sid)
+    here = speaker.session if speaker.session and speaker.session.subject == citizen_id else None
+    mine = [one for one in sessions.every(db, citizen_id) if one.kind == "citizen"]
+    since = None
+    if device:
+        named = {suspect.sid, devices.forget_one(db, citizen_id, device)}
+        ending = [one for one in mine if one.sid in named]
+    else:
+        since = suspect.at - timedelta(seconds=parts(db).settings.session_seconds)
+        devices.forget_since(db, citizen_id, since, keep=speaker.visitor)
+        ending = [one for one in mine if here is None or one.sid != here.sid]
+    stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
+    for one in ending:
+        accounts.end_session(db, one, reason="security", actor=actor)
+    event = Disavowed(
+        citizen=citizen_id,
+        what=suspect.what,
+        sids=tuple(sorted({one.sid for one in ending} | ({suspect.sid} - {""}))),
+        since=since,
+        kept=here.sid if here and since else "",
+        letter=speaker.letter,
+    )
+    record(db, event, actor=actor, about=[citizen_id])
+    notify.tell(db, citizen_id, "disavowed")
