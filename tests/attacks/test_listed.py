@@ -1,13 +1,12 @@
 """docs/attacks.md has a row for each attack of the list, and names only tests that exist."""
 
-import ast
 import re
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "docs" / "attacks.md").read_text("utf-8")
+from tests import named
+
+PAGE = (named.TESTS.parent / "docs" / "attacks.md").read_text("utf-8")
 LISTED = (Path(__file__).parent / "listed.txt").read_text("utf-8").splitlines()
-NAME = re.compile(r"`((?:[a-z0-9_/]+/)?test_[a-z0-9_]+)::(test_[a-z0-9_]+)`")
 ROW = re.compile(r"^\| (?!---|attack \||parser \|)(.+) \|$", re.MULTILINE)
 PARSERS = ("redirect", "parameter", "JOSE headers", "claims", "authorization_details", "Basic credentials")
 
@@ -22,28 +21,18 @@ def test_every_attack_has_a_row() -> None:
 def test_every_row_names_tests_that_exist() -> None:
     """Each row ends with tests, each of them the function of exactly one file."""
     rows = ROW.findall(PAGE)
-    assert not [row for row in rows if not NAME.search(row.rsplit("|", 1)[1])]
-    missing = []
-    for file, function in NAME.findall(PAGE):
-        found = [path for path in TESTS.rglob(f"{Path(file).name}.py") if str(path).endswith(f"/{file}.py")]
-        if len(found) != 1 or function not in _functions(found[0]):
-            missing.append(f"{file}::{function}")
-    assert not missing
+    assert not [row for row in rows if not named.NAME.search(row.rsplit("|", 1)[1])]
+    assert not named.missing(named.NAME.findall(PAGE))
 
 
 def test_every_attempt_stands_on_the_page() -> None:
     """No test that tries an attack is left off the page."""
-    tried = {name for path in Path(__file__).parent.glob("test_*.py") for name in _functions(path)}
-    named = {function for _file, function in NAME.findall(PAGE)}
-    assert {name for name in tried if name.startswith(("test_attempt", "test_any"))} <= named
+    tried = {name for path in Path(__file__).parent.glob("test_*.py") for name in named.functions(path)}
+    shown = {function for _file, function in named.NAME.findall(PAGE)}
+    assert {name for name in tried if name.startswith(("test_attempt", "test_any"))} <= shown
 
 
 def test_every_parser_is_tried_with_anything() -> None:
     """The page names a property test for each parser that is to have one."""
     _attacks, _mark, parsers = PAGE.partition("## Anything at all")
     assert all(any(word in row for row in ROW.findall(parsers)) for word in PARSERS)
-
-
-def _functions(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -1,16 +1,13 @@
 """docs/specifications.md names only tests that exist, and what it calls refused is refused."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
+from tests import named
 from tests.certification.relying import Relying
 
-TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "specifications.md"
-NAME = re.compile(r"`((?:[a-z0-9_/]+/)?test_[a-z0-9_]+)::(test_[a-z0-9_]+)`")
+PAGE = named.TESTS.parent / "docs" / "specifications.md"
 ROW = re.compile(r"^\| (?!---|section|specification)(.+) \|$", re.MULTILINE)
 GRANTS = ("password", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer",
           "urn:openid:params:grant-type:ciba")  # fmt: skip
@@ -19,19 +16,14 @@ NOWHERE = ("webfinger", "openid-federation", "openid-credential-issuer")
 
 def test_every_test_that_the_page_names_exists() -> None:
     """Each `file::function` of the page is the function of exactly one file of the tests."""
-    missing = []
-    for file, function in NAME.findall(PAGE.read_text("utf-8")):
-        found = [path for path in TESTS.rglob(f"{Path(file).name}.py") if str(path).endswith(f"/{file}.py")]
-        if len(found) != 1 or function not in _functions(found[0]):
-            missing.append(f"{file}::{function}")
-    assert not missing
+    assert not named.missing(named.NAME.findall(PAGE.read_text("utf-8")))
 
 
 def test_every_row_of_the_page_names_a_test() -> None:
     """Each row, of what is supported and of what is not, ends with the test that shows it."""
     rows = ROW.findall(PAGE.read_text("utf-8"))
     assert len(rows) > 40
-    assert not [row for row in rows if not NAME.search(row.rsplit("|", 1)[1])]
+    assert not [row for row in rows if not named.NAME.search(row.rsplit("|", 1)[1])]
 
 
 @pytest.mark.parametrize("variant", ["basic"], scope="module")
@@ -49,8 +41,3 @@ def test_what_is_not_supported_is_refused(relying: Relying) -> None:
     )
     token = relying.tokens()["access_token"]
     assert relying.web.get("/userinfo", params={"access_token": token}).status_code == 401
-
-
-def _functions(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
