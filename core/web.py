@@ -136,6 +136,24 @@ def set_session(request: Request, response: Response, token: str) -> None:
     )
 
 
+def chosen_language(request: Request) -> str | None:
+    """Return the language that was chosen at this browser, or None."""
+    return request.cookies.get(forms.cookie_name(request, LANGUAGE_COOKIE))
+
+
+def set_language(request: Request, response: Response, language: str, *, seconds: int | None = None) -> None:
+    """Remember a language for this browser, for so long or until it closes."""
+    response.set_cookie(
+        forms.cookie_name(request, LANGUAGE_COOKIE),
+        language,
+        max_age=seconds,
+        path="/",
+        secure=request.app.state.settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
 def clear_session(request: Request, response: Response) -> None:
     """Take the session's cookie out of the browser."""
     response.delete_cookie(
@@ -221,9 +239,12 @@ HEADERS = {
     b"referrer-policy": b"same-origin",
     b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=()",
     b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
 }
 SERVER_ERROR = 500
 SLOW_SECONDS = 2.0
+# Of what is no page of ours, should a browser show it as one.
+NO_PAGE = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HSTS = b"max-age=63072000; includeSubDomains"
 
 
@@ -275,7 +296,7 @@ class Edge:
 
     def _language(self, request: Request) -> str:
         asked = request.query_params if b"ui_locales" in request.scope["query_string"] else {}
-        chosen = asked.get("ui_locales", "").partition(" ")[0] or request.cookies.get(LANGUAGE_COOKIE)
+        chosen = asked.get("ui_locales", "").partition(" ")[0] or chosen_language(request)
         return language.choose(request.headers.get("accept-language", ""), self.settings.languages, chosen)
 
     def _dress(self, request: Request, message: Message) -> None:
@@ -285,7 +306,7 @@ class Edge:
         if self.settings.secure:
             headers.append((b"strict-transport-security", HSTS))
         if b"content-security-policy" not in present:
-            headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+            headers.append((b"content-security-policy", NO_PAGE))
         if cookie := forms.browser_cookie(request):
             headers.append((b"set-cookie", cookie.encode("latin-1")))
 

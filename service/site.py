@@ -9,7 +9,7 @@ from consent.ledger import aside, logs, signer
 from core import pages
 from core.errors import Missing
 from core.events import waiting
-from core.web import LANGUAGE_COOKIE, Db, Here, own_path, see_other, within
+from core.web import Db, Here, own_path, see_other, set_language, within
 from idp.signals import outbox
 from service.metrics import Metrics
 
@@ -35,13 +35,7 @@ def switch_language(request: Request, language: str, return_to: str = "/") -> Re
     if language not in request.app.state.settings.languages:
         raise Missing
     response = see_other(own_path(return_to, "/"))
-    response.set_cookie(
-        LANGUAGE_COOKIE,
-        language,
-        max_age=YEAR_SECONDS,
-        samesite="lax",
-        secure=request.app.state.settings.secure,
-    )
+    set_language(request, response, language, seconds=YEAR_SECONDS)
     return response
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 import uvicorn
+from sqlalchemy import make_url
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
@@ -22,6 +23,8 @@ from service.app import create_app, open_house, settle
 from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
 from service.migrations import UnknownTables
 from service.tls import Files, Listening
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def serve(
@@ -173,6 +176,9 @@ def unsafe(given: Settings) -> list[str]:
         "ERTI_ISSUER is not https: cookies and codes travel in clear.": not given.secure,
         "ERTI_DATABASE_URL is SQLite: fine for one machine, PostgreSQL is made for more.": "sqlite"
         in given.store,
+        "ERTI_DATABASE_URL leads to another machine without sslmode=verify-full: who stands between reads and changes.": (
+            _unproven(given.store)
+        ),
         "ERTI_TRUSTED_PROXIES is empty: behind a proxy all visitors would count as one, and share their limits.": (
             not given.trusted_proxies
         ),
@@ -195,6 +201,12 @@ def unsafe(given: Settings) -> list[str]:
         ),
     }
     return [sentence for sentence, holds in remarks.items() if holds]
+
+
+def _unproven(address: str) -> bool:
+    """Tell whether a database is called over a network without looking at who answers (libpq, 32.19.1)."""
+    url = make_url(address)
+    return url.host not in (None, "", *LOOPBACK) and url.query.get("sslmode") != "verify-full"
 
 
 def free_or_fail(host: str, port: int) -> None:

@@ -38,6 +38,17 @@ def test_nothing_inline_and_nothing_from_elsewhere(pattern: re.Pattern[str]) -> 
     assert not offenders(pattern)
 
 
+def test_scripts_keep_nothing_and_run_nothing_else() -> None:
+    """No script of ours stores anything in the browser, makes text into markup or code, or talks to other windows."""
+    risky = re.compile(
+        r"localStorage|sessionStorage|indexedDB|document\.cookie|\.(?:inner|outer)HTML|insertAdjacentHTML|document\.write"
+        r"|\beval\(|new Function|postMessage|__proto__"
+    )
+    scripts = list((house.ROOT / "core/static").glob("*.js"))
+    assert len(scripts) > 3
+    assert not [house.name(path) for path in scripts if risky.search(path.read_text(encoding="utf-8"))]
+
+
 def test_each_form_that_posts_carries_its_token() -> None:
     """Every form sent by POST holds the token that says it came from one of our pages."""
     bare = [

@@ -14,8 +14,10 @@ from admin import approvals, permissions
 from consent.ledger import erasure
 from core import clock
 from core.events import SYSTEM
+from core.settings import Settings
 from idp.staff import accounts
 from service.cli import app
+from service.commands import run
 from service.commands.store import opened
 
 
@@ -139,6 +141,20 @@ def test_unsafe_settings_are_said_in_words(store: Path) -> None:
     assert any("not https" in remark for remark in json.loads(answer.stdout)["unsafe"])
     answer = erti(store, "check", "--json", ERTI_CLIENT_CERTIFICATE_HEADER="Client-Cert")
     assert any("never believed" in remark for remark in json.loads(answer.stdout)["unsafe"])
+
+
+def test_a_database_that_proves_nothing_is_unsafe() -> None:
+    """PostgreSQL on another machine has to show a certificate that is looked at; on this one it does not."""
+    for address, unsafe in (
+        ("postgresql+psycopg://db.example/erti", True),
+        ("postgresql+psycopg://db.example/erti?sslmode=require", True),
+        ("postgresql+psycopg://db.example/erti?sslmode=verify-full", False),
+        ("postgresql+psycopg:///erti", False),
+        ("postgresql+psycopg://127.0.0.1/erti", False),
+        ("", False),
+    ):
+        remarks = run.unsafe(Settings(database_url=address))
+        assert any("sslmode" in remark for remark in remarks) is unsafe, address
 
 
 def test_the_ledger_adds_up(store: Path) -> None:

@@ -38,7 +38,54 @@ def test_every_answer_wears_its_headers(client: TestClient) -> None:
         assert headers["x-frame-options"] == "DENY"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
-        assert "max-age=" in headers["strict-transport-security"]
+        assert "base-uri 'none'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        seconds, subdomains = headers["strict-transport-security"].split("; ")
+        assert int(seconds.removeprefix("max-age=")) >= 31_536_000
+        assert subdomains == "includeSubDomains"
+        assert "server" not in headers
+
+
+def test_every_answer_says_what_it_is(client: TestClient) -> None:
+    """A page, a file, a refusal and a figure each have a media type that fits, text with its character set."""
+    for path, accept, kind in (
+        ("/", "text/html", "text/html; charset=utf-8"),
+        ("/static/erti.css", "*/*", "text/css; charset=utf-8"),
+        ("/nowhere", "*/*", "application/problem+json"),
+        ("/healthz", "*/*", "text/plain; charset=utf-8"),
+        ("/jwks.json", "*/*", "application/jwk-set+json"),
+    ):
+        assert client.get(path, headers={"accept": accept}).headers["content-type"] == kind
+
+
+def test_every_cookie_stays_with_this_host(client: TestClient) -> None:
+    """Each cookie that a browser gets before and while it signs in is bound to this host, to TLS, and shut to scripts."""
+    answers = [client.get("/language/ka"), client.get("/login"), client.get("/activate")]
+    cookies = [line for answer in answers for line in answer.headers.get_list("set-cookie")]
+    assert len({line.partition("=")[0] for line in cookies}) > 1
+    for line in cookies:
+        name, *rules = line.split("; ")
+        assert name.startswith("__Host-")
+        assert {"Path=/", "Secure", "HttpOnly", "SameSite=lax"} <= set(rules)
+        assert not [rule for rule in rules if rule.startswith("Domain")]
+
+
+def test_nothing_is_answered_that_is_not_offered(client: TestClient) -> None:
+    """TRACE, other methods, lists of files, documentation of the framework and files outside the static folder get nothing."""
+    for method in ("TRACE", "PUT", "DELETE", "CONNECT"):
+        assert client.request(method, "/").status_code == 405
+    for path in (
+        "/static/",
+        "/static/../core/web.py",
+        "/static/..%2fweb.py",
+        "/.git/config",
+        "/docs",
+        "/openapi.json",
+    ):
+        assert client.get(path).status_code == 404, path
 
 
 def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(client: TestClient) -> None:

@@ -12,7 +12,7 @@ from core import clock, forms, limits, pages, sessions
 from core.database import Database
 from core.errors import TooMany
 from core.sessions import BrowserSession
-from core.web import LANGUAGE_COOKIE, Db, Form, Here, RawForm, network, see_other
+from core.web import Db, Form, Here, RawForm, chosen_language, network, see_other, set_language
 from idp.oidc import (
     answers,
     authorize,
@@ -240,9 +240,8 @@ def _in_its_language(request: Request, asked: Asked, response: Response) -> Resp
     offered = request.app.state.settings.languages
     wanted = [tag.partition("-")[0].lower() for tag in asked.given("ui_locales").split()[:10]]
     language = next((tag for tag in wanted if tag in offered), None)
-    if language and LANGUAGE_COOKIE not in request.cookies:
-        secure = request.app.state.settings.secure
-        response.set_cookie(LANGUAGE_COOKIE, language, samesite="lax", secure=secure)
+    if language and chosen_language(request) is None:
+        set_language(request, response, language)
     return response
 
 

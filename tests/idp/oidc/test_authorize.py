@@ -302,7 +302,7 @@ def test_a_forged_consent_form_is_refused(provider: Provider) -> None:
 def test_the_clients_language_is_taken_up(provider: Provider) -> None:
     """ui_locales chooses the language of the pages that follow."""
     answer = provider.authorize(ui_locales="fr ka-GE en")
-    assert "erti_language=ka" in answer.headers["set-cookie"]
+    assert "__Host-erti_language=ka" in answer.headers["set-cookie"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
