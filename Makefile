@@ -27,9 +27,10 @@ check: setup-test  ## Format, lint, types, imports, documents, house rules
 	$(VENV)/python tools/reference.py --check
 	$(VENV)/python -m pytest -q tests/architecture
 
-docs: setup-test  ## Write docs/settings.md, events.md, errors.md and certification.md from the code
+docs: setup-test  ## Write settings, events, errors, certification, asvs and nist-800-63b of docs/ from the code and its lists
 	$(VENV)/python tools/reference.py
 	$(VENV)/python -m tests.certification.listed
+	$(VENV)/python -m tests.assurance_lists.listed
 
 promises: setup-test  ## Break each promise on purpose, and see its test fail
 	$(VENV)/python tests/promises/run.py $(ARGS)

@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(600, description="Life of an opaque access token.")
     jwt_access_token_seconds: int = Field(300, le=300, description="Life of an RFC 9068 access token.")
     id_token_seconds: int = Field(600, description="Life of an ID token.")
-    refresh_token_seconds: int = Field(7_776_000, description="Life of a refresh token, from its last use.")
+    refresh_token_seconds: int = Field(
+        7_776_000,
+        description="Life of a refresh token for offline access, from the sign-in, however often it is used.",
+    )
 
     dpop_nonce: Literal["required", "offered"] = Field(
         "required",

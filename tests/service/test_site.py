@@ -46,7 +46,6 @@ def test_every_answer_wears_its_headers(client: TestClient) -> None:
         seconds, subdomains = headers["strict-transport-security"].split("; ")
         assert int(seconds.removeprefix("max-age=")) >= 31_536_000
         assert subdomains == "includeSubDomains"
-        assert "server" not in headers
 
 
 def test_every_answer_says_what_it_is(client: TestClient) -> None:
