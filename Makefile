@@ -25,7 +25,7 @@ check: setup-test  ## Format, lint, types, imports, documents, house rules
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/python tools/reference.py --check
-	$(VENV)/python -m pytest -q tests/architecture
+	$(VENV)/python -m pytest -q tests/architecture tests/assurance_lists tests/attacks/test_listed.py tests/certification/test_listed.py
 
 docs: setup-test  ## Write settings, events, errors, certification, asvs and nist-800-63b of docs/ from the code and its lists
 	$(VENV)/python tools/reference.py
