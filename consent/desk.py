@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from consent.acts import DeskAnswered, DeskOpened
 from consent.errors import NotAsked, RequiredMissing, SittingUnknown
-from consent.events import DeskAnswered, DeskOpened
 from consent.purposes import Purpose
 from consent.tables import sitting as table
 from core import clock

@@ -1,5 +1,7 @@
 """What entries about mandates and about procedures at a desk say."""
 
+from datetime import date
+
 from consent import showing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
@@ -14,14 +16,36 @@ def mandate(giver: Lazy, holder: Lazy, state: str = "") -> Sentence:
         details = [
             (_("At"), ", ".join(names.agency(one) for one in data.get("agencies", ()))),
             (_("What for"), ", ".join(names.purpose(one) for one in data.get("purposes", ()))),
-            (_("Until"), showing.day(names.day(until).isoformat()) if until else ""),
+            (_("Until"), _until(data, names.day(until)) if until else ""),
             (_("Why"), str(MANDATE_ENDS.get(data.get("reason", ""), ""))),
+            (_("Why"), ground(data)),
         ]
         return Said(str(title), tuple((str(term), text) for term, text in details if text), state)
 
     return say
 
 
+def _until(data: Data, day: date) -> str:
+    """Return the last day in words; a guardian without one acts until a court says otherwise."""
+    endless = data.get("ground") == "guardian" and day.year - date.fromisoformat(data["as_of"]).year > ENDLESS
+    return "" if endless else showing.day(day.isoformat())
+
+
+def ground(data: Data) -> str:
+    """Say on whose word somebody acts by birth or law; empty where a citizen gave the mandate."""
+    title = BY_LAW.get(data.get("ground") or "")
+    return (
+        str(title.format(source=showing.source(data["source"]), day=showing.day(data["as_of"])))
+        if title
+        else ""
+    )
+
+
+ENDLESS = 50
+BY_LAW: dict[str, Lazy] = {
+    "parent": _("by birth: parent and child, says the {source} (as of {day})"),
+    "guardian": _("by law: guardian and ward, says the {source} (as of {day})"),
+}
 MANDATE_ENDS: dict[str, Lazy] = {
     "withdrawn": _("The one who gave it took it back."),
     "declined": _("It was not accepted."),
@@ -29,6 +53,9 @@ MANDATE_ENDS: dict[str, Lazy] = {
     "expired": _("Its time was over."),
     "deceased": _("A register told us of a death."),
     "erased": _("Somebody's data here was erased."),
+    "register": _("A register says that it is over."),
+    "changed": _("A register says something new about it."),
+    "guarded": _("The one who held it has a guardian now."),
 }
 
 
@@ -59,3 +86,22 @@ def desk_answered(data: Data, names: Names) -> Said:
     if data["outcome"] == "closed":
         return desk(_("The clerk at {office} ended the procedure"), "quiet")(data, names)
     return desk(_("You did not let a clerk at {office} see your data"), "quiet")(data, names)
+
+
+# kind -> (group, what it says)
+KINDS: dict[str, tuple[str, Sentence]] = {
+    "mandate-offered": (
+        "sharing",
+        mandate(_("You offered {who} to act for you"), _("You were offered to act for {who}")),
+    ),
+    "mandate-given": (
+        "sharing",
+        mandate(_("{who} may now act for you"), _("You may now act for {who}")),
+    ),
+    "mandate-ended": (
+        "sharing",
+        mandate(_("{who} does not act for you any more"), _("You do not act for {who} any more"), "quiet"),
+    ),
+    "desk-opened": ("sharing", desk(_("A clerk at {office} began a procedure for you"))),
+    "desk-answered": ("sharing", desk_answered),
+}

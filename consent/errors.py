@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import Conflict, Invalid, Missing, TooMany
+from core.errors import Conflict, Invalid, Missing, Refused, TooMany
 from core.language import Lazy, _
 
 
@@ -82,6 +82,13 @@ class MandateOver(Conflict):
 
     code = "mandate-over"
     text = _("This mandate has changed in the meantime. Look at it again before you decide.")
+
+
+class MandateByLaw(Refused):
+    """Who acts by birth or law does so until a register says otherwise."""
+
+    code = "mandate-by-law"
+    text = _("This is so by birth or law. If it is wrong, turn to the register that says so.")
 
 
 class MandateMalformed(Invalid):

@@ -1,4 +1,4 @@
-"""The right to act for another: offered by a citizen, accepted by the other, for named agencies and purposes, until a day."""
+"""The right to act for another: given by a citizen and accepted, or known from a register by birth or law; until a day."""
 
 import secrets
 from collections.abc import Collection
@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from consent import agencies as agencies_of
 from consent import purposes as purposes_of
-from consent.errors import MandateMalformed, MandateOver, MandateUnknown
-from consent.events import MandateEnded, MandateGiven, MandateOffered
+from consent.acts import MandateEnded, MandateGiven, MandateOffered
+from consent.errors import MandateByLaw, MandateMalformed, MandateOver, MandateUnknown
 from consent.tables import mandate as table
 from core import clock
 from core.events import SYSTEM, Actor, record
 from registry_sync import people
 
+GIVEN = "citizen"  # the ground of what a citizen gave; every other is a register's word
 OFFER_LASTS = timedelta(days=30)
 LONGEST = timedelta(days=5 * 366)
 MOST_OPEN = 50
@@ -29,7 +30,8 @@ class Mandate:
     """One mandate. `giver` is represented by `holder`, at whole agencies and for single purposes.
 
     `state` is offered, given, declined, withdrawn (by the giver), resigned (by the holder), expired or
-    ended; `version` counts its changes.
+    ended; `version` counts its changes. `ground` is citizen, or parent or guardian: then it is for everything that
+    representation is open to, and `source` says so as of the day `as_of`.
     """
 
     id: str
@@ -44,6 +46,14 @@ class Mandate:
     ended_at: datetime | None
     ended_by: str | None
     version: int
+    ground: str = GIVEN
+    source: str | None = None
+    as_of: str | None = None
+
+    @property
+    def is_by_law(self) -> bool:
+        """True if neither of the two can give it up: it ends by a register's word, by a birthday or a death."""
+        return self.ground != GIVEN
 
     @property
     def is_live(self) -> bool:
@@ -58,7 +68,7 @@ class Mandate:
 
     def covers(self, *, agency: str, purpose: str) -> bool:
         """Tell whether it is for this purpose, or for all that this agency does."""
-        return agency in self.agencies or purpose in self.purposes
+        return self.is_by_law or agency in self.agencies or purpose in self.purposes
 
 
 def offer(
@@ -83,7 +93,7 @@ def offer(
     good = people.is_citizen_id(holder) and holder != giver and at < until <= at + LONGEST
     if not good or not (agencies or purposes) or not set(agencies) <= known or not set(purposes) <= named:
         raise MandateMalformed(detail="offer")
-    standing = and_(table.c.giver == giver, table.c.state.in_(("offered", "given")))
+    standing = and_(table.c.giver == giver, table.c.ground == GIVEN, table.c.state.in_(("offered", "given")))
     if (db.scalar(select(func.count()).select_from(table).where(standing)) or 0) >= MOST_OPEN:
         raise MandateMalformed(detail="too many")
     made = Mandate(
@@ -122,35 +132,83 @@ def accept(db: Session, mandate_id: str, *, holder: str, actor: Actor) -> Mandat
         raise MandateOver(detail=now.id)
     after = replace(now, state="given", answered_at=clock.now(), version=now.version + 1)
     _keep(db, after, now)
-    event = MandateGiven(
-        mandate=now.id,
-        giver=now.giver,
-        holder=now.holder,
-        agencies=now.agencies,
-        purposes=now.purposes,
-        expires_at=now.expires_at,
-    )
-    record(db, event, actor=actor, about=[now.giver, now.holder])
+    record(db, _given(after), actor=actor, about=[now.giver, now.holder])
     return after
 
 
 def end(db: Session, mandate_id: str, *, citizen: str, actor: Actor) -> Mandate:
     """End a mandate, or an offer of one, on the word of either of the two; one that is over stays as it is.
 
-    Raises MandateUnknown.
+    Raises MandateUnknown, and MandateByLaw for one that is nobody's to end.
     """
     now = _hold(db, mandate_id)
     if citizen not in (now.giver, now.holder):
         raise MandateUnknown(detail=mandate_id[:32])
+    if now.is_by_law:
+        raise MandateByLaw(detail=mandate_id[:32])
     if now.state not in ("offered", "given"):
         return now
     state = "withdrawn" if citizen == now.giver else "declined" if now.state == "offered" else "resigned"
     return _end(db, now, state=state, reason=state, actor=actor)
 
 
-def end_all(db: Session, citizen: str, *, reason: str, actor: Actor) -> int:
-    """End every mandate that a citizen gave or holds, as after a death; returns how many ended."""
-    found = _ALL.where(_of(citizen), table.c.state.in_(("offered", "given"))).order_by(table.c.id)
+def establish(
+    db: Session,
+    *,
+    giver: str,
+    holder: str,
+    ground: str,
+    source: str,
+    as_of: str,
+    until: datetime,
+    actor: Actor,
+) -> Mandate:
+    """Keep that somebody acts for another by birth or law, as a register says; it counts from now on."""
+    at = clock.now()
+    made = Mandate(
+        id=secrets.token_hex(16),
+        giver=giver,
+        holder=holder,
+        agencies=(),
+        purposes=(),
+        state="given",
+        offered_at=at,
+        answered_at=at,
+        expires_at=until,
+        ended_at=None,
+        ended_by=None,
+        version=1,
+        ground=ground,
+        source=source,
+        as_of=as_of,
+    )
+    db.execute(insert(table).values(_row(made)))
+    record(db, _given(made), actor=actor, about=[giver, holder])
+    return made
+
+
+def of_ground(db: Session, ground: str, *, giver: str, holder: str | None = None) -> list[Mandate]:
+    """Return the live mandates on a ground under which somebody (or this holder) acts for another, held for a change."""
+    whose = _ALL.where(table.c.giver == giver, table.c.ground == ground, table.c.state == "given")
+    found = whose.where(table.c.holder == holder) if holder else whose
+    return [one for one in _read(db, found.order_by(table.c.id).with_for_update()) if one.is_live]
+
+
+def finish(db: Session, mandate: Mandate, *, reason: str, actor: Actor) -> Mandate:
+    """End a mandate that the caller holds, on nobody's own word; `reason` is told in both histories."""
+    return _end(db, mandate, state="ended", reason=reason, actor=actor)
+
+
+def hold(db: Session, mandate: Mandate) -> bool:
+    """Tell whether a mandate still counts as it was read; it stays so until the caller's transaction ends."""
+    query = _ALL.where(table.c.id == mandate.id).with_for_update(read=True)
+    return any(one.is_live and one.version == mandate.version for one in _read(db, query))
+
+
+def end_all(db: Session, citizen: str, *, reason: str, actor: Actor, held_only: bool = False) -> int:
+    """End every mandate that a citizen gave or holds (or holds only), as after a death; returns how many ended."""
+    whose = table.c.holder == citizen if held_only else _of(citizen)
+    found = _ALL.where(whose, table.c.state.in_(("offered", "given"))).order_by(table.c.id)
     held = [_mandate(row) for row in db.execute(found.with_for_update())]
     for one in held:
         _end(db, one, state="ended", reason=reason, actor=actor)
@@ -196,6 +254,20 @@ def held_by(db: Session, citizen: str) -> list[Mandate]:
 def find(db: Session, mandate_id: str) -> Mandate | None:
     """Return a mandate, or None."""
     return next(iter(_read(db, _ALL.where(table.c.id == mandate_id))), None)
+
+
+def _given(one: Mandate) -> MandateGiven:
+    return MandateGiven(
+        mandate=one.id,
+        giver=one.giver,
+        holder=one.holder,
+        agencies=one.agencies,
+        purposes=one.purposes,
+        expires_at=one.expires_at,
+        ground=one.ground if one.is_by_law else None,
+        source=one.source,
+        as_of=one.as_of,
+    )
 
 
 def _read(db: Session, query: Select[*tuple[object, ...]]) -> list[Mandate]:

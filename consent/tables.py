@@ -87,6 +87,10 @@ mandate = Table(
     Column("ended_at", Moment),
     Column("ended_by", String(16)),
     Column("version", Integer, nullable=False),
+    # citizen, or what a register says: parent, guardian; with the register and the day it is as of.
+    Column("ground", String(16), nullable=False, server_default="citizen"),
+    Column("source", String(32)),
+    Column("as_of", String(10)),
 )
 
 # One procedure for one citizen at a counter, for some minutes.

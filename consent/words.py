@@ -290,22 +290,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "grant-declined": ("sharing", _grant(_("You did not allow {agency} to read {attributes}"), "quiet")),
     "grant-withdrawn": ("sharing", _withdrawn),
     "grant-ended": ("sharing", _ended),
-    "mandate-offered": (
-        "sharing",
-        errands.mandate(_("You offered {who} to act for you"), _("You were offered to act for {who}")),
-    ),
-    "mandate-given": (
-        "sharing",
-        errands.mandate(_("{who} may now act for you"), _("You may now act for {who}")),
-    ),
-    "mandate-ended": (
-        "sharing",
-        errands.mandate(
-            _("{who} does not act for you any more"), _("You do not act for {who} any more"), "quiet"
-        ),
-    ),
-    "desk-opened": ("sharing", errands.desk(_("A clerk at {office} began a procedure for you"))),
-    "desk-answered": ("sharing", errands.desk_answered),
+    **errands.KINDS,
     "signed-in": ("sign-in", arrivals.signed_in),
     "device-signed-in": ("sign-in", arrivals.device(_("You let a device sign in at {agency}"))),
     "device-refused": (
@@ -357,6 +342,11 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     ),
     "name-changed": ("registers", _changed(_("The {source} changed your name"))),
     "attributes-changed": ("registers", _changed(_("The {source} changed {attributes}"))),
+    "representative-stated": ("registers", _changed(_("The {source} said who acts for you by law"))),
+    "representative-ended": (
+        "registers",
+        _changed(_("The {source} said that somebody does not act for you by law any more")),
+    ),
     "message-outdated": (
         "registers",
         _changed(_("The {source} sent something older than what is known; nothing changed")),

@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     country: str = Field("Ertia", description="Name of the country, shown on pages and letters.")
     languages: tuple[str, ...] = Field(("en", "ka"), description="Official languages, the default first.")
     time_zone: str = Field("Asia/Tbilisi", description="IANA zone in which pages show times.")
+    age_of_consent: int = Field(
+        16,
+        ge=0,
+        le=25,
+        description="Age from which people decide on their data themselves; until the birthday their parents act for them.",
+    )
 
     pkcs11_module: Path | None = Field(
         None, description="PKCS#11 library; set, the root of all keys is on a token."

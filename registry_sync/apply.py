@@ -1,4 +1,4 @@
-"""What a registry's message changes: births, deaths and their reversal, names, corrections."""
+"""What a registry's message changes: births, deaths and their reversal, names, corrections, who acts for whom."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,15 +20,18 @@ from registry_sync.events import (
     DeathReversed,
     MessageOutdated,
     NameChanged,
+    RepresentativeEnded,
+    RepresentativeStated,
 )
 from registry_sync.intake import Decision
 from registry_sync.people import DECEASED, LIVING
 from registry_sync.tables import person, person_position
 from registry_sync.wire import civil, messages
-from registry_sync.wire.messages import Message, Notice
+from registry_sync.wire.messages import Message, Notice, Relation
 from registry_sync.wire.shapes import Bad, Identity, Unreadable, precedes
 
-LIFE, NAME = "life", "name"
+LIFE, NAME, ACTS = "life", "name", "acts"
+REPRESENTATIVE = "representative"
 NAME_ATTRIBUTES = ("given_name", "middle_name", "family_name", "name")
 # attribute -> the field of the register's shape that states it
 FACTS = {
@@ -121,6 +124,8 @@ def _birth(db: Session, message: Message, notice: Notice, actor: Actor, decision
         event = CitizenBorn(citizen=placed.citizen, source=message.source)
         record(db, event, actor=actor, about=[placed.citizen])
     outdated = placed.outcome in ("repeated", "unchanged")
+    if placed.citizen is not None and not outdated:
+        _state_parents(db, message, notice, placed.citizen, actor)
     return Applied("outdated" if outdated else "applied", placed.citizen, founded=placed.how == "founded")
 
 
@@ -180,24 +185,75 @@ def _correction(db: Session, case: _Case) -> Applied:
     return Applied("applied", case.citizen)
 
 
+def _state_parents(db: Session, message: Message, notice: Notice, child: str, actor: Actor) -> None:
+    """Announce the parents whom a birth names; who is not known here acts for nobody here."""
+    for relation in notice.relations:
+        parent = _known(db, relation)
+        if (
+            parent is not None
+            and parent != child
+            and _advanced(db, message, notice, child, f"{ACTS}:{parent}")
+        ):
+            event = RepresentativeStated(
+                citizen=child,
+                source=message.source,
+                representative=parent,
+                relation=relation.kind,
+                as_of=message.as_of,
+            )
+            record(db, event, actor=actor, about=[child])
+
+
+def _representative(db: Session, case: _Case) -> Applied:
+    relation = case.notice.relations[0]
+    acts = _known(db, relation)
+    if acts is None:
+        raise Unreadable("unknown-person", REPRESENTATIVE)
+    if acts == case.citizen:
+        raise Unreadable("wrong-shape", REPRESENTATIVE)
+    if not _newest(db, case, f"{ACTS}:{acts}"):
+        return Applied("outdated", case.citizen)
+    facts = {"citizen": case.citizen, "source": case.message.source, "representative": acts}
+    facts |= {"relation": relation.kind, "as_of": case.message.as_of}
+    event: RepresentativeStated | RepresentativeEnded
+    if case.notice.kind == messages.REPRESENTATIVE:
+        event = RepresentativeStated(**facts, until=relation.until or None)
+    else:
+        event = RepresentativeEnded(**facts)
+    record(db, event, actor=case.actor, about=[case.citizen])
+    return Applied("applied", case.citizen)
+
+
+def _known(db: Session, relation: Relation) -> str | None:
+    """Return the one citizen that all known identifiers are of, or None."""
+    citizens = {people.by_identifier(db, kind, value) for kind, value in relation.identifiers} - {None}
+    return citizens.pop() if len(citizens) == 1 else None
+
+
 _KINDS: dict[str, Callable[[Session, _Case], Applied]] = {
     messages.DEATH: _death,
     messages.DEATH_REVERSED: _death_reversed,
     messages.NAME_CHANGE: _name_change,
     messages.CORRECTION: _correction,
+    messages.REPRESENTATIVE: _representative,
+    messages.REPRESENTATIVE_ENDED: _representative,
 }
 
 
 def _newest(db: Session, case: _Case, aspect: str) -> bool:
     """Tell whether nothing newer was applied to this fact, and if so remember this message as the newest."""
-    message, sequence = case.message, case.notice.sequence
-    row = db.execute(_POSITION, {"citizen": case.citizen, "aspect": aspect}).first()
+    return _advanced(db, case.message, case.notice, case.citizen, aspect)
+
+
+def _advanced(db: Session, message: Message, notice: Notice, citizen: str, aspect: str) -> bool:
+    sequence = notice.sequence
+    row = db.execute(_POSITION, {"citizen": citizen, "aspect": aspect}).first()
     if row is not None:
         counted = row.source == message.source and row.sequence is not None and sequence is not None
         if sequence < row.sequence if counted else message.toe < row.toe:
             return False
     values = {
-        "citizen_id": case.citizen,
+        "citizen_id": citizen,
         "aspect": aspect,
         "toe": message.toe,
         "source": message.source,

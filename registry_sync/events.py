@@ -76,6 +76,34 @@ class AttributesChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RepresentativeStated(Event):
+    """A register says who acts for a citizen by birth (`relation` parent) or by a court's decision (guardian).
+
+    `until` is the last day (RFC 3339 full-date), if one was named; `as_of` the day since which it is so.
+    """
+
+    kind: ClassVar[str] = "representative-stated"
+    citizen: str
+    source: str
+    representative: str
+    relation: str
+    as_of: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentativeEnded(Event):
+    """A register says that somebody does not act for a citizen by birth or law any more."""
+
+    kind: ClassVar[str] = "representative-ended"
+    citizen: str
+    source: str
+    representative: str
+    relation: str
+    as_of: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MessageOutdated(Event):
     """A message came after a newer one about the same facts and changed nothing."""
 

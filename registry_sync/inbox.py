@@ -62,8 +62,10 @@ def _put_aside(db: Session, message: Message, applied: Applied, bad: Bad, actor:
     content = holding.fingerprint(db, raw)
     waits_for = None
     notice = messages.read(message)
-    if bad.reason == "unknown-person" and not isinstance(notice, Bad) and notice.national:
-        waits_for = identifier(db, NATIONAL, notice.national)
+    if bad.reason == "unknown-person" and not isinstance(notice, Bad):
+        acts = notice.relations and bad.spot == apply.REPRESENTATIVE
+        number = notice.relations[0].national if acts else notice.national
+        waits_for = identifier(db, NATIONAL, number) if number else None
     held = Held(content, bad, Contents(raw, candidates=applied.candidates), identifier=waits_for)
     numbers = holding.shelve(db, message.source, holding.MESSAGE, [held], run=message.id_hash[:36])
     event = RecordQuarantined(source=message.source, record=numbers[content], reason=bad.reason)

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from consent import alerts, disputes, endings, mandates, unmatched
+from consent import alerts, disputes, endings, guardians, mandates, unmatched
 from consent.events import (
     AlertsChanged,
     DisputeAnswered,
@@ -35,6 +35,8 @@ from registry_sync.events import (
     DeathReversed,
     NameChanged,
     RecordMatched,
+    RepresentativeEnded,
+    RepresentativeStated,
 )
 
 
@@ -45,6 +47,31 @@ def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
     mandates.end_all(db, event.citizen, reason="deceased", actor=actor)
     tokens.end_for_citizen(db, event.citizen)
     sessions.end_all(db, event.citizen)
+
+
+def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Actor) -> None:
+    """Parents act for children, and guardians for their wards, because a register says so."""
+    guardians.state(
+        db,
+        citizen=event.citizen,
+        acts=event.representative,
+        relation=event.relation,
+        source=event.source,
+        as_of=event.as_of,
+        until=event.until or "",
+        actor=actor,
+    )
+
+
+def a_register_says_who_acts_no_more(db: Session, event: RepresentativeEnded, actor: Actor) -> None:
+    """What a register takes back ends at once."""
+    guardians.end(db, citizen=event.citizen, acts=event.representative, relation=event.relation, actor=actor)
+
+
+def another_birthday_is_reckoned_with(db: Session, event: AttributesChanged, actor: Actor) -> None:
+    """Parents act until the birthday that the register says now."""
+    if "birthdate" in event.attributes:
+        guardians.reckon(db, event.citizen, actor=actor)
 
 
 def erasing_takes_the_rest(db: Session, event: CitizenErased, actor: Actor) -> None:
@@ -124,7 +151,9 @@ HANDLERS: Handlers = {
     CitizenDied: [death_closes_gently],
     CitizenErased: [erasing_takes_the_rest],
     DeathReversed: [reversal_reopens],
-    AttributesChanged: [telling.attributes_changed],
+    RepresentativeStated: [a_register_says_who_acts],
+    RepresentativeEnded: [a_register_says_who_acts_no_more],
+    AttributesChanged: [another_birthday_is_reckoned_with, telling.attributes_changed],
     NameChanged: [telling.attributes_changed],
     SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
     Disavowed: [disavowal_takes_every_token],

@@ -1,8 +1,8 @@
-"""What registries announce: the five kinds of message, and what each must say."""
+"""What registries announce: the seven kinds of message, and what each must say."""
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -24,7 +24,10 @@ from registry_sync.wire.shapes import (
 PREFIX = "urn:erti:registry:"
 BIRTH, DEATH, DEATH_REVERSED = "birth", "death", "death-reversed"
 NAME_CHANGE, CORRECTION = "name-change", "correction"
-KINDS = (BIRTH, DEATH, DEATH_REVERSED, NAME_CHANGE, CORRECTION)
+REPRESENTATIVE, REPRESENTATIVE_ENDED = "representative", "representative-ended"
+KINDS = (BIRTH, DEATH, DEATH_REVERSED, NAME_CHANGE, CORRECTION, REPRESENTATIVE, REPRESENTATIVE_ENDED)
+PARENT, GUARDIAN = "parent", "guardian"
+RELATIONS = (PARENT, GUARDIAN)
 _LARGEST = 1 << 53
 
 
@@ -64,11 +67,28 @@ class Payload(msgspec.Struct, frozen=True):
     person: Person | None = None
     name: Name | None = None
     death_date: str | None = None
+    representative: list[Identifier] | None = None
+    relation: str | None = None
+    until: str | None = None
     sequence: int | None = None
 
 
 # Made at import, by one thread: two that first meet a Struct at once crash msgspec 0.22 and the process with it.
 _READY = msgspec.json.Decoder(Payload)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Who acts for the person by birth or law: one of RELATIONS, whose, and the last day, if one was named."""
+
+    kind: str
+    identifiers: tuple[tuple[str, str], ...]
+    until: str = ""
+
+    @property
+    def national(self) -> str:
+        """The national identifier of whoever acts, or an empty text."""
+        return dict(reversed(self.identifiers)).get(NATIONAL, "")
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,7 @@ class Notice:
     stated: Person
     birth: Record | None
     sequence: int | None
+    relations: tuple[Relation, ...] = ()
 
     @property
     def national(self) -> str:
@@ -116,8 +137,10 @@ def _notice(message: Message) -> Notice:
         if payload.person is None:
             raise Unreadable("wrong-shape", "person")
         birth = civil.record(msgspec.structs.replace(stated, last_updated=message.as_of))
-        return Notice(message.kind, birth.identifiers, stated, birth, payload.sequence)
-    identifiers = _identifiers(payload)
+        return Notice(message.kind, birth.identifiers, stated, birth, payload.sequence, _parents(stated))
+    identifiers = _identifiers(payload.identifier)
+    if message.kind in (REPRESENTATIVE, REPRESENTATIVE_ENDED):
+        return Notice(message.kind, identifiers, stated, None, payload.sequence, (_relation(payload),))
     if message.kind == DEATH:
         stated = Person(death_date=partial_date(payload.death_date, "death_date"))
     elif message.kind == NAME_CHANGE:
@@ -129,11 +152,40 @@ def _notice(message: Message) -> Notice:
     return Notice(message.kind, identifiers, stated, birth, payload.sequence)
 
 
-def _identifiers(payload: Payload) -> tuple[tuple[str, str], ...]:
+def _parents(person: Person) -> tuple[Relation, ...]:
+    named = (
+        ("parent1_identifier", person.parent1_identifier),
+        ("parent2_identifier", person.parent2_identifier),
+    )
+    return tuple(Relation(PARENT, _identifiers(given, where)) for where, given in named if given)
+
+
+def _relation(payload: Payload) -> Relation:
+    if payload.relation not in RELATIONS:
+        raise Unreadable("wrong-shape", "relation")
+    return Relation(
+        payload.relation,
+        _identifiers(payload.representative, "representative"),
+        _last_day(payload.until or ""),
+    )
+
+
+def _last_day(written: str) -> str:
+    """Return a day to come or gone, as written; raises Unreadable for anything but a whole date (RFC 3339)."""
+    try:
+        day = date.fromisoformat(written) if written else None
+    except ValueError as error:
+        raise Unreadable("bad-date", "until") from error
+    if day is not None and day.isoformat() != written:
+        raise Unreadable("bad-date", "until")
+    return written
+
+
+def _identifiers(given: list[Identifier] | None, where: str = "identifier") -> tuple[tuple[str, str], ...]:
     pairs = tuple(
         (number(item.identifier_type, "identifier_type"), number(item.identifier_value, "identifier_value"))
-        for item in payload.identifier or ()
+        for item in given or ()
     )
     if not any(kind == NATIONAL and value for kind, value in pairs):
-        raise Unreadable("missing-identifier", "identifier")
+        raise Unreadable("missing-identifier", where)
     return tuple((kind, value) for kind, value in pairs if kind and value)

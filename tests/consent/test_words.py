@@ -37,7 +37,8 @@ PACKAGES = (
 
 def kinds() -> dict[str, type[Event]]:
     """Return every event of the house by kind."""
-    modules = [importlib.import_module(f"{package}.events") for package in PACKAGES]
+    names = [*(f"{package}.events" for package in PACKAGES), "consent.acts"]
+    modules = [importlib.import_module(name) for name in names]
     found = [one for module in modules for one in vars(module).values() if isinstance(one, type)]
     return {one.kind: one for one in found if issubclass(one, Event) and one is not Event}
 
@@ -50,6 +51,7 @@ SAMPLES: dict[str, Any] = {
     "source": "civil", "staff": "s-1", "office": "Desk", "record": "q", "identifier_type": "UIN",
     "agencies": ["revenue"], "purposes": ["tax"], "withheld": ["employer"], "representative": "4RZ8N1PV6HJ3E",
     "citizen": "K7QD2M9XWT4BC", "limits": {"reads": 3, "per": {"reads": 1, "every": "week"}},
+    "ground": "parent", "as_of": "2024-05-01",
     "disclose_after": "2027-01-31T00:00:00.000Z", "withholding_law": "Code of Inquiry, 9",
     "read": {"kind": "disclosed", "at": "2027-01-01T08:00:00.000Z", "data": {
         "agency": "revenue", "purpose": "tax", "basis": "law", "outcome": "released", "attributes": ["given_name"],
