@@ -118,13 +118,16 @@ def touch(db: Session, session: BrowserSession) -> None:
 def renew(db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str]) -> str:
     """Give a session a new ID after a new authentication and return its token; the old one ends here.
 
+    Both of its limits begin anew (NIST SP 800-63B-4, 5.2).
     The `sid` stays, so agencies' sessions stay tied to it (OpenID Connect Core, section 2, `auth_time`).
     """
     token, at = secrets.token_urlsafe(32), clock.now()
+    ends_at = at + timedelta(seconds=parts(db).settings.session_seconds)
+    fresh = {"acr": acr, "amr": list(amr), "auth_time": at, "last_seen_at": at, "ends_at": ends_at}
     db.execute(
         update(browser_session)
         .where(browser_session.c.id_hash == session.id_hash)
-        .values(id_hash=digest(token), acr=acr, amr=list(amr), auth_time=at, last_seen_at=at)
+        .values(id_hash=digest(token), **fresh)
     )
     return token
 

@@ -59,9 +59,16 @@ def start(log_format: str) -> None:
         if pretty
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    # What libraries say goes the same way, or a machine could not read it, and a stranger's text made lines of it.
+    foreign = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+    )
+    handler = logging.StreamHandler(cast(TextIO, _StandardError()))
+    handler.setFormatter(foreign)
     structlog.configure(
         processors=[*shared, *tail],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core import limits, sessions
+from core import clock, limits, sessions
 from core.database import Base, Database, Moment, parts
 
 number = Table(
@@ -155,6 +155,27 @@ def test_an_idle_session_is_over(database: Database) -> None:
 
     with database.reading() as db:
         assert sessions.find(db, token) is None
+
+
+def test_a_session_ends_however_much_it_is_used(database: Database) -> None:
+    """A session in use is over after its longest time; only signing in again begins that time anew."""
+    with database.writing() as db:
+        longest = timedelta(seconds=parts(db).settings.session_seconds)
+        session, token = sessions.begin(
+            db, subject="C1", kind="citizen", acr="low", amr=[], user_agent="", network=""
+        )
+        nearly = clock.now() - longest + timedelta(minutes=1)
+        db.execute(update(sessions.browser_session).values(created_at=nearly, ends_at=nearly + longest))
+        again = sessions.renew(db, session, acr="low", amr=[])
+        renewed = sessions.find(db, again)
+        assert renewed is not None
+        assert renewed.ends_at > clock.now() + longest - timedelta(minutes=1)
+        db.execute(update(sessions.browser_session).values(ends_at=clock.now() - timedelta(seconds=1)))
+        sessions.touch(db, renewed)
+
+    with database.reading() as db:
+        assert sessions.find(db, token) is None
+        assert sessions.find(db, again) is None
 
 
 def test_limits_count_and_forget(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stderr
@@ -59,3 +60,24 @@ def test_fields_that_could_name_a_person_are_withheld() -> None:
     assert line["citizen"] == "(withheld)"
     assert line["code"] == "fine"
     assert "K7QD" not in caught.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_libraries_say_is_one_line_too(log_format: str) -> None:
+    """A warning of a library is written as the service's own are: one printable line, which a machine can read where it should."""
+    root, caught = logging.getLogger(), io.StringIO()
+    before, level = list(root.handlers), root.level
+    try:
+        with redirect_stderr(caught):
+            logs.start(log_format)
+            logging.getLogger("some.library").warning("sent %s", "a\nforged line\x1b[2J")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        structlog.reset_defaults()
+
+    (line,) = caught.getvalue().splitlines()
+    assert line.isprintable()
+    assert "some.library" in line
+    if log_format == "json":
+        assert json.loads(line)["event"] == "sent a\\nforged line\\x1b[2J"
