@@ -1,5 +1,6 @@
 """Pages on which staff join with an invitation, sign in with a passkey, and sign out."""
 
+import structlog
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from idp.staff.events import StaffSignedOut
 from idp.staff.passkeys import SignedIn
 
 router = APIRouter()
+log = structlog.get_logger("erti.sign-in")
 HIGH = "urn:erti:loa:high"
 SUBSTANTIAL = "urn:erti:loa:substantial"
 CONSOLE = "/admin"
@@ -64,6 +66,7 @@ def login(request: Request, database: Db, here: Here, form: Form) -> Response:
         with database.writing() as db:
             session_token = _begin(db, request, here, passkeys.sign_in(db, form.get("credential")))
     except PasskeyRefused as refusal:
+        log.info("sign-in failed", method="staff-passkey", reason=refusal.detail)
         _failed(request, database)
         return _login_page(request, database, return_to, problem=refusal)
     return _signed_in(request, session_token, return_to)

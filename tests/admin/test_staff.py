@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from core.database import Database
 from core.events import SYSTEM
@@ -105,7 +106,9 @@ def test_bad_answers_sign_nobody_in(colleague: Hire, client: object, settings: S
         nino.passkey.create({"rp": {"id": settings.host}, "user": {"id": "AA"}, "challenge": "AA"})
     rubbish = {"not JSON": "{", "nested": "[" * 5_000}
     answer = rubbish.get(trick) or nino.passkey.get(page.data("options"))
-    refused = browser.post("/staff/login", {"credential": answer}, on=page)
+    with structlog.testing.capture_logs() as lines:
+        refused = browser.post("/staff/login", {"credential": answer}, on=page)
+    assert [line["method"] for line in lines if line["event"] == "sign-in failed"] == ["staff-passkey"]
     assert refused.status == 403
     assert "The passkey was not accepted" in refused.text
     assert browser.get("/admin").status == 303

@@ -2,6 +2,7 @@
 
 import json
 
+import structlog
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from idp.login.pages.browser import JsonText
 from idp.login.stages import Stage
 
 router = APIRouter()
+log = structlog.get_logger("erti.sign-in")
 WRONG = _("The sign-in name or the password is not right. Check both and try again.")
 WRONG_CODE = _(
     "That code is not right, or was used already. Wait for the next one in your app and try again."
@@ -56,6 +58,7 @@ def login(request: Request, database: Db, here: Here, form: Form) -> Response:
         return _page(request, database, return_to, username=username, wanted=wanted, errors=errors)
     attempt = password.attempt(database, username, secret, visitor)
     if attempt.wait:
+        _failed("password", wait=attempt.wait)
         return _page(request, database, return_to, username=username, wanted=wanted, wait=attempt.wait)
     outcome: Entered | Shut | str | None = None
     with database.writing() as db:
@@ -65,6 +68,7 @@ def login(request: Request, database: Db, here: Here, form: Form) -> Response:
         elif account:
             outcome = entry.enter(db, account, assurance.PASSWORD, visitor, before=here)
     if outcome is None:
+        _failed("password")
         errors = {"password": WRONG}
         return _page(request, database, return_to, username=username, wanted=wanted, errors=errors)
     if isinstance(outcome, str):
@@ -104,6 +108,7 @@ def code(request: Request, database: Db, here: Here, form: Form) -> Response:
             record(db, SecondFactorFailed(), actor=SYSTEM, about=[citizen_id])
     if outcome is not None:
         return browser.clear_stage(request, browser.let_in(request, browser.opened(outcome), stage.return_to))
+    _failed("recovery-code" if spare else "totp", wait=wait)
     if over:
         errors = {"password": _("The code was wrong too often. Sign in again from the start.")}
         return browser.clear_stage(request, _page(request, database, stage.return_to, errors=errors))
@@ -135,6 +140,7 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
             throttle.failed(db, throttle.RECOVERY, visitor)
     if outcome is not None:
         return browser.let_in(request, browser.opened(outcome), "/my/account")
+    _failed("recovery", wait=wait)
     return _recovery_page(request, return_to, username, wait=wait, error=None if wait else WRONG_RECOVERY)
 
 
@@ -167,6 +173,11 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
         raise PasskeyRefused(detail=proved.reason if isinstance(proved, Rejected) else "")
     response = JSONResponse({"location": proved.return_to})
     return _no_store(browser.dress(request, response, browser.opened(outcome)))
+
+
+def _failed(method: str, *, wait: int = 0) -> None:
+    # A passkey that proves nothing is a refusal, and logged as those are.
+    log.info("sign-in failed", method=method, reason="stopped" if wait else "wrong")
 
 
 def _held_stage(db: Session, request: Request) -> Stage | None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
 import pytest
+import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
@@ -192,6 +193,29 @@ def test_known_and_unknown_names_get_the_same_answer(nino, person) -> None:
         return found
 
     assert answers("nino") == answers("nona")
+
+
+def test_each_failure_leaves_a_line_that_names_nobody(nino, person) -> None:
+    """A wrong password, code and recovery code, and one too many, are each a line with the method and no name or guess."""
+    with structlog.testing.capture_logs() as lines:
+        nino.give_password("nino", "wrong wrong wrong")
+        nino.give_password("nino")
+        nino.open("/login/code")
+        nino.send("/login/code", totp__code="000000")
+        nino.send("/login/code", recovery__code="0000-0000")
+        nino.open("/login/recovery")
+        nino.send("/login/recovery", username="nobody", recovery__code="0000-0000")
+        for number in range(11):
+            person(f"192.0.2.{number}").give_password("nona", "wrong wrong wrong")
+    failed = [line for line in lines if line["event"] == "sign-in failed"]
+    assert [(line["method"], line["reason"]) for line in failed[:4]] == [
+        ("password", "wrong"),
+        ("totp", "wrong"),
+        ("recovery-code", "wrong"),
+        ("recovery", "wrong"),
+    ]
+    assert [line["reason"] for line in failed[4:]] == ["wrong"] * 10 + ["stopped"]
+    assert all(line.keys() == {"event", "log_level", "method", "reason"} for line in failed)
 
 
 def test_known_and_unknown_names_cost_the_same_hash(nino, database, settings) -> None:
