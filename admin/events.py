@@ -35,3 +35,12 @@ class LedgerChecked(Event):
     kind: ClassVar[str] = "ledger-checked"
     size: int
     findings: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalLookedUp(Event):
+    """Somebody looked up the reference number of a refusal; `found` tells whether it was still kept."""
+
+    kind: ClassVar[str] = "refusal-looked-up"
+    reference: str
+    found: bool

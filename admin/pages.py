@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin import agencies as agencies_room
-from admin import approvals, approving, audit, desk, erasures, invalidating, people, registry, staff
+from admin import approvals, approving, audit, desk, erasures, invalidating, people, refusals, registry, staff
 from admin import disputes as disputes_room
 from admin import keys as keys_room
 from admin.frame import show
@@ -80,6 +80,7 @@ for room in (
     invalidating,
     keys_room,
     people,
+    refusals,
     registry,
     staff,
 ):

@@ -26,6 +26,7 @@ ROLES: dict[str, frozenset[str]] = {
         "ledger-read",
         "log-read",
         "sources-read",
+        "refusals-read",
     },
     "registrar": EVERYBODY
     | {
@@ -37,6 +38,7 @@ ROLES: dict[str, frozenset[str]] = {
         "erasures-read",
         "history-erase",
         "grants-invalidate",
+        "accounts-suspend",
     },
     "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read", "erasures-read"},
     "auditor": EVERYBODY
@@ -51,8 +53,9 @@ ROLES: dict[str, frozenset[str]] = {
         "disputes-read",
         "disputes-answer-staff",  # about looks by staff: the auditor never looks at citizens
     },
-    "support": EVERYBODY | {"citizen-look", "disputes-read", "disputes-answer"},
-    "clerk": EVERYBODY | {"desk-work"},
+    "support": EVERYBODY
+    | {"citizen-look", "disputes-read", "disputes-answer", "refusals-read", "accounts-suspend"},
+    "clerk": EVERYBODY | {"desk-work", "refusals-read"},
 }
 
 
@@ -116,5 +119,7 @@ ReadsLog = Annotated[Official, Depends(needs("log-read"))]
 LooksAtCitizens = Annotated[Official, Depends(needs("citizen-look"))]
 ReadsDisputes = Annotated[Official, Depends(needs("disputes-read"))]
 WorksDesk = Annotated[Official, Depends(needs("desk-work"))]
+ReadsRefusals = Annotated[Official, Depends(needs("refusals-read"))]
+SuspendsAccounts = Annotated[Official, Depends(needs("accounts-suspend"))]
 ReadsStaff = Annotated[Official, Depends(needs("staff-read"))]
 ManagesStaff = Annotated[Official, Depends(needs("staff-manage"))]

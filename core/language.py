@@ -38,6 +38,11 @@ class Lazy:
         self._text = text
         self._facts = facts
 
+    @property
+    def source(self) -> str:
+        """The text as written in the code, its places unfilled: the same for every reader."""
+        return self._text
+
     def __str__(self) -> str:
         text = gettext(self._text)
         return text.format(**self._facts) if self._facts else text

@@ -1,6 +1,7 @@
 """Pages for people: templates of every package, rendered in the reader's language under a strict policy."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +14,15 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from core import forms, language
+from core import clock, forms, language, refusals
+from core.language import Lazy
+from core.refusals import Refusal
 from core.settings import Settings
 
 PACKAGES = ("core", "consent", "idp", "admin")
+WENT_WRONG = 400
+# What names a field, without the ID of the thing that it is about.
+_FIELD = re.compile(r"[a-z]+(?:[-_][a-z]+)?")
 STATIC_FOLDER = Path(__file__).parent / "static"
 
 
@@ -56,7 +62,7 @@ def render(
 
     `form_action` names further origins that its forms may lead to: Chromium applies the policy to the
     redirect that answers a form as well, so login and consent pages name the client's origin. `frame_src` names
-    origins of which it may load frames.
+    origins of which it may load frames. A form that comes back with `errors`, or a `wait`, gets a reference number.
     """
     env: Environment = request.app.state.pages
     lang = language.current()
@@ -72,6 +78,7 @@ def render(
             forms.CSRF_FIELD, forms.token(request)
         ),
         csrf_token=lambda: forms.token(request),
+        refusal_reference=_form_refused(request, template, status, context),
         **context,
     )
     response = HTMLResponse(html, status_code=status)
@@ -79,6 +86,49 @@ def render(
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept-Language, Cookie"
     return response
+
+
+def refused(
+    request: Request, *, code: str, status: int, told: str | Lazy, rule: str = "", client: str = ""
+) -> str:
+    """Write down that a "no" was told, for whoever is asked for help, and return its reference number."""
+    refusal = Refusal(
+        reference=refusals.new_reference(),
+        at=clock.now(),
+        code=code[:64],
+        rule=rule[:128],
+        client=client[:128],
+        route=route(request)[:200],
+        status=status,
+        # Words whose places are filled may hold what somebody typed.
+        told=told.source[:500] if isinstance(told, Lazy) else "",
+    )
+    book: refusals.Book = request.app.state.refusals
+    book.keep(refusal, asker=request)
+    return refusal.reference
+
+
+def route(request: Request) -> str:
+    """Return the route's pattern, never the path itself, which may carry personal data."""
+    found = request.scope.get("route")
+    return str(getattr(found, "path", "?"))
+
+
+def _form_refused(request: Request, template: str, status: int, context: Mapping[str, Any]) -> str:
+    errors, wait = context.get("errors"), context.get("wait")
+    if status < WENT_WRONG or not (errors or wait):
+        return ""
+    shown = [*errors.values()] if isinstance(errors, Mapping) else []
+    names = sorted({found[0] for name in errors or () if (found := _FIELD.match(name))})
+    client = context.get("client", "")
+    return refused(
+        request,
+        code="form",
+        status=status,
+        told=shown[0] if shown else "",
+        rule=f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}",
+        client=client if isinstance(client, str) else "",
+    )
 
 
 def policy(form_action: Sequence[str] = (), frame_src: Sequence[str] = ()) -> str:

@@ -1,13 +1,11 @@
 """What HTTP makes of a "no": a page for people, RFC 9457 problem details for programs."""
 
-import secrets
-
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from core import pages
+from core import pages, refusals
 from core.database import is_away
 from core.errors import Conflict, Invalid, Missing, Problem, Refused, StoreAway, TooMany
 from core.language import _
@@ -25,13 +23,14 @@ def status(problem: Problem) -> int:
 
 def answer(request: Request, problem: Problem) -> Response:
     """Answer with a problem: `application/problem+json` unless a browser asked for a page."""
-    code, reference = status(problem), secrets.token_hex(4)
+    code = status(problem)
+    reference = _reference(request, problem, code)
     log.info(
         "refused",
         code=problem.code,
         status=code,
         detail=problem.detail,
-        path=route(request),
+        path=pages.route(request),
         reference=reference,
         **problem.logged,
     )
@@ -49,7 +48,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 def unexpected(request: Request, error: Exception) -> Response:
     """Answer an error nobody foresaw, without saying more than its reference."""
-    log.error("unexpected", error=type(error).__name__, path=route(request), exc_info=error)
+    log.error("unexpected", error=type(error).__name__, path=pages.route(request), exc_info=error)
     return answer(
         request,
         Problem(_("Something went wrong on our side. Try again in a minute."), detail=type(error).__name__),
@@ -60,7 +59,7 @@ def away(request: Request, error: Exception) -> Response:
     """Answer that the database is away, restarting or full: whoever asked may ask again (RFC 9110, section 15.6.4)."""
     if not is_away(error):
         return unexpected(request, error)
-    log.error("database away", error=type(error).__name__, path=route(request), reason=str(error)[:200])
+    log.error("database away", error=type(error).__name__, path=pages.route(request), reason=str(error)[:200])
     return answer(request, StoreAway(overload=True, retry_after=5, detail=type(error).__name__))
 
 
@@ -88,10 +87,17 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def route(request: Request) -> str:
-    """Return the route's pattern, never the path itself, which may carry personal data."""
-    found = request.scope.get("route")
-    return str(getattr(found, "path", "?"))
+def _reference(request: Request, problem: Problem, code: int) -> str:
+    if isinstance(problem, StoreAway):  # which cannot take the note either
+        return refusals.new_reference()
+    return pages.refused(
+        request,
+        code=problem.code,
+        status=code,
+        told=problem.text,
+        rule=problem.logged.get("rule", ""),
+        client=problem.logged.get("client", ""),
+    )
 
 
 def _page(request: Request, problem: Problem, code: int, reference: str) -> Response:

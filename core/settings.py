@@ -130,6 +130,10 @@ class Settings(BaseSettings):
         None, description="TOML file that says how long entries are kept; see `docs/integrate.md`."
     )
 
+    refusal_days: int = Field(
+        30, ge=1, le=365, description="How long support can look up the reference number of a refusal."
+    )
+
     argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")
     argon2_passes: int = Field(2, description="argon2id passes for passwords.")
     argon2_lanes: int = Field(1, description="argon2id lanes for passwords.")

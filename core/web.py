@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 import structlog
 from fastapi import Depends
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -283,7 +284,8 @@ class Edge:
         try:
             if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
                 # No text of ours holds NUL, and PostgreSQL refuses it in the middle of a look-up.
-                await problems.answer(request, Invalid(detail="NUL"))(scope, receive, dress)
+                refusal = await run_in_threadpool(problems.answer, request, Invalid(detail="NUL"))
+                await refusal(scope, receive, dress)
             else:
                 await self.app(scope, receive, dress)
         finally:

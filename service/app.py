@@ -28,7 +28,7 @@ import registry_sync.api
 from consent import evidence
 from consent.ledger import logs, openings, retention
 from consent.ledger.sequencer import Sequencer
-from core import pages, problems
+from core import pages, problems, refusals, web
 from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
@@ -130,6 +130,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = store
     app.state.metrics = figures
+    app.state.refusals = refusals.Book(store, network=web.network)
     app.state.pages = pages.environment(settings)
     app.state.form_key = store.parts.keys.secret("forms")
     app.add_middleware(Edge, settings=settings, observe=figures.observe)

@@ -2,7 +2,7 @@
 
 import typer
 
-from service.commands import agencies, citizens, demo, keys, ledger, run, staff, witness
+from service.commands import agencies, citizens, demo, keys, ledger, run, staff, support, witness
 
 app = typer.Typer(
     name="erti",
@@ -23,6 +23,7 @@ app.command("serve")(run.serve)
 app.command("worker")(run.work)
 app.command("migrate")(run.migrate)
 app.command("check")(run.check)
+app.command("support")(support.support)
 
 
 def main() -> None:

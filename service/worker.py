@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent import alerts, desk, disputes, endings, mandates, withholding
 from consent.ledger import clearing, erasure, journal, logs, signer, tiles
-from core import limits, sessions
+from core import limits, refusals, sessions
 from core.database import Database
 from core.errors import Problem
 from idp import notify
@@ -44,6 +44,7 @@ def _purge(database: Database) -> None:
     with database.writing() as db:
         sessions.purge(db)
         limits.purge(db)
+        refusals.purge(db)
         tokens.purge(db)
         invitations.purge(db)
         logouts.purge(db)

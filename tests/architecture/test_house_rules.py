@@ -12,7 +12,7 @@ LONGEST_FUNCTION = 60
 MOST_POSITIONAL = 6
 CORE = {
     "settings", "clock", "errors", "database", "events", "sessions", "limits", "outbound", "language", "web",
-    "forms", "pages", "problems", "__init__",
+    "forms", "pages", "problems", "refusals", "__init__",
 }  # fmt: skip
 SPEAKS_HTTP = re.compile(
     r"(^|/)(pages|api)(/|\.py$)|^core/(problems|web|forms|pages|outbound)\.py$|^service/|^verifier/"

@@ -42,7 +42,7 @@ PAGES = (
     "/ledger/logs",
     "/ledger/logs/10001/checkpoint",
 )
-TOKENS = re.compile(rb'name="csrf_token" value="[^"]+"|nonce-[^\'" ;]+|problem-reference">[0-9a-f]+')
+TOKENS = re.compile(rb'name="csrf_token" value="[^"]+"|nonce-[^\'" ;]+|problem-reference"[^>]*>[0-9A-Z-]+')
 MADE_AT = re.compile(rb'"made_at":"[^"]+"')
 # What is random or a moment: each has one length, so nothing about lengths is lost by covering it.
 RANDOM = (

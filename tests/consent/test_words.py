@@ -19,6 +19,7 @@ NOT_ABOUT_CITIZENS = {
     "agency-put", "purpose-published", "client-put", "client-invited", "invitation-ended", "signing-key-changed", "sealing-epoch-begun", "sealing-epoch-destroyed",
     "stream-put", "purpose-invalidated", "withheld-checkpoint", "withheld-count",
     "import-finished", "entries-erased", "record-quarantined", "record-dismissed",
+    "refusal-looked-up",
     "approval-asked", "approval-decided", "ledger-checked",
     "staff-invited", "staff-joined", "staff-signed-in", "staff-signed-out", "staff-suspended",
 }  # fmt: skip

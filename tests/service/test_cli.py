@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from admin import approvals, permissions
 from consent.ledger import erasure
-from core import clock
+from core import clock, refusals
 from core.events import SYSTEM
 from core.settings import Settings
 from idp.staff import accounts
@@ -264,3 +264,17 @@ def test_a_history_is_erased_by_two_people(store: Path, monkeypatch: pytest.Monk
     assert "not yet" in erti(store, "ledger", "erasures").stdout
     assert erti(store, "ledger", "fsck").exit_code == 0
     assert "public record says" in erti(store, "ledger", "erase", "--help").stdout
+
+
+def test_support_says_what_a_number_was_about(store: Path) -> None:
+    """`erti support` explains a reference number as it was heard, records the look-up, and says when it knows nothing."""
+    with opened(Settings(data_dir=store)) as database:
+        told = refusals.Refusal("7KQD-2M9X", clock.now(), "too-many", "", "portal", "/login", 429, "Wait.")
+        refusals.Book(database, network=str).keep(told, asker="here")
+    answer = erti(store, "support", "7kqd 2m9x", "--json")
+    assert answer.exit_code == 0, answer.output
+    said = json.loads(answer.stdout)
+    assert (said["client"], said["told"]) == ("portal", "Wait.")
+    assert "Waiting helps" in said["advice"]
+    assert erti(store, "support", "0000-0000").exit_code == 1
+    assert erti(store, "support", "what").exit_code == 2
