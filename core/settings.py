@@ -140,6 +140,12 @@ class Settings(BaseSettings):
     hashing_slots: int = Field(0, description="Password hashes at once; 0 means one for each core.")
     hashing_queue: int = Field(32, description="Password hashes that may wait; more are answered with 503.")
 
+    breached_passwords: Path | None = Field(
+        None,
+        description="List of passwords nobody may choose, made by `erti passwords build`; "
+        "empty means the one that comes with Erti.",
+    )
+
     signing_key_days: int = Field(90, description="How long a signing key is active.")
     signing_key_announce_days: int = Field(14, description="How long a key is published before it signs.")
     signing_key_retain_days: int = Field(14, description="How long a key stays published after it signed.")

@@ -46,6 +46,13 @@ class PasswordUnfit(Invalid):
     text = _("Choose a longer password.")
 
 
+class BreachedListWrong(Invalid):
+    """The file of breached passwords that a setting names cannot be used, or nothing could be put into one."""
+
+    code = "breached-list-wrong"
+    text = _("The list of breached passwords cannot be used. Make one with `erti passwords build`.")
+
+
 class CodeSpent(Conflict):
     """The activation code was used or replaced by a newer one in the meantime."""
 

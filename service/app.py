@@ -33,6 +33,7 @@ from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, SignInNeeded, sign_in_needed
+from idp.login.breached import listed
 from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
@@ -93,9 +94,11 @@ def open_house(settings: Settings) -> Database:
 def begin(database: Database) -> None:
     """Make what the first start needs and later starts find: leaf 0 and the first signing keys.
 
-    Raises PolicyWrong for a retention policy that cannot be read, before anything relies on it.
+    Raises PolicyWrong for a retention policy that cannot be read and BreachedListWrong for a list of passwords, before
+    anything relies on them.
     """
     retention.policy(database.parts.settings)
+    listed.of(database.parts.settings)
     with database.writing() as db:
         logs.opened(db)
         rotation.ensure(db)

@@ -2,7 +2,7 @@
 
 import typer
 
-from service.commands import agencies, citizens, demo, keys, ledger, run, staff, support, witness
+from service.commands import agencies, citizens, demo, keys, ledger, passwords, run, staff, support, witness
 
 app = typer.Typer(
     name="erti",
@@ -16,6 +16,7 @@ app.add_typer(agencies.agencies_app, name="agencies")
 app.add_typer(agencies.clients_app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(passwords.app, name="passwords")
 app.add_typer(staff.app, name="staff")
 app.add_typer(witness.app, name="witness")
 app.add_typer(demo.app, name="demo")

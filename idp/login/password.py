@@ -1,112 +1,35 @@
-"""Passwords: rules, hashing in a pool that sheds load, and the check that tells nothing about names."""
+"""Passwords: what may be one, and the check that tells nothing about names."""
 
-import functools
 import hmac
-import os
-import secrets
-import threading
+import re
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from consent import disclosure
 from core import clock
 from core.database import Database, Parts
-from core.errors import TooMany
 from core.events import Actor, record
 from core.language import _
-from core.settings import Settings
 from idp import accounts, names, notify
 from idp.accounts import Account
 from idp.errors import PasswordUnfit
 from idp.events import PasswordSet
 from idp.login import devices, stages, throttle
+from idp.login.breached import listed
 from idp.login.devices import Visitor
+from idp.login.hashing import pool
 from idp.tables import password as table
 from registry_sync import people
 
 SHORTEST, LONGEST = 12, 500
 FEWEST_DIFFERENT = 5
-BUSY_SECONDS = 2
-
-
-class Pool:
-    """So many hashes at once as there are cores, so many waiting, and a quick no to the rest."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._hasher = PasswordHasher(
-            time_cost=settings.argon2_passes,
-            memory_cost=settings.argon2_memory_kib,
-            parallelism=settings.argon2_lanes,
-        )
-        self._most = (settings.hashing_slots or os.cpu_count() or 1) + settings.hashing_queue
-        self._slots = threading.BoundedSemaphore(settings.hashing_slots or os.cpu_count() or 1)
-        self._inside = 0
-        self._guard = threading.Lock()
-        self._nobodys = ""
-
-    def hash(self, secret: bytes) -> str:
-        """Return a new verifier (argon2id, RFC 9106); raises TooMany when the queue is full."""
-        with self._slot():
-            return self._hasher.hash(secret)
-
-    def check(self, verifier: str | None, secret: bytes) -> tuple[bool, str | None]:
-        """Tell whether a secret fits, and give a new verifier if the old one was made with other parameters.
-
-        Without a verifier the same work is done against nobody's. Raises TooMany when the queue is full.
-        """
-        with self._slot():
-            if verifier is None:
-                self._fits(self._nobody(), secret)
-                return False, None
-            right = self._fits(verifier, secret)
-            stale = right and self._hasher.check_needs_rehash(verifier)
-            return right, self._hasher.hash(secret) if stale else None
-
-    def warm(self) -> None:
-        """Make nobody's verifier before the first visitor could time it."""
-        self._nobody()
-
-    def _nobody(self) -> str:
-        if not self._nobodys:
-            self._nobodys = self._hasher.hash(secrets.token_bytes(32))
-        return self._nobodys
-
-    def _fits(self, verifier: str, secret: bytes) -> bool:
-        try:
-            return self._hasher.verify(verifier, secret)
-        except (VerificationError, InvalidHashError):
-            return False
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        with self._guard:
-            if self._inside >= self._most:
-                raise TooMany(
-                    _("Very many people are signing in just now. Try again in a few seconds."),
-                    overload=True,
-                    retry_after=BUSY_SECONDS,
-                )
-            self._inside += 1
-        try:
-            with self._slots:
-                yield
-        finally:
-            with self._guard:
-                self._inside -= 1
-
-
-@functools.lru_cache(maxsize=16)
-def pool(settings: Settings) -> Pool:
-    """Return this process's hashing pool for some settings."""
-    made = Pool(settings)
-    made.warm()
-    return made
+FEWEST_OTHERS = 8
+OF_THE_PERSON = ("name", "given_name", "family_name", "birthdate")
+_WORD = re.compile(r"\w{3,}")
 
 
 @dataclass(frozen=True)
@@ -124,10 +47,12 @@ class Attempt:
     newer: str | None = field(default=None, repr=False)
 
 
-def fit(secret: str, *, unlike: tuple[str, ...] = ()) -> None:
+def fit(house: Parts, secret: str, *, unlike: Iterable[str] = ()) -> None:
     """Check a chosen password; raises PasswordUnfit with what to do.
 
-    Length counts, composition does not (NIST SP 800-63B-4, 3.1.1.2); `unlike` holds names it must not contain.
+    Length counts, composition does not, and the whole password is compared with those that attackers try first (NIST SP
+    800-63B-4, 3.1.1.2). `unlike` holds what belongs to the person, such as names from `words`; such words and the
+    service's own add nothing to a password's length.
     """
     text = _normal(secret)
     if len(text) < SHORTEST:
@@ -140,11 +65,41 @@ def fit(secret: str, *, unlike: tuple[str, ...] = ()) -> None:
         raise PasswordUnfit(_("Use at most {count} characters.").format(count=LONGEST))
     if len(set(text.casefold())) < FEWEST_DIFFERENT:
         raise PasswordUnfit(_("Use more different characters."))
-    plain = "".join(char for char in text.casefold() if char.isalnum())
-    for name in unlike:
-        bare = "".join(char for char in names.normal(name) if char.isalnum())
-        if bare and bare in plain:
-            raise PasswordUnfit(_("Do not use your name, e-mail address or citizen ID in the password."))
+    if secret in listed.of(house.settings):
+        raise PasswordUnfit(
+            _(
+                "This password was stolen from other sites so often that thieves try it first. Choose another: three or "
+                "four words that do not belong together."
+            )
+        )
+    settings = house.settings
+    if _mostly(text, [*unlike, settings.host, settings.country, "Erti"]):
+        raise PasswordUnfit(
+            _(
+                "Your name, e-mail address or citizen ID is easy to guess. Add words that have nothing to do with you."
+            )
+        )
+
+
+def words(db: Session, citizen_id: str, *more: str) -> tuple[str, ...]:
+    """Return what a citizen's password must not consist of: citizen ID, names and birthday, and what else is given."""
+    own = disclosure.own(db, citizen_id, OF_THE_PERSON)
+    values = [str(one.value) for one in own.values() if isinstance(one.value, str)]
+    return (citizen_id, *values, *(one for one in more if one))
+
+
+def _mostly(text: str, belongings: Iterable[str]) -> bool:
+    """Tell whether a password has one of these in it and, without them and without digits, is too short."""
+    plain = _letters(listed.folded(text))
+    parts = {_letters(part) for one in belongings for part in (one, *_WORD.findall(one))}
+    rest = plain
+    for part in sorted((one for one in parts if len(one) >= 3), key=len, reverse=True):
+        rest = rest.replace(part, "")
+    return rest != plain and sum(not char.isdigit() for char in rest) < FEWEST_OTHERS
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in names.normal(text) if char.isalnum())
 
 
 def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) -> Attempt:

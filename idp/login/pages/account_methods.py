@@ -89,8 +89,9 @@ def change_password(request: Request, database: Db, me: Citizen, form: Form) -> 
     with database.reading() as db:
         account = accounts.find(db, me.subject)
         has_app = totp.has(db, me.subject)
+        unlike = password.words(db, me.subject, account.username if account else "")
     try:
-        password.fit(secret, unlike=(me.subject, account.username if account else ""))
+        password.fit(database.parts, secret, unlike=unlike)
     except PasswordUnfit as problem:
         return _password_page(request, database, me, errors={"password": problem.text})
     verifier = password.prepare(database.parts, secret)

@@ -194,8 +194,10 @@ def _unfit(database: Database, stage: Stage, name: str, secret: str) -> dict[str
                 raise NameTaken
     except (NameUnfit, NameTaken) as problem:
         errors["username"] = problem.text
+    with database.reading() as db:
+        unlike = password.words(db, stage.citizen_id, name)
     try:
-        password.fit(secret, unlike=(stage.citizen_id, name))
+        password.fit(database.parts, secret, unlike=unlike)
     except PasswordUnfit as problem:
         errors["password"] = problem.text
     return errors

@@ -5,7 +5,7 @@ from sqlalchemy.event import listen
 from core import sessions
 from core.events import SYSTEM
 from idp import accounts
-from idp.login import assurance, entry, password
+from idp.login import assurance, entry, hashing, password
 from idp.login.devices import Visitor
 from idp.login.entry import Shut
 from idp.tables import password as password_table
@@ -27,7 +27,7 @@ def test_a_password_changed_meanwhile_lets_nobody_in(nino, database, settings, s
     """A guess that was right when it was looked at is wrong once another password is set, and does not bring it back."""
     visitor = Visitor("b" * 32, "", "203.0.113.9", "")
     if stale:
-        weak = password.Pool(settings.model_copy(update={"argon2_memory_kib": 32}))
+        weak = hashing.Pool(settings.model_copy(update={"argon2_memory_kib": 32}))
         with database.writing() as db:
             verifier = weak.hash(password._prepared(database.parts, PASSWORD))
             db.execute(update(password_table).values(verifier=verifier))

@@ -18,7 +18,7 @@ from core.events import SYSTEM, waiting
 from core.sessions import browser_session
 from core.settings import Settings
 from idp import accounts
-from idp.login import password, stages, totp
+from idp.login import hashing, password, stages, totp
 from idp.tables import password as password_table
 from registry_sync import people
 from tests.idp.login.person import PASSWORD
@@ -221,7 +221,7 @@ def test_each_failure_leaves_a_line_that_names_nobody(nino, person) -> None:
 def test_known_and_unknown_names_cost_the_same_hash(nino, database, settings) -> None:
     """For an unknown name, and for one without a password, a hash of the same parameters is computed."""
     hashed = []
-    pool = password.pool(settings)
+    pool = hashing.pool(settings)
     original = pool._hasher
 
     class Counting:
@@ -326,7 +326,7 @@ def test_passwords_are_the_same_however_they_are_composed(person, letter) -> Non
 
 def test_old_parameters_are_replaced_silently(nino, database, settings) -> None:
     """A verifier made with other argon2id parameters is replaced by one with today's at the next sign-in."""
-    weak = password.Pool(settings.model_copy(update={"argon2_memory_kib": 32}))
+    weak = hashing.Pool(settings.model_copy(update={"argon2_memory_kib": 32}))
     with database.writing() as db:
         verifier = weak.hash(password._prepared(database.parts, PASSWORD))
         db.execute(update(password_table).values(verifier=verifier))
@@ -337,7 +337,7 @@ def test_old_parameters_are_replaced_silently(nino, database, settings) -> None:
 
 def test_a_full_hashing_pool_says_so_at_once() -> None:
     """With one slot busy and one waiting, a third hash is answered with 503 and when to come again."""
-    pool = password.Pool(Settings(hashing_slots=1, hashing_queue=1, argon2_memory_kib=64, argon2_passes=1))
+    pool = hashing.Pool(Settings(hashing_slots=1, hashing_queue=1, argon2_memory_kib=64, argon2_passes=1))
     inside, leave = threading.Event(), threading.Event()
 
     def occupy() -> None:
