@@ -1,5 +1,6 @@
 """What entries about signing in at agencies say: in a browser, and on a device."""
 
+from consent import errands
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -48,3 +49,23 @@ def disavowed(data: Data, _names: Names) -> Said:
         details.append((_("How"), _("by the link in a letter to you")))
     said = _("You said that something in your account was not you")
     return Said(str(said), tuple((str(term), str(text)) for term, text in details), "bad")
+
+
+# kind -> (group, what it says)
+KINDS: dict[str, tuple[str, Sentence]] = {
+    "signed-in": (
+        "sign-in",
+        errands.acted(
+            signed_in,
+            _("{who} signed in at {agency} for you"),
+            _("You signed in at {agency} for {who}"),
+        ),
+    ),
+    "device-signed-in": ("sign-in", device(_("You let a device sign in at {agency}"))),
+    "device-refused": (
+        "sign-in",
+        device(_("You did not let a device sign in at {agency}"), "quiet"),
+    ),
+    "sign-in-passed-on": ("sign-in", passed_on),
+    "session-began": ("sign-in", session_began),
+}

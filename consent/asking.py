@@ -12,6 +12,7 @@ from consent.agencies import Agency
 from consent.disclosure import Envelope
 from consent.errors import NotAsked, TextChanged
 from consent.grants import Grant
+from consent.mandates import Mandate
 from consent.questions import ASK_ABOUT_ALL, Ask, Question
 from core import clock, language
 from core.events import Actor
@@ -32,6 +33,7 @@ HEADINGS: dict[str, Lazy] = {
     "replace": _("{agency} asks to change what you allowed"),
     "again": _("{agency} asks you to look at this again"),
 }
+FOR_ANOTHER = _("{agency} asks to read some data of {who}")
 REASONS: dict[str, Lazy] = {
     "more": _("You allowed this before. Now something is asked that was not part of it."),
     "used-up": _("You allowed this before, for a number of reads, and all of them were made."),
@@ -63,7 +65,8 @@ class ConsentView:
     """Everything that the consent page shows, in the reader's language.
 
     `lang` is the language of `title`, `why` and `refused`; `text_sha256` binds the answer to them. `limits`
-    are phrases; with `no_ends_it` a "no" takes back what was allowed before.
+    are phrases; with `no_ends_it` a "no" takes back what was allowed before. `who` is the name of another for whom is
+    decided: their values are not shown.
     """
 
     question: Question
@@ -82,6 +85,7 @@ class ConsentView:
     text_sha256: str
     limits: tuple[str, ...]
     no_ends_it: bool
+    who: str = ""
 
 
 class Answer(Protocol):
@@ -94,22 +98,25 @@ class Answer(Protocol):
         """Return every value of a field."""
 
 
-def view(db: Session, question: Question, *, citizen: str, lang: str) -> ConsentView:
+def view(
+    db: Session, question: Question, *, citizen: str, lang: str, behalf: Mandate | None = None
+) -> ConsentView:
     """Return what to show before a citizen decides on a question, with their own values.
 
-    Only for the citizen's own session: it opens their values (`disclosure.own`). `asking.TEMPLATE` shows
+    Whoever decides under a mandate sees what is asked and no value. Only for the citizen's own session: it opens their values (`disclosure.own`). `asking.TEMPLATE` shows
     it, given `view`, `action` (where the form goes) and `fields` (hidden fields the caller needs).
     """
     purpose = question.purpose
     agency = agencies.read(db, purpose.agency)
-    values = disclosure.own(db, citizen, question.names)
+    values = {} if behalf else disclosure.own(db, citizen, question.names)
+    who = disclosure.called(db, behalf) if behalf else ""
     name, text = agency.name(lang), purpose.text(lang)
     return ConsentView(
         question=question,
         agency=agency,
         agency_name=name,
-        heading=str(HEADINGS[question.reason].format(agency=name)),
-        reason=str(REASONS.get(question.reason, "")),
+        heading=str((FOR_ANOTHER if who else HEADINGS[question.reason]).format(agency=name, who=who)),
+        reason="" if who else str(REASONS.get(question.reason, "")),
         lang=purpose.language(lang),
         title=text["title"],
         why=text["why"],
@@ -121,6 +128,7 @@ def view(db: Session, question: Question, *, citizen: str, lang: str) -> Consent
         text_sha256=purpose.text_sha256(lang),
         limits=question.limits.phrases(),
         no_ends_it=question.reason in ASK_ABOUT_ALL and any(ask.agreed for ask in question.asks),
+        who=who,
     )
 
 
@@ -133,10 +141,11 @@ def decided(
     client_id: str,
     actor: Actor,
     lang: str | None = None,
+    behalf: Mandate | None = None,
 ) -> Grant:
     """Keep the citizen's answer to a question; the grant's state is given or declined.
 
-    The language is the one in which the text was read. Raises TextChanged if what was read is not what is
+    Under a mandate it is the word of its holder for its giver, and both are named. The language is the one in which the text was read. Raises TextChanged if what was read is not what is
     asked now, NotAsked for an answer that is neither yes nor no or names what was not asked.
     """
     purpose = question.purpose
@@ -146,7 +155,7 @@ def decided(
         raise TextChanged(detail=purpose.id)
     decision = form.get(DECISION)
     if decision == DENY:
-        _take_back(db, question, citizen=citizen, actor=actor)
+        _take_back(db, question, citizen=citizen, actor=actor, behalf=behalf)
         return decisions.decline(
             db,
             citizen=citizen,
@@ -155,6 +164,7 @@ def decided(
             lang=matching[0],
             actor=actor,
             asked=question.names,
+            behalf=behalf,
         )
     if decision != ALLOW:
         raise NotAsked(detail="neither yes nor no")
@@ -169,14 +179,17 @@ def decided(
         asked=question.names,
         limits=question.limits,
         exact=question.reason == "replace",
+        behalf=behalf,
     )
 
 
-def _take_back(db: Session, question: Question, *, citizen: str, actor: Actor) -> None:
+def _take_back(
+    db: Session, question: Question, *, citizen: str, actor: Actor, behalf: Mandate | None
+) -> None:
     """Whoever is asked about all that they allowed, and says no, means all of it."""
     live = grants.live(db, citizen=citizen, purpose=question.purpose.id)
     if question.reason in ASK_ABOUT_ALL and live is not None:
-        decisions.withdraw(db, live, actor=actor)
+        decisions.withdraw(db, live, actor=actor, behalf=behalf)
 
 
 def _allowed(asks: Sequence[Ask], chosen: Sequence[str]) -> set[str]:

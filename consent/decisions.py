@@ -13,6 +13,7 @@ from consent.allowances import STANDING, Allowance, Uses
 from consent.errors import GrantOver, NotAsked, RequiredMissing, TextChanged
 from consent.events import GrantDeclined, GrantExtended, GrantGiven, GrantWithdrawn
 from consent.grants import Grant
+from consent.mandates import Mandate
 from consent.purposes import Purpose
 from consent.tables import grant as table
 from core import clock
@@ -31,6 +32,7 @@ def decide(
     asked: Collection[str] | None = None,
     limits: Allowance = STANDING,
     exact: bool = False,
+    behalf: Mandate | None = None,
 ) -> Grant:
     """Keep that a citizen allowed attributes for a purpose, after reading its text in `lang`.
 
@@ -38,8 +40,8 @@ def decide(
     and what is optional and not allowed counts as a "no" that is not asked again. A live grant is kept
     with its ID and takes the new decision (its attributes that were not asked about stay, unless `exact`);
     otherwise a new one begins. It lasts the purpose's valid days, within the purpose's limits narrowed by
-    `limits`, and its reads are counted anew. The same as before is an extension.
-    Raises RequiredMissing, NotAsked, PurposeUnknown.
+    `limits`, and its reads are counted anew. The same as before is an extension. Under a mandate
+    (`behalf`) it is its holder's word, and stays when that ends. Raises RequiredMissing, NotAsked, PurposeUnknown.
     """
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
     shown = frozenset(current.names if asked is None else asked) & frozenset(current.names)
@@ -76,7 +78,7 @@ def decide(
         raise NotAsked(detail="its last day is over")
     _forget_declined(db, citizen, current.id)
     holding.keep(db, after, before)
-    record(db, _given(after, before), actor=actor, about=[citizen])
+    record(db, _given(after, before, behalf), actor=actor, about=_both(citizen, behalf))
     return after
 
 
@@ -129,6 +131,7 @@ def decline(
     lang: str,
     actor: Actor,
     asked: Collection[str] | None = None,
+    behalf: Mandate | None = None,
 ) -> Grant:
     """Keep that a citizen did not allow what was asked. A live grant they gave before stays as it is."""
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
@@ -162,12 +165,20 @@ def decline(
         attributes=tuple(sorted(shown)),
         text_sha256=refused.text_sha256,
         language=refused.language,
+        **_named(behalf),
     )
-    record(db, event, actor=actor, about=[citizen])
+    record(db, event, actor=actor, about=_both(citizen, behalf))
     return refused
 
 
-def withdraw(db: Session, grant: Grant, *, actor: Actor, attributes: Collection[str] | None = None) -> Grant:
+def withdraw(
+    db: Session,
+    grant: Grant,
+    *,
+    actor: Actor,
+    attributes: Collection[str] | None = None,
+    behalf: Mandate | None = None,
+) -> Grant:
     """Take a permission back: whole, or only some attributes; the last attribute takes the whole along.
 
     Tokens end in the same transaction by the handlers of GrantWithdrawn. A grant that is over already is
@@ -195,8 +206,9 @@ def withdraw(db: Session, grant: Grant, *, actor: Actor, attributes: Collection[
         whole=not left,
         attributes=tuple(sorted(gone)),
         left=tuple(sorted(left)),
+        **_named(behalf),
     )
-    record(db, event, actor=actor, about=[now.citizen])
+    record(db, event, actor=actor, about=_both(now.citizen, behalf))
     return after
 
 
@@ -224,7 +236,20 @@ def _forget_declined(db: Session, citizen: str, purpose: str) -> None:
     )
 
 
-def _given(grant: Grant, before: Grant | None = None) -> GrantGiven | GrantExtended:
+def _both(citizen: str, behalf: Mandate | None) -> list[str]:
+    """Return whose histories a decision joins: the citizen's, and that of whoever decided for them."""
+    return [citizen, behalf.holder] if behalf else [citizen]
+
+
+def _named(behalf: Mandate | None) -> dict[str, str]:
+    if behalf is None:
+        return {}
+    return {"citizen": behalf.giver, "representative": behalf.holder, "mandate": behalf.id}
+
+
+def _given(
+    grant: Grant, before: Grant | None = None, behalf: Mandate | None = None
+) -> GrantGiven | GrantExtended:
     ended = tuple(sorted(before.attributes - grant.attributes)) if before else ()
     kind = GrantExtended if grant.state == "extended" else GrantGiven
     return kind(
@@ -240,4 +265,5 @@ def _given(grant: Grant, before: Grant | None = None) -> GrantGiven | GrantExten
         expires_at=grant.expires_at,
         limits=grant.allowance.document() or None,
         ended=ended or None,
+        **_named(behalf),
     )

@@ -16,6 +16,7 @@ from consent.evidence import Entry
 from consent.grants import Grant
 from consent.ledger.errors import RequestReused
 from consent.ledger.sequencer import Integrated, Refused
+from consent.mandates import Mandate
 from consent.resolving import ResolveAsk, resolve
 from core import limits
 from core.database import Database
@@ -201,6 +202,12 @@ def _actor(found: Situation) -> Actor:
 def own(db: Session, citizen: str, names: Iterable[str]) -> dict[str, Envelope]:
     """Return a citizen's values for the citizen's own session. No entry; never for a helper or a clerk."""
     return attributes.read(db, citizen, names)
+
+
+def called(db: Session, mandate: Mandate) -> str:
+    """Return the name of whom a live mandate is about, and no more, for its holder's own session. No entry: both agreed, or a register says so."""
+    held = attributes.read(db, mandate.giver, ("name",)) if mandate.is_live else {}
+    return str(held["name"].value) if "name" in held else people.grouped(mandate.giver)
 
 
 def staff(database: Database, ask: StaffAsk) -> Released | NotReleased:

@@ -140,7 +140,7 @@ class Situation:
         if not self.ask.narrow:
             return self.ask.attributes
         kept = tuple(name for name in self.ask.attributes if name in self.covered)
-        signed_in = self.ask.channel in SIGNED_IN and self.grant is not None
+        signed_in = (self.ask.channel in SIGNED_IN or self.ask.acr) and self.grant is not None
         return kept if kept or signed_in else self.ask.attributes
 
     @property

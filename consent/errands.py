@@ -1,5 +1,6 @@
 """What entries about mandates and about procedures at a desk say."""
 
+from dataclasses import replace
 from datetime import date
 
 from consent import showing
@@ -39,6 +40,24 @@ def ground(data: Data) -> str:
         if title
         else ""
     )
+
+
+def acted(own: Sentence, theirs: Lazy, mine: Lazy) -> Sentence:
+    """Return a sentence that says who acted: as it is, by somebody else for the reader, or by the reader for another."""
+
+    def say(data: Data, names: Names) -> Said:
+        said = own(data, names)
+        if not data.get("representative"):
+            return said
+        held = names.reader == data["representative"]
+        title = (mine if held else theirs).format(
+            agency=names.agency(data["agency"]),
+            attributes=showing.labels(data.get("attributes", ())),
+            who=showing.person(data["citizen" if held else "representative"]),
+        )
+        return replace(said, title=str(title))
+
+    return say
 
 
 ENDLESS = 50

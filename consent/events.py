@@ -38,7 +38,8 @@ class PurposePublished(Event):
 class GrantGiven(Event):
     """A citizen allowed an agency to read attributes for a purpose, after reading a text in a language.
 
-    `ended` names what an earlier decision allowed and this one does not.
+    `ended` names what an earlier decision allowed and this one does not. Where somebody decided for the citizen under
+    a mandate, both are named.
     """
 
     kind: ClassVar[str] = "grant-given"
@@ -56,6 +57,9 @@ class GrantGiven(Event):
     expires_at: datetime
     limits: Mapping[str, Any] | None = None
     ended: tuple[str, ...] | None = None
+    citizen: str | None = None
+    representative: str | None = None
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,9 @@ class GrantDeclined(Event):
     attributes: tuple[str, ...]
     text_sha256: str
     language: str
+    citizen: str | None = None
+    representative: str | None = None
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +104,9 @@ class GrantWithdrawn(Event):
     whole: bool
     attributes: tuple[str, ...]
     left: tuple[str, ...]
+    citizen: str | None = None
+    representative: str | None = None
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from registry_sync import people
 GIVEN = "citizen"  # the ground of what a citizen gave; every other is a register's word
 OFFER_LASTS = timedelta(days=30)
 LONGEST = timedelta(days=5 * 366)
+ENDLESS = timedelta(days=50 * 366)
 MOST_OPEN = 50
 EXPIRED_AT_ONCE = 500
 _ALL = select(table)
@@ -54,6 +55,11 @@ class Mandate:
     def is_by_law(self) -> bool:
         """True if neither of the two can give it up: it ends by a register's word, by a birthday or a death."""
         return self.ground != GIVEN
+
+    @property
+    def has_end(self) -> bool:
+        """True unless it lasts until somebody says otherwise, as a guardian's may."""
+        return self.expires_at - self.offered_at < ENDLESS
 
     @property
     def is_live(self) -> bool:

@@ -285,20 +285,34 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "withheld-revealed": ("reads", secrecy.revealed(lambda *read: say(*read))),  # noqa: PLW0108  (it is below)
     "staff-looked": ("reads", _staff),
     "record-unmasked": ("reads", _unmasked),
-    "grant-given": ("sharing", _given(_("You allowed {agency} to read {attributes}"))),
+    "grant-given": (
+        "sharing",
+        errands.acted(
+            _given(_("You allowed {agency} to read {attributes}")),
+            _("{who}, who acts for you, allowed {agency} to read {attributes}"),
+            _("You allowed {agency} to read {attributes} of {who}, for whom you act"),
+        ),
+    ),
     "grant-extended": ("sharing", _given(_("You let {agency} go on reading {attributes}"))),
-    "grant-declined": ("sharing", _grant(_("You did not allow {agency} to read {attributes}"), "quiet")),
-    "grant-withdrawn": ("sharing", _withdrawn),
+    "grant-declined": (
+        "sharing",
+        errands.acted(
+            _grant(_("You did not allow {agency} to read {attributes}"), "quiet"),
+            _("{who}, who acts for you, did not allow {agency} to read {attributes}"),
+            _("You did not allow {agency} to read {attributes} of {who}, for whom you act"),
+        ),
+    ),
+    "grant-withdrawn": (
+        "sharing",
+        errands.acted(
+            _withdrawn,
+            _("{who}, who acts for you, took back your permission for {agency}"),
+            _("You took back a permission of {who}, for whom you act, for {agency}"),
+        ),
+    ),
     "grant-ended": ("sharing", _ended),
     **errands.KINDS,
-    "signed-in": ("sign-in", arrivals.signed_in),
-    "device-signed-in": ("sign-in", arrivals.device(_("You let a device sign in at {agency}"))),
-    "device-refused": (
-        "sign-in",
-        arrivals.device(_("You did not let a device sign in at {agency}"), "quiet"),
-    ),
-    "sign-in-passed-on": ("sign-in", arrivals.passed_on),
-    "session-began": ("sign-in", arrivals.session_began),
+    **arrivals.KINDS,
     "session-ended": ("sign-in", _plain(_("A sign-in ended"), "quiet")),
     "sign-in-refused": ("sign-in", _plain(_("A sign-in was refused, because the account is locked"), "bad")),
     "guessing-stopped": (

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from consent import alerts, disputes, endings, guardians, mandates, unmatched
+from consent.acts import MandateEnded
 from consent.events import (
     AlertsChanged,
     DisputeAnswered,
@@ -101,6 +102,11 @@ def ending_ends_tokens(db: Session, event: GrantEnded, _actor: Actor) -> None:
     tokens.end_for_grant(db, event.grant)
 
 
+def mandate_takes_its_tokens(db: Session, event: MandateEnded, _actor: Actor) -> None:
+    """Whoever does not act for another any more has no token that says so."""
+    tokens.end_for_mandate(db, event.mandate)
+
+
 def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) -> None:
     """A browser session that ends takes the tokens of its sign-ins, save those for offline access."""
     tokens.end_for_session(db, event.sid)
@@ -167,6 +173,7 @@ HANDLERS: Handlers = {
     GrantGiven: [telling.given_anew],
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],
+    MandateEnded: [telling.mandate_ended, logouts.mandate_ended, mandate_takes_its_tokens],
     RecordMatched: [unmatched.tell],
     DisputeAnswered: [a_dispute_is_told_of],
     DisputeOverdue: [a_dispute_is_told_of],

@@ -42,7 +42,8 @@ class Asked:
     browser is sent back. `response_mode` is one that says how, never ``jwt`` alone.
     `attributes` are those of the sign-in purpose that scopes and claims ask for, `beyond` what claims name
     that it does not cover, `extra` the further purposes. `acr` is the least assurance that is wanted, `subject` the
-    `sub` that has to sign in. `pieces` are
+    `sub` that has to sign in, or for whom; `actor` is the `sub` of who acts for it as an ID token says that came back as a
+    hint, empty if nobody does, and None without such a hint. `pieces` are
     purposes and attributes that `authorization_details` name beside the sign-in's, `details` all that they
     name, `limits` how they narrow a purpose. `action` is what shall become of the client's grant `grant_id`,
     `named` whom the request names so far. `jkt` is the thumbprint of the key that has to redeem the code.
@@ -78,6 +79,7 @@ class Asked:
     action: str = ""
     grant_id: str = ""
     named: set[str] = field(default_factory=set)
+    actor: str | None = None
 
     def given(self, name: str) -> str:
         """Return a parameter, empty if it was not sent; one without a value counts as not sent (RFC 6749, 3.1)."""

@@ -14,7 +14,7 @@ class Client:
 
     Members that RFC 7591, OpenID Connect Registration 1.0, RFC 8705, 9101, 9126, 9449, 9701 or OpenID Connect's
     logout specifications define have their names. `scopes` empty means all; `resources` are those it may ask tokens
-    for, `serves` those it stands for and may introspect tokens of. `subject_type` is pairwise for a private company's
+    for, `serves` those it stands for and may introspect tokens of. `representation` says whether people may act for others there, one of `metadata.REPRESENTATION`. `subject_type` is pairwise for a private company's
     client, `sector` what its pairwise IDs are the same for (empty: the agency). `profile` is one of
     `profiles.PROFILES`; rules that follow from it are properties here.
     """
@@ -85,6 +85,7 @@ class Client:
     software_id: str = ""
     software_version: str = ""
     software_statement: str = ""
+    representation: str = "none"
 
     @property
     def is_public(self) -> bool:

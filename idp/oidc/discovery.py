@@ -8,7 +8,20 @@ from idp.oidc import dpop, handles, metadata
 from idp.oidc.checks.answering import RESPONSE_MODES
 from idp.oidc.checks.wishing import PROMPTS
 
-TOKEN_CLAIMS = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"]
+TOKEN_CLAIMS = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "at_hash",
+    "sid",
+    "act",
+]
 
 
 # The endpoints that a client may call with its certificate (RFC 8705, section 5), by what they are called here.

@@ -41,12 +41,18 @@ class InvitationEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SignedIn(Event):
-    """A citizen signed in at an agency's client: the client redeemed the code."""
+    """A citizen signed in at an agency's client: the client redeemed the code.
+
+    Where one acts for another, both are named, and it stands in the histories of both.
+    """
 
     kind: ClassVar[str] = "signed-in"
     agency: str
     client: str
     acr: str
+    citizen: str | None = None
+    representative: str | None = None
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,8 @@ def exchange(db: Session, client: Client, wish: Wish) -> Passed:
     (7) the resource is another's that this client was registered for, never Erti itself;
     (8) the scope is not wider, and the life not longer.
 
-    `act` always names who exchanged it, whether it sent an actor token or not. Raises ExchangeRefused.
+    `act` always names who exchanged it, whether it sent an actor token or not, and innermost who signed in for the citizen.
+    Raises ExchangeRefused.
     """
     subject = tokens.live(db, wish.subject_token)
     owner = _active(db, subject.client_id) if subject else None
@@ -72,7 +73,7 @@ def exchange(db: Session, client: Client, wish: Wish) -> Passed:
     _check_hands(client, subject, wish)  # (3)
     _check_actor(db, client, wish.actor_token)  # (4)
     act = {"sub": client.client_id, **({"act": subject.act} if subject.act else {})}
-    if _actors(act) > MOST_ACTORS:  # (5)
+    if _actors(act) > MOST_ACTORS + (subject.actor is not None):  # (5)
         raise ExchangeRefused("invalid_request", "The subject_token was passed on too often.")
     if subjects.sub(db, owner, subject.citizen) != subjects.sub(db, client, subject.citizen):  # (6)
         raise ExchangeRefused("invalid_request", "The citizen has another ID at this client.")
@@ -148,7 +149,7 @@ def _announce(db: Session, client: Client, family: Family, resource: str) -> Non
     event = SignInPassedOn(
         agency=client.agency, client=client.client_id, receiver=receiver, resource=resource
     )
-    record(db, event, actor=Actor("client", client.client_id), about=[family.citizen])
+    record(db, event, actor=Actor("client", client.client_id), about=family.both)
 
 
 def _behind(db: Session, resource: str) -> str | None:

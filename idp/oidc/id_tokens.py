@@ -20,6 +20,7 @@ TYP = "JWT"
 def make(db: Session, client: Client, family: Family, *, access_token: str, nonce: str | None) -> str:
     """Return an ID token (OpenID Connect Core 1.0, section 2), in the algorithms that the client registered.
 
+    `act` names who signed in where they act for the subject: then auth_time, acr and amr are of their sign-in.
     It holds no attribute: those leave through UserInfo alone. `at_hash` binds the access token (3.1.3.6).
     """
     at, settings = clock.seconds(clock.now()), parts(db).settings
@@ -35,6 +36,10 @@ def make(db: Session, client: Client, family: Family, *, access_token: str, nonc
         "sid": subjects.sid(db, client, family.sid),
         "at_hash": half_hash(access_token),
     }
+    if act := subjects.act(db, client, family.actor):
+        claims["act"] = act
+    if family.acting_until is not None:
+        claims["exp"] = min(claims["exp"], clock.seconds(family.acting_until))
     if nonce:
         claims["nonce"] = nonce
     return encryption.told(db, client, claims, kind=encryption.ID_TOKEN, typ=TYP, alg=client.id_token_alg)

@@ -29,13 +29,14 @@ _FINISH = delete(table).where(table.c.id_hash == bindparam("given_hash")).return
 class Progress:
     """What was done so far, and by whom: a word on each purpose (given or declined), the account chosen, the device known.
 
-    What one citizen said counts for nobody who signs in after them.
+    `acting` is the mandate under which they go on, or ``self``. What one citizen said counts for nobody who signs in after them.
     """
 
     citizen: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     chosen: str = ""
     recognised: bool = False
+    acting: str = ""
 
     def of(self, citizen: str) -> "Progress":
         """Return the progress as far as it is this citizen's own."""
@@ -102,6 +103,12 @@ def answered(db: Session, token: str, progress: Progress, purpose: str, word: st
 def chose(db: Session, token: str, progress: Progress) -> None:
     """Keep that a citizen goes on with the account they are signed in to; `progress` is their own."""
     _keep(db, token, replace(progress, chosen=progress.citizen))
+
+
+def acts(db: Session, token: str, progress: Progress, word: str) -> None:
+    """Keep for whom a citizen is here; `progress` is their own. What they said for somebody else counts no more."""
+    answers = progress.answers if word == progress.acting else {}
+    _keep(db, token, replace(progress, acting=word, answers=answers))
 
 
 def recognised(db: Session, token: str, progress: Progress) -> None:

@@ -31,6 +31,7 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
             "scope": token.scope,
             "exp": clock.seconds(token.expires_at),
             **({"cnf": token.cnf} if token.cnf else {}),
+            **_acting(db, token),
         }
     owner = clients.find(db, token.client_id)
     if owner is None or (token.origin and clients.find(db, token.origin) is None):
@@ -55,6 +56,12 @@ def facts(db: Session, token: Access | Refresh | None) -> dict[str, Any]:
     if token.citizen:
         found |= details.told(db, token.citizen, token.details or [], token.grant_id)
     return found
+
+
+def _acting(db: Session, token: Refresh) -> dict[str, Any]:
+    owner = clients.find(db, token.family.client_id)
+    act = subjects.act(db, owner, token.family.actor) if owner else None
+    return {"act": act} if act else {}
 
 
 def signed(db: Session, client: Client, said: dict[str, Any]) -> str:

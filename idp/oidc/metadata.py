@@ -51,6 +51,8 @@ DECRYPTION_ALGORITHMS: Final = decryption.ALGORITHMS  # of keys, for request obj
 DECRYPTION_ENCODINGS: Final = decryption.ENCODINGS
 SUBJECT_TYPES: Final = ("public", "pairwise")
 APPLICATIONS: Final = ("web", "native")
+# Whether people may act for others at a client: never, asked of all who can, or only where a request wants `act`.
+REPRESENTATION: Final = ("none", "offered", "asked")
 SSF_READ, SSF_MANAGE = "ssf.read", "ssf.manage"
 QUERY_SCOPE, REVOKE_SCOPE = "grant_management_query", "grant_management_revoke"
 # What a client asks for in its own name, never for a citizen.
@@ -156,6 +158,7 @@ def _what_it_may(fields: Fields) -> dict[str, Any]:
         "purposes": fields.texts("purposes"),
         "resources": fields.resources("resources"),
         "serves": fields.resources("serves"),
+        "representation": fields.one_of("representation", REPRESENTATION, REPRESENTATION[0]),
         "authorization_details_types": fields.some_of(
             "authorization_details_types", DETAILS_TYPES, DETAILS_TYPES
         ),

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from consent import assurance, grants, questions
 from consent.allowances import STANDING
-from consent.purposes import Purpose
+from consent.mandates import Mandate
 from consent.questions import Question
 from core import clock
-from core.sessions import BrowserSession
-from idp.oidc import subjects
-from idp.oidc.asked import Asked
-from idp.oidc.interactions import Progress
+from idp.oidc import acting
+from idp.oidc.acting import Here, Standing
 
 
 @dataclass(frozen=True)
@@ -36,68 +33,44 @@ class Recognise:
 
 
 @dataclass(frozen=True)
+class ForWhom:
+    """Say for whom one is here: for oneself, if that may be, or under one of these mandates.
+
+    `gone` if it was said before, and does not hold any more.
+    """
+
+    mandates: tuple[Mandate, ...]
+    myself: bool
+    gone: bool
+
+
+@dataclass(frozen=True)
 class Consent:
-    """Answer a question about a purpose."""
+    """Answer a question about a purpose, for whom one is here."""
 
     question: Question
+    standing: Standing
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Go back to the client with an error."""
+    """Go back to the client with an error; `citizen` is about whom, where somebody said no."""
 
     error: str
     description: str
+    citizen: str = ""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """Go back to the client with a code: for these scopes, relying on these grants (ID and version)."""
+    """Go back to the client with a code: about whom, for these scopes, relying on these grants (ID and version)."""
 
     scopes: tuple[str, ...]
     grants: tuple[tuple[str, int], ...]
+    standing: Standing
 
 
-Step = Login | Choose | Recognise | Consent | Refuse | Issue
-
-
-@dataclass(frozen=True)
-class Here:
-    """Where one person stands in one interaction. `began_at` is when the request arrived."""
-
-    asked: Asked
-    progress: Progress
-    began_at: datetime
-    session: BrowserSession | None
-
-    @property
-    def someone(self) -> BrowserSession:
-        """The signed-in citizen; the first step sees to it that there is one."""
-        if self.session is None:
-            raise LookupError("a step was asked before anybody signed in")
-        return self.session
-
-    @property
-    def done(self) -> Progress:
-        """What the signed-in citizen did in this interaction."""
-        return self.progress.of(self.someone.subject)
-
-    @property
-    def wanted(self) -> tuple[tuple[Purpose, frozenset[str]], ...]:
-        """The purposes and their attributes that this request is about."""
-        first = (
-            ((self.asked.purpose, self.asked.attributes),)
-            if self.asked.purpose and self.asked.attributes
-            else ()
-        )
-        extra = ((purpose, frozenset(purpose.names)) for purpose in self.asked.extra)
-        return (*first, *extra, *self.asked.pieces)
-
-    @property
-    def needed(self) -> str:
-        """The assurance that is needed: the highest of what the client and the purposes want."""
-        levels = [self.asked.acr, *(purpose.acr for purpose, _names in self.wanted)]
-        return max(levels, key=assurance.LEVELS.index)
+Step = Login | Choose | Recognise | ForWhom | Consent | Refuse | Issue
 
 
 def next_step(db: Session, here: Here) -> Step:
@@ -117,11 +90,8 @@ def sign_in(_db: Session, here: Here) -> Step | None:
 
 
 def be_the_one_meant(db: Session, here: Here) -> Step | None:
-    """Where the request names somebody, it is they who are signed in (OpenID Connect Core 1.0, 3.1.2.2)."""
-    if (
-        not here.asked.subject
-        or subjects.sub(db, here.asked.client, here.someone.subject) == here.asked.subject
-    ):
+    """Where the request names somebody, it is they who are signed in, or who acts for them (OpenID Connect Core 1.0, 3.1.2.2)."""
+    if acting.may_be(db, here):
         return None
     if here.someone.auth_time >= here.began_at:
         return Refuse("login_required", "somebody else signed in than the request names")
@@ -154,21 +124,32 @@ def recognise_the_device(_db: Session, here: Here) -> Step | None:
     return Recognise() if here.asked.device and not here.done.recognised else None
 
 
-def respect_a_no(_db: Session, here: Here) -> Step | None:
+def say_for_whom(db: Session, here: Here) -> Step | None:
+    """Whoever may act for others here has said for whom they are, and still may; nobody is represented silently."""
+    if acting.standing(db, here) is not None:
+        return None
+    others, myself = acting.open_to(db, here)
+    if not others and not myself:
+        return Refuse("login_required", "nobody who may act for whom the request names is signed in")
+    return ForWhom(tuple(others), myself, gone=bool(here.done.acting))
+
+
+def respect_a_no(db: Session, here: Here) -> Step | None:
     """A "no" to the sign-in's own purpose ends the sign-in; a "no" to a further one only leaves it out."""
     if here.asked.purpose and here.done.answers.get(here.asked.purpose.id) == "declined":
-        return Refuse("access_denied", "the citizen did not allow it")
+        return Refuse("access_denied", "the citizen did not allow it", acting.settled(db, here).citizen)
     return None
 
 
 def answer_questions(db: Session, here: Here) -> Step | None:
     """Every purpose has the citizen's word: agreed before, or said in this interaction."""
+    found = acting.settled(db, here)
     for purpose, names in here.wanted:
         if purpose.id in here.done.answers:
             continue
         question = questions.wanted(
             db,
-            citizen=here.someone.subject,
+            citizen=found.citizen,
             purpose=purpose,
             attributes=names,
             again="consent" in here.asked.prompt,
@@ -176,16 +157,17 @@ def answer_questions(db: Session, here: Here) -> Step | None:
             replace=here.asked.action == "replace",
         )
         if question is not None:
-            return Consent(question)
+            return Consent(question, found)
     return None
 
 
 def _issue(db: Session, here: Here) -> Step:
     relied = []
     agreed_to = set()
+    found = acting.settled(db, here)
     scopes = list(here.asked.scopes)
     for purpose, _names in here.wanted:
-        grant = None if purpose.by_law else grants.live(db, citizen=here.someone.subject, purpose=purpose.id)
+        grant = None if purpose.by_law else grants.live(db, citizen=found.citizen, purpose=purpose.id)
         if grant is not None:
             relied.append((grant.grant_id, grant.version))
         agreed = purpose.by_law or (grant is not None and here.done.answers.get(purpose.id) != "declined")
@@ -194,8 +176,8 @@ def _issue(db: Session, here: Here) -> Step:
         if agreed:
             agreed_to.add(purpose.id)
     if not scopes and not agreed_to:
-        return Refuse("access_denied", "the citizen did not allow it")
-    return Issue(tuple(scopes), tuple(relied))
+        return Refuse("access_denied", "the citizen did not allow it", found.citizen)
+    return Issue(tuple(scopes), tuple(relied), found)
 
 
 def _silently(here: Here, step: Step) -> Step:
@@ -206,6 +188,11 @@ def _silently(here: Here, step: Step) -> Step:
         return Refuse("login_required", "nobody is signed in as the request wants")
     if isinstance(step, Choose):
         return Refuse("account_selection_required", "the person has to choose an account")
+    if isinstance(step, ForWhom):
+        # A client that names somebody learns no more than that it is not they who are signed in.
+        guessed = here.asked.subject and here.asked.actor is None
+        error = "login_required" if guessed else "interaction_required"
+        return Refuse(error, "the person has to say for whom they are here")
     if isinstance(step, Consent | Recognise):
         return Refuse("consent_required", "the citizen has to be asked")
     return step
@@ -219,6 +206,7 @@ STEPS: tuple[Look, ...] = (
     sign_in_again,
     reach_the_assurance,
     recognise_the_device,
+    say_for_whom,
     respect_a_no,
     answer_questions,
 )

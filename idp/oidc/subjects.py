@@ -35,6 +35,11 @@ def sub(db: Session, client: Client, citizen: str) -> str:
     return base64.b32encode(digest[:SUB_BYTES]).decode().lower()
 
 
+def act(db: Session, client: Client, actor: str | None) -> dict[str, str] | None:
+    """Return the `act` claim: who acts for the subject, by the same kind of name (RFC 8693, 4.1); None if nobody does."""
+    return {"sub": sub(db, client, actor)} if actor else None
+
+
 def sid(db: Session, client: Client, session_sid: str) -> str:
     """Return the `sid` of a browser session at a client: each agency's own, so that no two can compare theirs."""
     key: bytes = parts(db).keys.secret("sid")

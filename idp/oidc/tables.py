@@ -82,6 +82,10 @@ authorization = Table(
     Column("ended_by", String(16)),
     Column("details", Document, nullable=False),  # authorization_details as asked (RFC 9396)
     Column("grant_id", String(32), index=True),  # the handle it was issued under
+    # Who signed in, where they act for the citizen; under which mandate, and until when that lasts.
+    Column("actor", String(64), index=True),
+    Column("mandate", String(32), index=True),
+    Column("acting_until", Moment),
 )
 
 # What a client calls a grant: a handle that may cover several of a citizen's decisions.

@@ -19,6 +19,7 @@ from idp.oidc.families import (
     end_for_citizen,
     end_for_client,
     end_for_grant,
+    end_for_mandate,
     end_for_session,
     end_offline,
 )
@@ -26,7 +27,14 @@ from idp.oidc.tables import access_token, authorization, code, refresh_token
 from keys import signing
 
 # Beside what stands here:
-__all__ = ["end_for_citizen", "end_for_client", "end_for_grant", "end_for_session", "end_offline"]
+__all__ = [
+    "end_for_citizen",
+    "end_for_client",
+    "end_for_grant",
+    "end_for_mandate",
+    "end_for_session",
+    "end_offline",
+]
 
 REPLAY_MEMORY = timedelta(days=1)
 _MOMENT = code.c.expires_at.type
@@ -58,6 +66,8 @@ _ACCESS = (
         authorization.c.auth_time,
         authorization.c.details,
         authorization.c.grant_id,
+        authorization.c.actor,
+        authorization.c.acting_until,
         authorization.c.ended_at,
     )
     .select_from(access_token.outerjoin(authorization))
@@ -89,7 +99,8 @@ class Access:
 
     `attributes` and `agreed` (scopes) are the family's; `scope`, the token's own, may be less. `offline` if
     it came of a refresh token with offline access, so that its citizen may be away. `act` names the services that it
-    was passed on by (RFC 8693, 4.1), `origin` the client of the sign-in.
+    was passed on by and who signed in for the citizen (RFC 8693, 4.1), `origin` the client of the sign-in, `actor` the
+    citizen ID of who acts for the citizen.
     """
 
     token_hash: str
@@ -111,6 +122,7 @@ class Access:
     cnf: Confirmation | None = None
     act: dict[str, Any] | None = None
     origin: str | None = None
+    actor: str | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -198,6 +210,9 @@ def issue_access(
     is stored hashed as well, so that introspection and revocation treat both alike.
     """
     settings, at = parts(db).settings, clock.now()
+    if family is not None and family.acting_until is not None:
+        until = min(until or family.acting_until, family.acting_until)
+    act = act or subjects.act(db, client, family.actor if family else None)
     if audience == settings.issuer:
         seconds = _life(settings.access_token_seconds, until, at)
         made = secrets.token_urlsafe(32)
@@ -231,7 +246,8 @@ def live(db: Session, given: str) -> Access | None:
         return None
     facts = row._asdict()
     del facts["ended_at"]
-    return Access(**facts)
+    acting_until = facts.pop("acting_until")
+    return None if acting_until is not None and acting_until <= clock.now() else Access(**facts)
 
 
 def end_access(db: Session, found: Access) -> None:

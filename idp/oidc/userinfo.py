@@ -35,7 +35,7 @@ class Told:
 def answer(database: Database, shown: Shown) -> Told | Denied:
     """Return the claims that a token opens (OpenID Connect Core 1.0, 5.3), or the refusal.
 
-    `sub` always; attributes of the client's sign-in purpose through `disclosure.release`, with no write
+    `sub` always, and `act` where somebody acts for the citizen, of whom nothing else is told; attributes of the client's sign-in purpose through `disclosure.release`, with no write
     transaction open. A token of openid alone releases nothing and makes no entry. Raises ClientKeysAway, before
     anything is released, if the answer has to be encrypted and cannot be (`encryption.with_keys`).
     """
@@ -47,6 +47,8 @@ def answer(database: Database, shown: Shown) -> Told | Denied:
         if client is None or access.citizen is None:
             return bearer.NOT_GOOD
         answered: dict[str, Any] = {"sub": subjects.sub(db, client, access.citizen)}
+        if act := subjects.act(db, client, access.actor):
+            answered["act"] = act
         encryption.key(db, client, encryption.USERINFO)
     names = claims.within(access.attributes or [], agreed=access.agreed or "", scope=access.scope)
     if not names:
@@ -89,7 +91,8 @@ def _ask(client: Client, access: Access, citizen: str, names: tuple[str, ...]) -
         request_id=secrets.token_urlsafe(16),
         repeat_as=_repeat_as(access),
         body_sha256=NO_BODY,
-        channel="offline" if access.offline else "sign-in",
+        channel="behalf" if access.actor else "offline" if access.offline else "sign-in",
+        representative=access.actor,
         acr=access.acr,
         case=BY_LAW,
         token=access.token_hash,

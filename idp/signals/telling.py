@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import agencies, grants
+from consent.acts import MandateEnded
 from consent.events import GrantEnded, GrantGiven, GrantWithdrawn
 from consent.grants import Grant
 from core import clock
@@ -64,14 +65,14 @@ def ended(db: Session, event: GrantEnded, _actor: Actor) -> None:
 
 def session_ended(db: Session, event: SessionEnded, actor: Actor) -> None:
     """A browser session ended: told to the clients at which its citizen signed in from it (CAEP 1.0, 3.1)."""
-    citizen, client_ids = families.of_session(db, event.sid)
-    said = {"initiating_entity": INITIATORS.get(actor.kind, "policy")}
-    if citizen is None:
-        return
-    for stream in streams.reaching(db, client_ids=client_ids):
-        # A death is nobody's act, and a company need not know whose it was.
-        told = {} if _is_company(db, stream) else said
-        _tell(db, [stream], vocabulary.SESSION_REVOKED, told, citizen=citizen, sid=event.sid)
+    for citizen, client_id in families.of_session(db, event.sid):
+        _tell_of_session(db, client_id, citizen, event.sid, actor)
+
+
+def mandate_ended(db: Session, event: MandateEnded, actor: Actor) -> None:
+    """Somebody does not act for another any more: told to the clients at which they did."""
+    for client_id, citizen, sid in families.acting(db, mandate=event.mandate):
+        _tell_of_session(db, client_id, citizen, sid, actor)
 
 
 def account_locked(db: Session, event: AccountLocked, _actor: Actor) -> None:
@@ -114,6 +115,14 @@ def attributes_changed(db: Session, event: AttributesChanged | NameChanged, _act
     for stream in streams.reaching(db, agencies=[agency for agency, known in names.items() if known]):
         said = {"attributes": sorted(names[stream.agency])}
         _tell(db, [stream], vocabulary.ATTRIBUTE_CHANGED, said, citizen=event.citizen)
+
+
+def _tell_of_session(db: Session, client_id: str, citizen: str, sid: str, actor: Actor) -> None:
+    said = {"initiating_entity": INITIATORS.get(actor.kind, "policy")}
+    for stream in streams.reaching(db, client_ids=[client_id]):
+        # A death is nobody's act, and a company need not know whose it was.
+        told = {} if _is_company(db, stream) else said
+        _tell(db, [stream], vocabulary.SESSION_REVOKED, told, citizen=citizen, sid=sid)
 
 
 def _is_company(db: Session, stream: Stream) -> bool:

@@ -38,6 +38,7 @@ OPEN = {
     "/authorize": "comes from anywhere (RFC 6749, 3.1)",
     "/authorize/{interaction}": "the interaction is bound to its browser",
     "/authorize/{interaction}/account": "the interaction is bound to its browser",
+    "/authorize/{interaction}/for": "the interaction is bound to its browser",
     "/device": "the way in for a device: guessing its code is limited",
     "/device/confirm": "the interaction is bound to its browser and its citizen",
     "/device/connected": "says no more than that",

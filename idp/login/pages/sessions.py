@@ -122,7 +122,7 @@ def secure(request: Request, database: Db, me: Citizen) -> Response:
 
 
 def _session(db: Session, one: BrowserSession, me: BrowserSession, here: str) -> dict[str, Any]:
-    _citizen, client_ids = families.of_session(db, one.sid)
+    client_ids = {client_id for _citizen, client_id in families.of_session(db, one.sid)}
     names = {client.name for each in client_ids if (client := clients.find(db, each))}
     return {
         "sid": one.sid,

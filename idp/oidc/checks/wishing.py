@@ -158,6 +158,8 @@ def hints_are_ours(db: Session, asked: Asked) -> None:
         except BadToken as error:
             raise Refusal("invalid_request", "id_token_hint is not a token for this client") from error
         named.add(str(found.get("sub")))
+        act = found.get("act")
+        asked.actor = str(act.get("sub", "")) if isinstance(act, dict) else ""
     if len(named) > 1:
         raise Refusal("invalid_request", "the request names two people")
     asked.subject = next(iter(named), "")

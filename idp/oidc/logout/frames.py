@@ -11,9 +11,8 @@ def of_session(db: Session, sid: str) -> list[str]:
 
     `iss` and `sid` go with each, after the address's own query (OpenID Connect Front-Channel Logout 1.0, 2 and 3).
     """
-    _citizen, client_ids = families.of_session(db, sid)
     found = []
-    for client_id in client_ids:
+    for client_id in sorted({client_id for _citizen, client_id in families.of_session(db, sid)}):
         client = clients.find(db, client_id)
         if client is not None and client.frontchannel_logout_uri:
             named = {"iss": parts(db).settings.issuer, "sid": subjects.sid(db, client, sid)}

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from consent.acts import MandateEnded
 from core import clock
 from core.database import parts
 from core.events import Actor
@@ -41,14 +42,21 @@ class Notice:
 
 def session_ended(db: Session, event: SessionEnded, _actor: Actor) -> None:
     """A browser session ended: the clients at which its citizen signed in from it are to hear of it."""
-    citizen, client_ids = families.of_session(db, event.sid)
-    if citizen is not None:
-        _write(db, client_ids, citizen, event.sid)
+    for citizen, client_id in families.of_session(db, event.sid):
+        _write(db, [client_id], citizen, event.sid)
 
 
 def account_ended(db: Session, event: AccountLocked | AccountClosed, _actor: Actor) -> None:
     """An account is locked or closed: whatever sessions its clients still have of the citizen end."""
     _write(db, families.clients_of(db, event.citizen), event.citizen, "")
+    for client_id, citizen, sid in families.acting(db, actor=event.citizen):
+        _write(db, [client_id], citizen, sid)
+
+
+def mandate_ended(db: Session, event: MandateEnded, _actor: Actor) -> None:
+    """Somebody does not act for another any more: the sessions that clients have of it end."""
+    for client_id, citizen, sid in families.acting(db, mandate=event.mandate):
+        _write(db, [client_id], citizen, sid)
 
 
 def waits(db: Session) -> bool:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from idp.oidc.pages import authorization, connecting, consenting, leaving, services
+from idp.oidc.pages import authorization, connecting, consenting, leaving, representing, services
 
 router = APIRouter()
-for page in (authorization, connecting, consenting, leaving, services):
+for page in (authorization, representing, connecting, consenting, leaving, services):
     router.include_router(page.router)

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import grants, receipts
+from consent import grants, mandates, receipts
 from core import clock, forms, limits, pages, sessions
 from core.database import Database
 from core.errors import TooMany
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, RawForm, chosen_language, network, see_other, set_language
 from idp.oidc import (
+    acting,
     answers,
     authorize,
     binding,
@@ -32,8 +33,8 @@ from idp.oidc.asked import Arrived, Asked, Refused
 from idp.oidc.errors import InteractionOver
 from idp.oidc.handles import Handle
 from idp.oidc.interactions import Progress
-from idp.oidc.pages import sending
-from idp.oidc.steps import Choose, Consent, Issue, Login, Recognise, Refuse, Step
+from idp.oidc.pages import representing, sending
+from idp.oidc.steps import Choose, Consent, ForWhom, Issue, Login, Recognise, Refuse, Step
 from registry_sync import people
 
 router = APIRouter()
@@ -51,9 +52,9 @@ def arrive(request: Request, database: Db, here: Here) -> Response:
         asked = _examined(db, came)
         if isinstance(asked, Refused):
             return sending.error(request, asked.asked, asked.error, asked.description)
-        step = steps.next_step(db, steps.Here(asked, Progress(), began_at, here))
+        step = steps.next_step(db, acting.Here(asked, Progress(), began_at, here))
     interaction = ""
-    if isinstance(step, Login | Choose | Consent):
+    if isinstance(step, Login | Choose | ForWhom | Consent):
         interaction = _store(request, database, asked)
     return _in_its_language(request, asked, _take(request, database, asked, step, interaction, here))
 
@@ -80,7 +81,7 @@ def dispatch(request: Request, database: Db, here: Here, interaction: str) -> Re
         asked = authorize.resumed(db, found)
         if isinstance(asked, Refused):
             return sending.error(request, asked.asked, asked.error, asked.description)
-        step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
+        step = steps.next_step(db, acting.Here(asked, found.progress, found.began_at, here))
     return _take(request, database, asked, step, interaction, here)
 
 
@@ -123,6 +124,8 @@ def _take(
         return see_other(_login(step, interaction))
     if isinstance(step, Choose):
         return _account_page(request, asked, interaction, here)
+    if isinstance(step, ForWhom):
+        return representing.page(request, database, asked, step, interaction)
     if isinstance(step, Recognise):
         return see_other(f"/device/confirm?{urlencode({'i': interaction})}")
     if isinstance(step, Consent):
@@ -130,7 +133,7 @@ def _take(
     if isinstance(step, Refuse) or here is None:
         _finish(database, asked, interaction)
         refuse = step if isinstance(step, Refuse) else Refuse("login_required", "nobody is signed in")
-        entry = _a_no(database, asked, here) if refuse.error == "access_denied" else ""
+        entry = _a_no(database, asked, refuse) if refuse.error == "access_denied" else ""
         return sending.error(request, asked, refuse.error, refuse.description, receipt=entry)
     code = encryption.with_keys(database, lambda: _issue(database, asked, step, interaction, here))
     if code is None:
@@ -138,13 +141,13 @@ def _take(
     return see_other("/device/connected") if asked.device else sending.back(request, asked, {"code": code})
 
 
-def _a_no(database: Database, asked: Asked, here: BrowserSession | None) -> str:
+def _a_no(database: Database, asked: Asked, refuse: Refuse) -> str:
     """Return the entry of the "no" that an answer is about, so that the agency can ask for its receipt."""
-    if here is None or asked.purpose is None:
+    if not refuse.citizen or asked.purpose is None:
         return ""
     with database.reading() as db:
         return receipts.of_a_no(
-            db, citizen=here.subject, agency=asked.purpose.agency, purpose=asked.purpose.id
+            db, citizen=refuse.citizen, agency=asked.purpose.agency, purpose=asked.purpose.id
         )
 
 
@@ -157,12 +160,15 @@ def _issue(
     database: Database, asked: Asked, step: Issue, interaction: str, here: BrowserSession
 ) -> str | None:
     """Return the code (none for a device, which has one), or None if the session is over, or a grant that it would rely on is changing at this moment."""
+    citizen, mandate = step.standing.citizen, step.standing.mandate
     with database.writing() as db:
         if not sessions.hold(db, here):  # it was read a moment ago, and whoever ends it ends what hangs on it
             return None
+        if mandate is not None and not mandates.hold(db, mandate):  # so does whoever ends the mandate
+            return None
         answers.see_to_keys(db, asked)
         try:
-            held = handles.hold(db, asked.client, here.subject, action=asked.action, grant_id=asked.grant_id)
+            held = handles.hold(db, asked.client, citizen, action=asked.action, grant_id=asked.grant_id)
         except LookupError:  # it ended a moment ago
             return None
         # Held until this commits: a withdrawal that comes next finds the family and ends it.
@@ -183,7 +189,8 @@ def _issue(
             nonce=asked.nonce,
             grants=consents,
             details=details.stored(asked.details),
-            grant_id=_handle(db, held, asked, step, here, consents),
+            acting=mandate,
+            grant_id=_handle(db, held, asked, step, consents),
         )
         if asked.device:
             if not devices.approve(db, asked.device, family):  # it expired, or somebody else decided
@@ -203,15 +210,14 @@ def _handle(
     held: Handle | None,
     asked: Asked,
     step: Issue,
-    here: BrowserSession,
     consents: list[str],
 ) -> str | None:
     """Return the client's handle on what was agreed, made or changed as it asked; a public client has none."""
     if asked.client.is_public or not (consents or asked.action):
         return None
-    scopes = step.scopes
+    scopes, citizen = step.scopes, step.standing.citizen
     return handles.settle(
-        db, held, asked.client, here.subject, action=asked.action, scopes=scopes, consents=consents
+        db, held, asked.client, citizen, action=asked.action, scopes=scopes, consents=consents
     )
 
 

@@ -16,7 +16,7 @@ from core.forms import Posted, browser
 from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, network, see_other
-from idp.oidc import authorize, devices, interactions, steps
+from idp.oidc import acting, authorize, devices, interactions, steps
 from idp.oidc.asked import Asked, Refused
 from idp.oidc.events import DeviceRefused
 from idp.oidc.interactions import Interaction
@@ -141,7 +141,7 @@ def _question(db: Session, token: str, here: BrowserSession | None) -> Question 
     asked = authorize.resumed(db, found)
     if isinstance(asked, Refused):
         return None
-    step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
+    step = steps.next_step(db, acting.Here(asked, found.progress, found.began_at, here))
     if not isinstance(step, Recognise):
         return None
     return Question(here.subject, asked, found, agencies.read(db, asked.client.agency))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import asking
+from consent import asking, mandates
 from consent.errors import NotAsked, TextChanged
 from core import language, pages, sessions
 from core.database import Database
@@ -15,7 +15,7 @@ from core.events import Actor
 from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
-from idp.oidc import authorize, interactions, redirects, steps
+from idp.oidc import acting, authorize, interactions, redirects, steps
 from idp.oidc.asked import Asked, Refused
 from idp.oidc.interactions import Interaction
 from idp.oidc.steps import Consent
@@ -26,9 +26,10 @@ NOTHING_CHOSEN = _("Switch on at least one of these to allow it, or choose not t
 
 @dataclass(frozen=True)
 class Sitting:
-    """A citizen in front of a question that their interaction has come to."""
+    """Somebody in front of a question that their interaction has come to; `citizen` is about whom it is."""
 
     citizen: str
+    session: BrowserSession
     asked: Asked
     interaction: Interaction
     step: Consent
@@ -50,16 +51,20 @@ def decide(request: Request, database: Db, here: Here, form: Form) -> Response:
             sitting = _sitting(db, token, here) if held else None
             if sitting is None:
                 return see_other(interactions.PATH + token)
+            mandate = sitting.step.standing.mandate
+            if mandate is not None and not mandates.hold(db, mandate):
+                return see_other(interactions.PATH + token)
             grant = asking.decided(
                 db,
                 sitting.step.question,
                 form,
                 citizen=sitting.citizen,
                 client_id=sitting.asked.client.client_id,
-                actor=Actor("citizen", sitting.citizen),
+                actor=Actor("citizen", sitting.session.subject),
+                behalf=mandate,
             )
             word = "declined" if grant.state == "declined" else "given"
-            own = sitting.interaction.progress.of(sitting.citizen)
+            own = sitting.interaction.progress.of(sitting.session.subject)
             interactions.answered(db, token, own, grant.purpose, word)
     except NotAsked:
         return _page(request, database, here, token, error=NOTHING_CHOSEN)
@@ -83,7 +88,13 @@ def _page(
         if sitting is None:
             return see_other(interactions.PATH + token)
         question = sitting.step.question
-        view = asking.view(db, question, citizen=sitting.citizen, lang=language.current())
+        view = asking.view(
+            db,
+            question,
+            citizen=sitting.citizen,
+            lang=language.current(),
+            behalf=sitting.step.standing.mandate,
+        )
     client = sitting.asked.client
     return pages.render(
         request,
@@ -107,5 +118,5 @@ def _sitting(db: Session, token: str, here: BrowserSession | None) -> Sitting | 
     asked = authorize.resumed(db, found)
     if isinstance(asked, Refused):
         return None
-    step = steps.next_step(db, steps.Here(asked, found.progress, found.began_at, here))
-    return Sitting(here.subject, asked, found, step) if isinstance(step, Consent) else None
+    step = steps.next_step(db, acting.Here(asked, found.progress, found.began_at, here))
+    return Sitting(step.standing.citizen, here, asked, found, step) if isinstance(step, Consent) else None

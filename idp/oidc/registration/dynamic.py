@@ -30,7 +30,16 @@ SECTOR_LIMIT: Final = 100_000
 NOT_INVITED: Final = "an initial access token is needed that is neither over nor used up"
 # What a client never says of itself: it comes with the invitation, or is made here.
 NOT_ITS_OWN: Final = frozenset(
-    {"agency", "sign_in_purpose", "purposes", "resources", "serves", "client_id", "client_secret"}
+    {
+        "agency",
+        "sign_in_purpose",
+        "purposes",
+        "resources",
+        "serves",
+        "representation",
+        "client_id",
+        "client_secret",
+    }
 )
 TOLD_ONLY: Final = frozenset(
     {
@@ -131,6 +140,7 @@ def change(
         "purposes": list(client.purposes),
         "resources": list(client.resources),
         "serves": list(client.serves),
+        "representation": client.representation,
         "scope": _scope(found, [one for one in client.scopes if one in metadata.CLIENT_SCOPES]),
     }
     return _put(db, {**found, **kept}, client.client_id)

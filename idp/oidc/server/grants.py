@@ -67,8 +67,9 @@ def first_tokens(
             server.db, family, scope=scope, cnf=binding.of_refresh(client, request.cnf)
         )
     server.add_id_token(token, client, family, nonce=family.nonce)
-    subjects.learn(server.db, client, family.citizen)
-    record(server.db, event, actor=Actor("citizen", family.citizen), about=[family.citizen])
+    for citizen in family.both:
+        subjects.learn(server.db, client, citizen)
+    record(server.db, event, actor=Actor("citizen", family.person), about=family.both)
     return token
 
 
@@ -88,7 +89,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def generate_token(self, *, user: Family, scope: str, include_refresh_token: bool) -> dict[str, Any]:
         client = self.request.client.known
-        event = SignedIn(agency=client.agency, client=client.client_id, acr=user.acr)
+        event = SignedIn(agency=client.agency, client=client.client_id, acr=user.acr, **user.named)
         return first_tokens(self, user, scope=scope, with_refresh=include_refresh_token, event=event)
 
     def delete_authorization_code(self, authorization_code: _Code) -> None:

@@ -10,6 +10,7 @@ from consent.tables import agency
 from core import clock, sessions, web
 from core.forms import Posted
 from idp.oidc import authorize, clients, families, subjects, tables, tokens
+from idp.oidc.acting import Standing
 from idp.oidc.asked import Asked
 from idp.oidc.pages import authorization
 from idp.oidc.steps import Issue
@@ -267,7 +268,7 @@ def test_a_session_that_ended_meanwhile_gives_no_code(provider: Provider) -> Non
         sessions.end(db, session)
         asked = authorize.examine(db, Posted(list(to.request().items())))
     assert isinstance(asked, Asked)
-    step = Issue(("openid",), ())
+    step = Issue(("openid",), (), Standing(CITIZEN))
     assert authorization._issue(provider.database, asked, step, "", session) is None
     with provider.database.reading() as db:
         assert db.scalar(select(func.count()).select_from(tables.authorization)) == 0
