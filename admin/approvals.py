@@ -17,6 +17,7 @@ from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
+from idp.login import locks
 from idp.staff import accounts
 from keys import epochs, rotation
 
@@ -209,6 +210,16 @@ def _invalidate_purpose(db: Session, subject: Mapping[str, Any], actor: Actor) -
     return ""
 
 
+def _suspend(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    locks.suspend(db, subject["citizen"], why=subject["why"], actor=actor)
+    return ""
+
+
+def _reinstate(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    locks.reinstate(db, subject["citizen"], why=subject["why"], actor=actor)
+    return ""
+
+
 def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     importing.load(db, {"purposes": [dict(subject)]}, actor=actor)
     return ""
@@ -231,5 +242,7 @@ DEEDS: dict[str, Deed] = {
     "invite-staff": Deed("staff-manage", _invite, drop=_forget_invited),
     "publish-purpose": Deed("purposes-publish", _publish),
     "invalidate-grant": Deed("grants-invalidate", _invalidate_grant),
+    "suspend-account": Deed("accounts-suspend", _suspend),
+    "reinstate-account": Deed("accounts-suspend", _reinstate),
     "invalidate-purpose": Deed("grants-invalidate", _invalidate_purpose),
 }

@@ -21,6 +21,7 @@ ROOMS = (
     ("overview", "/admin", "console", _("Overview")),
     ("citizens", "/admin/citizens", "citizen-look", _("Citizens")),
     ("desk", "/desk", "desk-work", _("Desk")),
+    ("accounts", "/admin/accounts", "accounts-suspend", _("Accounts")),
     ("refusals", "/admin/refusals", "refusals-read", _("Reference numbers")),
     ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),
     ("purposes", "/admin/purposes", "agencies-read", _("Purposes")),

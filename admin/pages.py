@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin import accounts as accounts_room
 from admin import agencies as agencies_room
 from admin import approvals, approving, audit, desk, erasures, invalidating, people, refusals, registry, staff
 from admin import disputes as disputes_room
@@ -71,6 +72,7 @@ def _quarantined(db: Session) -> int:
 
 
 for room in (
+    accounts_room,
     agencies_room,
     approving,
     audit,

@@ -114,7 +114,7 @@ class GrantEnded(Event):
     """A permission ended without the citizen withdrawing it; `reason` says how.
 
     expired, used-up (its last read was made), agency (ended by it), invalidated (by an authority, which says
-    `why`), deceased, or erased.
+    `why`), deceased, closed (the account, by the citizen), or erased.
     """
 
     kind: ClassVar[str] = "grant-ended"

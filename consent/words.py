@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, arrivals, errands, secrecy, showing
+from consent import allowances, arrivals, errands, secrecy, showing, standing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -207,6 +207,7 @@ END_REASONS: dict[str, Lazy] = {
     "expired": _("The time you allowed it for was over."),
     "used-up": _("The last of the reads that you allowed was made."),
     "deceased": _("A register told us of a death."),
+    "closed": _("You closed your account."),
     "erased": _("Your data here was erased."),
 }
 
@@ -342,8 +343,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "password-removed": ("account", _plain(_("Your password was removed"))),
     "totp-added": ("account", _plain(_("An authenticator app was added"))),
     "recovery-codes-made": ("account", _plain(_("New recovery codes were made"))),
-    "account-locked": ("account", _plain(_("Your account was locked"), "bad")),
-    "account-reopened": ("account", _plain(_("Your account was opened again"))),
+    **standing.KINDS,
     "account-closed": ("account", _plain(_("Your account was closed"))),
     "history-erased": ("account", _erased),
     "event-set-aside": ("account", _plain(_("Something about you could not be recorded yet; it is kept"))),

@@ -62,7 +62,8 @@ def render(
 
     `form_action` names further origins that its forms may lead to: Chromium applies the policy to the
     redirect that answers a form as well, so login and consent pages name the client's origin. `frame_src` names
-    origins of which it may load frames. A form that comes back with `errors`, or a `wait`, gets a reference number.
+    origins of which it may load frames. A form that comes back with `errors`, or a `wait`, gets a reference
+    number, and so does a page that says by `refusal` which rule it is about.
     """
     env: Environment = request.app.state.pages
     lang = language.current()
@@ -115,8 +116,8 @@ def route(request: Request) -> str:
 
 
 def _form_refused(request: Request, template: str, status: int, context: Mapping[str, Any]) -> str:
-    errors, wait = context.get("errors"), context.get("wait")
-    if status < WENT_WRONG or not (errors or wait):
+    errors, wait, refusal = context.get("errors"), context.get("wait"), context.get("refusal", "")
+    if status < WENT_WRONG or not (errors or wait or refusal):
         return ""
     shown = [*errors.values()] if isinstance(errors, Mapping) else []
     names = sorted({found[0] for name in errors or () if (found := _FIELD.match(name))})
@@ -126,7 +127,7 @@ def _form_refused(request: Request, template: str, status: int, context: Mapping
         code="form",
         status=status,
         told=shown[0] if shown else "",
-        rule=f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}",
+        rule=refusal or f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}",
         client=client if isinstance(client, str) else "",
     )
 

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     session_idle_seconds: int = Field(1800, description="A browser session ends after this long without use.")
     session_seconds: int = Field(43_200, description="A browser session ends after this long in any case.")
     interaction_seconds: int = Field(1800, description="How long a person may take over one sign-in.")
+    closing_days: int = Field(
+        14, ge=1, description="How long a citizen who closes their account may think better of it."
+    )
+    reopening_hours: int = Field(
+        24, ge=1, description="How long a paused account still waits once its citizen asked to open it again."
+    )
     activation_days: int = Field(30, description="How long an activation code from the counter works.")
     code_seconds: int = Field(60, le=60, description="Life of an authorization code (FAPI 2.0, 5.3.2.1).")
     access_token_seconds: int = Field(600, description="Life of an opaque access token.")

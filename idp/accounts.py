@@ -2,8 +2,9 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,7 @@ from idp.events import (
     AccountActivated,
     AccountClosed,
     AccountReopened,
+    LockLifted,
     SessionEnded,
     SignInNameChanged,
 )
@@ -23,6 +25,7 @@ from idp.events import (
 )
 from idp.tables import account as table
 from idp.tables import (
+    account_lock,
     activation_code,
     disavowal,
     known_device,
@@ -39,8 +42,13 @@ from registry_sync import people
 
 SCOPE = "account"
 ACTIVE, LOCKED, CLOSED = "active", "locked", "closed"
+PAUSED, CLOSING, SUSPENDED, DECEASED = "paused", "closing", "suspended", "deceased"
+OWN_WISH = frozenset({PAUSED, CLOSING})  # a counter that has looked at the person may undo these
+# What is mailed about a lock; after a death nobody is written to.
+MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended"}
 HANDLE_BYTES = 32
 OF_SOMEBODY = (
+    account_lock,
     activation_code,
     disavowal,
     known_device,
@@ -69,6 +77,11 @@ class Account:
     def named(self) -> bool:
         """Tell whether a name was chosen."""
         return self.username != self.citizen_id
+
+    @property
+    def opens_at_a_counter(self) -> bool:
+        """Tell whether a letter from a counter may open it: it is open, or shut by its citizen's own wish."""
+        return set(self.locks) <= OWN_WISH
 
 
 def find(db: Session, citizen_id: str) -> Account | None:
@@ -111,14 +124,17 @@ def hold(db: Session, citizen_id: str) -> Account:
 def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor) -> Account:
     """Open the account of a living citizen, or give one back to who proved themselves at a counter again.
 
+    One that its citizen paused or closed opens by that: same citizen ID, same history, and no permission revived.
     `handle` is the WebAuthn user handle of a new account. Raises NotLiving and AccountLocked.
     """
     person = people.find(db, citizen_id)
     if person is None or person.state != "living":
         raise NotLiving
     known = find(db, citizen_id)
-    if known and known.state != ACTIVE:
+    if known and not known.opens_at_a_counter:
         raise AccountLocked(detail=known.state)
+    if known and known.state != ACTIVE:
+        _open(db, citizen_id, reason=(*known.locks, CLOSED)[0], why=None, actor=actor)
     if known:
         db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language))
     else:
@@ -144,38 +160,64 @@ def choose_name(db: Session, citizen_id: str, typed: str, *, actor: Actor) -> No
         notify.tell(db, citizen_id, "name-changed")
 
 
-def lock(db: Session, citizen_id: str, *, reason: str, actor: Actor) -> bool:
+def lock(
+    db: Session,
+    citizen_id: str,
+    *,
+    reason: str,
+    actor: Actor,
+    why: str | None = None,
+    until: datetime | None = None,
+) -> bool:
     """Lock an account for a reason and end its sessions; tell whether there was one to lock.
 
-    Further reasons add up, and `reopen` takes them away one by one.
+    Further reasons add up, and `reopen` takes them away one by one. `why` are the words of staff, for the citizen;
+    `until` is when an account closes that is locked for that. After a death nothing is mailed, and what waits to be is not.
     """
     row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
     if row is None or row.state == CLOSED or reason in row.locks:
         return False
     _set_state(db, citizen_id, LOCKED, [*row.locks, reason])
     end_sessions(db, citizen_id, reason="security", actor=actor)
-    record(db, WasLocked(citizen=citizen_id, reason=reason), actor=actor, about=[citizen_id])
-    notify.tell(db, citizen_id, "locked")
+    event = WasLocked(citizen=citizen_id, reason=reason, why=why, until=until)
+    record(db, event, actor=actor, about=[citizen_id])
+    if notice := MAILED.get(reason, "locked"):
+        notify.tell(db, citizen_id, notice)
+    if reason == DECEASED:
+        db.execute(delete(outbox).where(outbox.c.citizen_id == citizen_id))
     return True
 
 
-def reopen(db: Session, citizen_id: str, *, actor: Actor, reason: str | None = None) -> bool:
-    """Take away one reason for a lock, or all; the account opens when none is left. Tell whether it opened."""
+def reopen(
+    db: Session, citizen_id: str, *, actor: Actor, reason: str | None = None, why: str | None = None
+) -> bool:
+    """Take away one reason for a lock, or all; the account opens when none is left. Tell whether it opened.
+
+    Of a closed account the reason goes as well, and it stays closed.
+    """
     row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
-    if row is None or row.state != LOCKED:
+    if row is None or not row.locks or (reason is not None and reason not in row.locks):
         return False
     left = [lock for lock in row.locks if reason is not None and lock != reason]
-    _set_state(db, citizen_id, LOCKED if left else ACTIVE, left)
-    if left:
-        return False
-    record(db, AccountReopened(citizen=citizen_id), actor=actor, about=[citizen_id])
-    return True
+    if not left and row.state == LOCKED:
+        _open(db, citizen_id, reason=reason, why=why, actor=actor)
+        notify.tell(db, citizen_id, "reopened")
+        return True
+    _set_state(db, citizen_id, row.state, left)
+    db.execute(delete(account_lock).where(*_whose_lock(citizen_id, reason)))
+    event = LockLifted(citizen=citizen_id, reason=reason or "", why=why)
+    record(db, event, actor=actor, about=[citizen_id])
+    return False
 
 
 def close(db: Session, citizen_id: str, *, actor: Actor) -> None:
-    """Close an account for good and end its sessions; the history stays. Raises AccountMissing."""
-    if hold(db, citizen_id).state != CLOSED:
-        _set_state(db, citizen_id, CLOSED, [])
+    """Close an account and end its sessions; the history stays. Raises AccountMissing.
+
+    What locked it beside the citizen's own wish goes on barring the way back.
+    """
+    found = hold(db, citizen_id)
+    if found.state != CLOSED:
+        _set_state(db, citizen_id, CLOSED, [lock for lock in found.locks if lock not in OWN_WISH])
         end_sessions(db, citizen_id, reason="security", actor=actor)
         record(db, AccountClosed(citizen=citizen_id), actor=actor, about=[citizen_id])
 
@@ -188,14 +230,17 @@ def erase(db: Session, citizen_id: str, *, actor: Actor) -> bool:
     for one in OF_SOMEBODY:
         db.execute(delete(one).where(one.c.citizen_id == citizen_id))
     sealing.shred(db, citizen_id, SCOPE)
-    nameless = {"name_sealed": None, "name_index": None, "name_shape": None, "handle": new_handle()}
-    found = db.execute(
-        update(table).where(table.c.citizen_id == citizen_id).values(nameless).returning(table.c.state)
-    )
-    if found.first() is None:
+    if not forget_name(db, citizen_id):
         return False
     close(db, citizen_id, actor=actor)
     return True
+
+
+def forget_name(db: Session, citizen_id: str) -> bool:
+    """Give up the chosen name and the handle of an account, which others may then have; tell if there was one."""
+    nameless = {"name_sealed": None, "name_index": None, "name_shape": None, "handle": new_handle()}
+    mine = table.c.citizen_id == citizen_id
+    return db.execute(update(table).where(mine).values(nameless).returning(table.c.state)).first() is not None
 
 
 def end_sessions(
@@ -236,6 +281,18 @@ def _insert(db: Session, citizen_id: str, handle: bytes, language: str) -> None:
             activated_at=clock.now(),
         )
     )
+
+
+def _open(db: Session, citizen_id: str, *, reason: str | None, why: str | None, actor: Actor) -> None:
+    _set_state(db, citizen_id, ACTIVE, [])
+    db.execute(delete(account_lock).where(account_lock.c.citizen_id == citizen_id))
+    event = AccountReopened(citizen=citizen_id, reason=reason, why=why)
+    record(db, event, actor=actor, about=[citizen_id])
+
+
+def _whose_lock(citizen_id: str, reason: str | None) -> tuple[ColumnElement[bool], ...]:
+    mine = account_lock.c.citizen_id == citizen_id
+    return (mine,) if reason is None else (mine, account_lock.c.reason == reason)
 
 
 def _set_state(db: Session, citizen_id: str, state: str, locks: list[str]) -> None:

@@ -15,14 +15,18 @@ class AccountLocked(Refused):
     """The account is locked or closed, so nobody can sign in to it."""
 
     code = "account-locked"
-    text = _("This account is locked. A public service hall can tell you why and open it again.")
+    text = _("This account is locked. A public service hall can tell you why and what opens it again.")
 
 
 class NotLiving(Refused):
     """Only a living person in the civil register can have an account."""
 
     code = "not-living"
-    text = _("The civil register has no living person with this citizen ID, so there can be no account.")
+    # Relatives may read it, so it does not say what the register says.
+    text = _(
+        "This account cannot be opened just now. A public service hall can tell you more, and takes the time for it: "
+        "bring an identity document."
+    )
 
 
 class NameUnfit(Invalid):
@@ -91,3 +95,10 @@ class NoTestCitizens(Refused):
 
     code = "no-test-citizens"
     text = _("Test citizens cannot be made in production mode.")
+
+
+class LockUnknown(Missing):
+    """The account is not locked for this reason."""
+
+    code = "lock-unknown"
+    text = _("This account is not suspended. Look at its state again before you go on.")

@@ -171,24 +171,59 @@ class SecondFactorFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountLocked(Event):
-    """The account was locked; its sessions ended."""
+    """The account was locked; its sessions ended.
+
+    `reason` is paused or closing (the citizen's own wish), suspended (by staff, who say `why`), deceased, or a word of
+    whoever locked it. Of one that is closing `until` says when it closes for good.
+    """
 
     kind: ClassVar[str] = "account-locked"
     citizen: str
     reason: str
+    why: str | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountReopened(Event):
-    """A locked account was opened again."""
+    """A locked account was opened again; `reason` is that of the last lock, `why` the words of staff who took it away."""
 
     kind: ClassVar[str] = "account-reopened"
+    citizen: str
+    reason: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockLifted(Event):
+    """One reason for which an account is locked was taken away; others are left."""
+
+    kind: ClassVar[str] = "lock-lifted"
+    citizen: str
+    reason: str
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReopeningAsked(Event):
+    """Somebody with the way in and a recovery code asked that a paused account opens again, at `opens_at`."""
+
+    kind: ClassVar[str] = "reopening-asked"
+    citizen: str
+    opens_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReopeningStopped(Event):
+    """The account stays paused: what was asked is taken back."""
+
+    kind: ClassVar[str] = "reopening-stopped"
     citizen: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountClosed(Event):
-    """The account was closed for good; the history stays."""
+    """The account was closed; the history stays. A counter can open it again for the same citizen ID."""
 
     kind: ClassVar[str] = "account-closed"
     citizen: str

@@ -44,7 +44,10 @@ def tell(
 
     `facts` are kept sealed under the citizen's key until the letter is written. What somebody else can have done
     gets a link to say so; `sid` and `device` name the session and the browser it came from, where that is known.
+    Nobody writes to somebody who has died.
     """
+    if "deceased" in (db.scalar(select(account.c.locks).where(account.c.citizen_id == citizen_id)) or ()):
+        return
     sealed = None
     if notice in DISAVOWABLE:
         facts = {**(facts or {}), "link": disavowals.make(db, citizen_id, notice, sid=sid, device=device)}

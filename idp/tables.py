@@ -32,6 +32,17 @@ def _owner(*, primary: bool = False) -> Column[str]:
     )
 
 
+# What else is known about a lock that stands in `account.locks`.
+account_lock = Table(
+    "account_lock",
+    Base.metadata,
+    _owner(primary=True),
+    Column("reason", String(16), primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("why_sealed", LargeBinary),
+    Column("ends_at", Moment, index=True),  # when it closes for good, or opens again by itself
+)
+
 activation_code = Table(
     "activation_code",
     Base.metadata,

@@ -34,6 +34,7 @@ from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, SignInNeeded, sign_in_needed
 from idp.login.breached import listed
+from idp.login.pages.browser import AccountShut, shut
 from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
@@ -138,6 +139,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.form_key = store.parts.keys.secret("forms")
     app.add_middleware(Edge, settings=settings, observe=figures.observe)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(AccountShut, shut)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, problems.http)
     app.add_exception_handler(RequestValidationError, _not_valid)

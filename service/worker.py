@@ -15,7 +15,7 @@ from core import limits, refusals, sessions
 from core.database import Database
 from core.errors import Problem
 from idp import notify
-from idp.login import stages
+from idp.login import locks, stages
 from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
 from idp.oidc.logout.courier import LogoutCourier
@@ -69,6 +69,11 @@ def _expire(database: Database) -> None:
         mandates.expire(db)
 
 
+def _tend_locks(database: Database) -> None:
+    with database.writing() as db:
+        locks.tend(db)
+
+
 def _try_set_aside(database: Database) -> None:
     database.parts.sequencer.try_again()
 
@@ -110,6 +115,7 @@ def duties(courier: Courier, leaver: LogoutCourier) -> list[Duty]:
         Duty("alert summaries", 300, _sum_up_alerts),
         Duty("disputes", 60, _mark_overdue),
         Duty("expiry", 60, _expire),
+        Duty("locks", 60, _tend_locks),
         Duty("purge", 300, _purge),
         Duty("erasures", 60, erasure.carry_out_all),
         Duty("keys", 3600, _tend_keys),

@@ -58,7 +58,7 @@ def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
     if person is None or person.state != "living":
         raise NotLiving
     known = accounts.find(db, citizen_id)
-    if known and known.state != accounts.ACTIVE:
+    if known and not known.opens_at_a_counter:
         raise AccountLocked(detail=known.state)
     code, expires_at = codes.draw(GROUPS), _expiry(db)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))

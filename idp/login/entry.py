@@ -1,7 +1,7 @@
 """The moment somebody is in: the session begins under a new ID, and the browser is known from now on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +11,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.accounts import Account
 from idp.events import SessionBegan, SignInRefused
-from idp.login import assurance, devices
+from idp.login import assurance, devices, stages
 from idp.login.devices import Visitor
 
 
@@ -25,9 +25,13 @@ class Entered:
 
 @dataclass(frozen=True)
 class Shut:
-    """The account is locked or closed; the refusal stands in its history."""
+    """The account is locked or closed; the refusal stands in its history.
+
+    `token` is of the flow in which its owner is told why, and may undo what was their own wish.
+    """
 
     state: str
+    token: str = field(default="", compare=False)
 
 
 def enter(
@@ -50,7 +54,10 @@ def enter(
     actor, acr = Actor("citizen", account.citizen_id), assurance.lower(assurance.of(amr), most)
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
-        return Shut(account.state)
+        shown = {"acr": acr, "amr": list(amr)}
+        return Shut(
+            account.state, stages.begin(db, stages.SHUT, account.citizen_id, return_to="", data=shown)
+        )
     was_known = devices.known(db, visitor, account.citizen_id)
     same = before is not None and before.kind == "citizen" and before.subject == account.citizen_id
     if before is not None and same:

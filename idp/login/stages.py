@@ -19,6 +19,7 @@ from keys import sealing
 ACTIVATION = "activation"
 SECOND_FACTOR = "second-factor"
 CHANGE = "change"
+SHUT = "shut"  # proved who they are, at an account that is locked
 SCOPE = "account"
 MOST_FAILURES = 5
 
@@ -111,6 +112,8 @@ def next_page(stage: Stage) -> str:
     """Return the page of a flow's next step, from what is stored of it."""
     if stage.kind == SECOND_FACTOR:
         return "/login/code"
+    if stage.kind == SHUT:
+        return "/login/shut"
     home = "/activate" if stage.kind == ACTIVATION else "/my/account"
     if "codes" in stage.data:
         return f"{home}/codes"

@@ -21,6 +21,19 @@ NOTICES: dict[str, Lazy] = {
         "You can sign in as usual with a browser you have used before, or with a passkey."
     ),
     "locked": _("Your Erti account was locked."),
+    "paused": _("Your Erti account was paused: nobody can sign in until it is opened again."),
+    "reopening": _(
+        "It was asked, with one of your recovery codes, to open your paused Erti account again. It opens after the waiting "
+        "time. If it was not you, sign in before then and keep it paused."
+    ),
+    "closing": _(
+        "It was asked to close your Erti account. Everybody is signed out now. If you think better of it, or it was not "
+        "you, sign in and keep the account: the page says until when."
+    ),
+    "suspended": _(
+        "Your Erti account was suspended by staff. Sign in to read why and what you can do, or ask at a public service hall."
+    ),
+    "reopened": _("Your Erti account can be used again."),
     "disavowed": _(
         "It was said that something in your Erti account was not you. What it came from was signed out. Sign in and "
         "go through what to secure: {issuer}/my/sessions/secure"

@@ -27,6 +27,7 @@ OPEN_TO = {
     "/admin/erasures": {"registrar", "key-officer", "auditor"},
     "/admin/log": {"administrator", "auditor"},
     "/admin/citizens": {"registrar", "support"},
+    "/admin/accounts": {"registrar", "support"},
     "/admin/refusals": {"administrator", "support", "clerk"},
     "/admin/approvals": set(accounts.ROLES),
     "/admin/staff": {"administrator", "auditor"},

@@ -51,7 +51,8 @@ SAMPLES: dict[str, Any] = {
     "official": "officer-7f", "whole": True, "reason": "expired", "expires_at": "2027-01-31T00:00:00.000Z",
     "source": "civil", "staff": "s-1", "office": "Desk", "record": "q", "identifier_type": "UIN",
     "agencies": ["revenue"], "purposes": ["tax"], "withheld": ["employer"], "representative": "4RZ8N1PV6HJ3E",
-    "citizen": "K7QD2M9XWT4BC", "limits": {"reads": 3, "per": {"reads": 1, "every": "week"}},
+    "citizen": "K7QD2M9XWT4BC", "until": "2027-01-31T00:00:00.000Z", "opens_at": "2027-01-31T00:00:00.000Z",
+    "limits": {"reads": 3, "per": {"reads": 1, "every": "week"}},
     "ground": "parent", "as_of": "2024-05-01",
     "disclose_after": "2027-01-31T00:00:00.000Z", "withholding_law": "Code of Inquiry, 9",
     "read": {"kind": "disclosed", "at": "2027-01-01T08:00:00.000Z", "data": {

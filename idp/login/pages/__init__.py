@@ -5,8 +5,10 @@ from fastapi import APIRouter
 from idp.login.pages.account import router as account_router
 from idp.login.pages.account_methods import router as account_methods_router
 from idp.login.pages.activate import router as activate_router
+from idp.login.pages.leaving import router as leaving_router
 from idp.login.pages.login import router as login_router
 from idp.login.pages.sessions import router as sessions_router
+from idp.login.pages.shut import router as shut_router
 from idp.login.pages.strangers import router as strangers_router
 
 router = APIRouter()
@@ -15,7 +17,9 @@ for pages in (
     activate_router,
     account_router,
     account_methods_router,
+    leaving_router,
     sessions_router,
+    shut_router,
     strangers_router,
 ):
     router.include_router(pages)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from core import forms
 from core.database import Database
@@ -19,6 +19,14 @@ from idp.login.onward import Onward
 DEVICE_COOKIE = "erti_device"
 STAGE_COOKIE = "erti_stage"
 LONGEST_RETURN = 2000
+
+
+class AccountShut(AccountLocked):
+    """The same, told to whoever just proved to be its owner: `core` answers with the way to the page about it."""
+
+    def __init__(self, shut: Shut) -> None:
+        super().__init__(detail=shut.state)
+        self.token = shut.token
 
 
 async def _json(request: Request) -> str:
@@ -77,10 +85,19 @@ def dress(request: Request, response: Response, entered: Entered) -> Response:
 
 
 def opened(outcome: Entered | Shut) -> Entered:
-    """Return the tokens of who is in; raises AccountLocked, after the refusal was committed."""
+    """Return the tokens of who is in; raises AccountShut, after the refusal was committed."""
     if isinstance(outcome, Shut):
-        raise AccountLocked(detail=outcome.state)
+        raise AccountShut(outcome)
     return outcome
+
+
+def shut(request: Request, error: Exception) -> Response:
+    """Lead who proved to be the owner of a locked account to the page that says why."""
+    token = error.token if isinstance(error, AccountShut) else ""
+    page = "/login/shut"
+    asked = "json" in request.headers.get("content-type", "")
+    response = JSONResponse({"location": page}, headers={"Cache-Control": "no-store"})
+    return set_stage(request, response if asked else see_other(page), token)
 
 
 def leads(database: Database, return_to: str) -> Onward:

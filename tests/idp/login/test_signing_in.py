@@ -293,9 +293,10 @@ def test_a_locked_account_says_so_only_to_its_owner(nino, person, database) -> N
     with database.writing() as db:
         accounts.lock(db, nino.citizen_id, reason="staff", actor=SYSTEM)
     assert person().give_password("nino", "wrong wrong wrong").status_code == 400
-    answer = nino.sign_in("nino")
+    assert nino.sign_in("nino").headers["location"] == "/login/shut"
+    answer = nino.open("/login/shut")
     assert answer.status_code == 403
-    assert "locked" in answer.text
+    assert "cannot be used just now" in answer.text
     assert nino.open("/my/account").status_code == 303
     with database.reading() as db:
         kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id)).all()

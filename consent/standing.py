@@ -1,0 +1,76 @@
+"""What entries about the state of one's account say: locked, paused, suspended, opened again."""
+
+from datetime import date
+
+from consent import showing
+from consent.said import Data, Names, Said, Sentence
+from core.language import Lazy, _
+
+LOCKED: dict[str, Lazy] = {
+    "paused": _("You paused your account"),
+    "closing": _("You asked to close your account"),
+    "suspended": _("Your account was suspended"),
+}
+_OTHERWISE = _("Your account was locked")
+_REASONS: dict[str, Lazy] = {
+    "paused": _("It had been paused."),
+    "closing": _("It had been about to close."),
+    "suspended": _("It had been suspended."),
+    "closed": _("It had been closed."),
+}
+
+
+def locked(data: Data, names: Names) -> Said:
+    """Say that an account was locked, by whose wish, and why."""
+    title = LOCKED.get(data.get("reason", ""), _OTHERWISE)
+    until = names.day(data["until"]) if data.get("until") else None
+    details = ((_("Why"), data.get("why", "")), (_("It closes"), _day(until)))
+    return Said(str(title), _filled(details), "bad")
+
+
+def lifted(title: Lazy) -> Sentence:
+    """Return the sentence about a lock that was taken away."""
+
+    def say(data: Data, _names: Names) -> Said:
+        before = _REASONS.get(data.get("reason", ""), "")
+        return Said(str(title), _filled(((_("Before"), str(before)), (_("Why"), data.get("why", "")))), "")
+
+    return say
+
+
+def asked(title: Lazy) -> Sentence:
+    """Return the sentence about a wish that comes true at a time."""
+
+    def say(data: Data, names: Names) -> Said:
+        return Said(str(title), _filled(((_("It opens"), _day(names.day(data["opens_at"]))),)), "")
+
+    return say
+
+
+def plain(title: Lazy) -> Sentence:
+    """Return a sentence that says no more than itself."""
+    return lambda _data, _names: Said(str(title))
+
+
+def _day(day: date | None) -> str:
+    return showing.day(day.isoformat()) if day else ""
+
+
+def _filled(details: tuple[tuple[Lazy, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(term), text) for term, text in details if text)
+
+
+# kind -> (group, what it says)
+KINDS: dict[str, tuple[str, Sentence]] = {
+    "account-locked": ("account", locked),
+    "account-reopened": ("account", lifted(_("Your account was opened again"))),
+    "lock-lifted": ("account", lifted(_("One reason for which your account is locked was taken away"))),
+    "reopening-asked": (
+        "account",
+        asked(_("It was asked, with a recovery code, to open your paused account again")),
+    ),
+    "reopening-stopped": (
+        "account",
+        plain(_("Your account stays paused; what was asked was taken back")),
+    ),
+}
