@@ -1,5 +1,6 @@
 """The front page, the switch of language, and what operators ask."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,14 @@ def test_every_cookie_stays_with_this_host(client: TestClient) -> None:
         assert name.startswith("__Host-")
         assert {"Path=/", "Secure", "HttpOnly", "SameSite=lax"} <= set(rules)
         assert not [rule for rule in rules if rule.startswith("Domain")]
+
+
+def test_a_password_is_covered_and_managers_may_fill_it_in(client: TestClient) -> None:
+    """The field covers what is typed and says what belongs into it; nothing shortens it, and no script looks at pasting."""
+    (field,) = re.findall(r"<input[^>]*type=.password[^>]*>", client.get("/login").text)
+    assert 'autocomplete="current-password"' in field
+    assert "maxlength" not in field
+    assert not [path for path in STATIC_FOLDER.glob("*.js") if "paste" in path.read_text(encoding="utf-8")]
 
 
 def test_nothing_is_answered_that_is_not_offered(client: TestClient) -> None:
