@@ -35,6 +35,7 @@ __all__ = [
     "StaffAsk",
     "Uncovered",
     "UnmatchedAsk",
+    "former_name",
     "own",
     "release",
     "release_all",
@@ -202,6 +203,11 @@ def _actor(found: Situation) -> Actor:
 def own(db: Session, citizen: str, names: Iterable[str]) -> dict[str, Envelope]:
     """Return a citizen's values for the citizen's own session. No entry; never for a helper or a clerk."""
     return attributes.read(db, citizen, names)
+
+
+def former_name(db: Session, citizen: str) -> Envelope | None:
+    """Return the name that a register replaced and that its owner has not read of yet, for the citizen's own session."""
+    return attributes.former_name(db, citizen)
 
 
 def called(db: Session, mandate: Mandate) -> str:

@@ -154,6 +154,7 @@ def _name_change(db: Session, case: _Case) -> Applied:
     if not _newest(db, case, NAME):
         return Applied("outdated", case.citizen)
     changed = _state(db, case, civil.name_values(who), complete=NAME_ATTRIBUTES)
+    _remember_name(db, case, changed)
     _identify(db, case, who)
     if changed:
         event = NameChanged(citizen=case.citizen, source=case.message.source, attributes=changed)
@@ -176,6 +177,7 @@ def _correction(db: Session, case: _Case) -> Applied:
     if stated.name:
         values |= civil.name_values(who)
     changed = _state(db, case, values, complete=NAME_ATTRIBUTES if stated.name else ())
+    _remember_name(db, case, changed)
     _identify(db, case, who)
     if changed:
         event = AttributesChanged(
@@ -266,6 +268,13 @@ def _advanced(db: Session, message: Message, notice: Notice, citizen: str, aspec
 def _state(db: Session, case: _Case, values: dict[str, Any], *, complete: tuple[str, ...]) -> tuple[str, ...]:
     message = case.message
     return attributes.put(db, case.citizen, message.source, values, as_of=message.as_of, complete=complete)
+
+
+def _remember_name(db: Session, case: _Case, changed: tuple[str, ...]) -> None:
+    before = civil.name_values(case.identity).get("name", "")
+    if "name" in changed and before:
+        source, as_of = case.message.source, case.message.as_of
+        attributes.keep_former_name(db, case.citizen, source, before, as_of=as_of)
 
 
 def _identify(db: Session, case: _Case, who: Identity) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from registry_sync import holding
 from registry_sync.catalogue import CATALOGUE, ENROLMENT
 from registry_sync.errors import RecordUnknown
 from registry_sync.tables import attribute_document as table
+from registry_sync.tables import former_name as former_table
 from registry_sync.tables import quarantined_record
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "SCOPE",
     "Document",
     "Envelope",
+    "former_name",
+    "keep_former_name",
     "merged",
     "opened",
     "put",
@@ -46,6 +49,7 @@ _OF_MANY = select(table.c.citizen_id, table.c.source, table.c.sealed).where(
     table.c.source.in_(bindparam("sources", expanding=True)),
 )
 AT_ONCE = 500
+_FORMER = b"former-name"
 _UNMATCHED = select(quarantined_record).where(quarantined_record.c.id == bindparam("record"))
 _OF_SOURCE = _OF_CITIZEN.where(table.c.source == bindparam("source"))
 
@@ -160,6 +164,28 @@ def merged(
             del document[name]
             changed.append(name)
     return document, tuple(sorted(changed))
+
+
+def keep_former_name(db: Session, citizen_id: str, source: str, name: str, *, as_of: str) -> None:
+    """Keep the name that a register has just replaced, until its owner read of it; of several changes the first name."""
+    mine = former_table.c.citizen_id == citizen_id
+    if db.execute(update(former_table).where(mine).values(source=source, as_of=as_of)).rowcount:  # type: ignore[attr-defined]
+        return
+    sealed = sealing.seal(db, citizen_id, SCOPE, name.encode(), aad=_FORMER)
+    row = {"citizen_id": citizen_id, "source": source, "as_of": as_of, "sealed": sealed}
+    db.execute(insert(former_table).values(row))
+
+
+def former_name(db: Session, citizen_id: str) -> Envelope | None:
+    """Return the name that was replaced, with the register and the day of the new one, or None if that was read.
+
+    Only `consent.disclosure` may call this.
+    """
+    row = db.execute(select(former_table).where(former_table.c.citizen_id == citizen_id)).first()
+    if row is None:
+        return None
+    name = sealing.unseal(db, citizen_id, SCOPE, row.sealed, aad=_FORMER).decode()
+    return Envelope(name, row.source, row.as_of)
 
 
 def save(db: Session, documents: Mapping[tuple[str, str], Document]) -> None:

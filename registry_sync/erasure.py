@@ -13,6 +13,7 @@ from registry_sync.events import CitizenErased
 from registry_sync.people import ERASED
 from registry_sync.tables import (
     attribute_document,
+    former_name,
     person,
     person_block,
     person_identifier,
@@ -23,7 +24,7 @@ from registry_sync.tables import (
 
 NOTHING = b""
 _HOLD = select(person.c.state).where(person.c.citizen_id == bindparam("citizen")).with_for_update()
-_THEIRS = (attribute_document, person_block, person_position, source_record, person_identifier)
+_THEIRS = (attribute_document, former_name, person_block, person_position, source_record, person_identifier)
 
 
 def erase(db: Session, citizen_id: str, *, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_37_36
@@ -19,7 +19,7 @@ from keys.errors import Shredded
 from registry_sync import attributes, matching
 from registry_sync.attributes import SCOPE
 from registry_sync.catalogue import CATALOGUE
-from registry_sync.tables import person, person_identifier
+from registry_sync.tables import former_name, person, person_identifier
 from registry_sync.wire.shapes import NATIONAL, Identity
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
@@ -165,6 +165,11 @@ def enrol(db: Session, claims: Mapping[str, Any], *, source: str) -> str:
     matching.keep(db, [(block, citizen_id) for block in matching.blocks(db, who)])
     attributes.put(db, citizen_id, source, values, as_of=today)
     return citizen_id
+
+
+def read_of_name(db: Session, citizen_id: str) -> None:
+    """Forget the name that a register replaced, once its owner has read of the change."""
+    db.execute(delete(former_name).where(former_name.c.citizen_id == citizen_id))
 
 
 def identifier(db: Session, identifier_type: str, value: str) -> bytes:

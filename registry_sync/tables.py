@@ -56,6 +56,16 @@ attribute_document = Table(
     Column("changed_at", Moment, nullable=False),
 )
 
+# The name before a register changed it, until its owner has read that it did.
+former_name = Table(
+    "former_name",
+    Base.metadata,
+    Column("citizen_id", ForeignKey(person.c.citizen_id), primary_key=True),
+    Column("source", String(32), nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 # What has been taken from a source, so that the same record is never taken twice.
 source_record = Table(
     "source_record",

@@ -91,6 +91,12 @@ def reversal_reopens(db: Session, event: DeathReversed, actor: Actor) -> None:
     accounts.reopen(db, event.citizen, actor=actor, reason="deceased")
 
 
+def a_new_name_is_told(db: Session, event: NameChanged, _actor: Actor) -> None:
+    """Whoever has an account hears that a register changed their name; the names themselves stand on their page."""
+    if accounts.find(db, event.citizen):
+        notify.tell(db, event.citizen, "register-name")
+
+
 def withdrawal_ends_tokens(db: Session, event: GrantWithdrawn, _actor: Actor) -> None:
     """A grant that is withdrawn as a whole takes every token with it."""
     if event.whole:
@@ -160,7 +166,7 @@ HANDLERS: Handlers = {
     RepresentativeStated: [a_register_says_who_acts],
     RepresentativeEnded: [a_register_says_who_acts_no_more],
     AttributesChanged: [another_birthday_is_reckoned_with, telling.attributes_changed],
-    NameChanged: [telling.attributes_changed],
+    NameChanged: [telling.attributes_changed, a_new_name_is_told],
     SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
     Disavowed: [disavowal_takes_every_token],
     PasswordSet: [new_password_ends_offline_access],

@@ -9,7 +9,7 @@ from consent.disclosure import Envelope
 from consent.history import Filter
 from core import pages
 from core.language import _
-from core.web import Citizen, Db
+from core.web import Citizen, Db, Form, see_other
 from registry_sync import people
 from registry_sync.catalogue import SOURCES
 
@@ -27,11 +27,15 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
         live = [one for one in sharing.of(db, me.subject) if one.grant.is_live]
         standing = history.standing(db, me.subject)
         disputed = disputes.of(db, me.subject)
+        former = disclosure.former_name(db, me.subject)
     called = names.get("name") or names.get("given_name")
     return pages.render(
         request,
         "consent/my.html",
         name=str(called.value) if called else "",
+        former=former,
+        register=showing.source(former.source) if former else "",
+        since=showing.day(former.as_of) if former else "",
         citizen=people.grouped(me.subject),
         looks=looks,
         live=live,
@@ -40,6 +44,14 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
         open_disputes=sum(one.is_open for one in disputed),
         answered_disputes=sum(not one.is_open for one in disputed),
     )
+
+
+@router.post("/name/read")
+def name_read(database: Db, me: Citizen, _form: Form) -> Response:
+    """Note that the citizen has read of their new name; the one before is forgotten."""
+    with database.writing() as db:
+        people.read_of_name(db, me.subject)
+    return see_other("/my")
 
 
 @router.get("/data")

@@ -21,6 +21,9 @@ NOTICES: dict[str, Lazy] = {
         "You can sign in as usual with a browser you have used before, or with a passkey."
     ),
     "locked": _("Your Erti account was locked."),
+    "register-name": _(
+        "A register changed your name. The old and the new one stand on your page until you have read them: {issuer}/my"
+    ),
     "paused": _("Your Erti account was paused: nobody can sign in until it is opened again."),
     "reopening": _(
         "It was asked, with one of your recovery codes, to open your paused Erti account again. It opens after the waiting "
