@@ -14,9 +14,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from core import clock, forms, language, refusals
+from core import clock, forms, language, refusals, sessions
 from core.language import Lazy
 from core.refusals import Refusal
+from core.sessions import BrowserSession
 from core.settings import Settings
 
 PACKAGES = ("core", "consent", "idp", "admin")
@@ -74,7 +75,8 @@ def render(
         lang=lang,
         dir=language.direction(lang),
         languages=request.app.state.settings.languages,
-        me=getattr(request.state, "session", None),
+        me=(me := getattr(request.state, "session", None)),
+        session_ends=_ends(request, me),
         csrf=lambda: Markup('<input type="hidden" name="{}" value="{}">').format(
             forms.CSRF_FIELD, forms.token(request)
         ),
@@ -130,6 +132,14 @@ def _form_refused(request: Request, template: str, status: int, context: Mapping
         rule=refusal or f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}",
         client=client if isinstance(client, str) else "",
     )
+
+
+def _ends(request: Request, me: BrowserSession | None) -> tuple[datetime, int] | None:
+    """Return when the reader's session ends if this page is the last one, and in how many seconds that is."""
+    if me is None:
+        return None
+    at = sessions.over_at(me, idle_seconds=request.app.state.settings.session_idle_seconds)
+    return at, int((at - clock.now()).total_seconds())
 
 
 def policy(form_action: Sequence[str] = (), frame_src: Sequence[str] = ()) -> str:

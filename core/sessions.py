@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, String, Table, delete, insert, select, update
@@ -95,10 +95,9 @@ def hold(db: Session, session: BrowserSession) -> bool:
     return db.execute(which.with_for_update(read=True)).first() is not None
 
 
-def over_at(db: Session, session: BrowserSession) -> datetime:
+def over_at(session: BrowserSession, *, idle_seconds: int) -> datetime:
     """Return when a session ends if it is not used again: idle for too long, or over in any case."""
-    idle = timedelta(seconds=parts(db).settings.session_idle_seconds)
-    return min(session.ends_at, session.last_seen_at + idle)
+    return min(session.ends_at, session.last_seen_at + timedelta(seconds=idle_seconds))
 
 
 def needs_touch(session: BrowserSession) -> bool:
@@ -106,13 +105,12 @@ def needs_touch(session: BrowserSession) -> bool:
     return clock.now() - session.last_seen_at > TOUCH_EVERY
 
 
-def touch(db: Session, session: BrowserSession) -> None:
-    """Note that the session was used now."""
-    db.execute(
-        update(browser_session)
-        .where(browser_session.c.id_hash == session.id_hash)
-        .values(last_seen_at=clock.now())
-    )
+def touch(db: Session, session: BrowserSession) -> BrowserSession:
+    """Note that the session was used now, and return it as it is then."""
+    at = clock.now()
+    which = update(browser_session).where(browser_session.c.id_hash == session.id_hash)
+    db.execute(which.values(last_seen_at=at))
+    return replace(session, last_seen_at=at)
 
 
 def renew(db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str]) -> str:

@@ -78,7 +78,7 @@ def _here(request: Request, database: Db) -> BrowserSession | None:
         session = sessions.find(db, token)
     if session and sessions.needs_touch(session):
         with database.writing() as db:
-            sessions.touch(db, session)
+            session = sessions.touch(db, session)
     request.state.session = session
     return session
 

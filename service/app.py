@@ -39,7 +39,7 @@ from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
 from keys.token import TokenCustody
-from service import site
+from service import site, staying
 from service.handlers import HANDLERS
 from service.metrics import Metrics
 
@@ -48,6 +48,7 @@ ROUTERS = (
     idp.oidc.api.router,
     idp.oidc.resources.api.router,
     site.router,
+    staying.router,
     idp.login.pages.router,
     idp.staff.pages.router,
     idp.oidc.pages.router,

@@ -48,6 +48,7 @@ class Service:
     document: dict[str, Any]
     truth: country.Truth
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,6 +60,7 @@ class Service:
             "ERTI_ARGON2_MEMORY_KIB": "64",
             "ERTI_ARGON2_PASSES": "1",
             "ERTI_OUTBOUND_PRIVATE_HOSTS": '["localhost"]',  # where clients under test are told of things
+            **self.extra,
         }
 
     def secret(self, client_id: str) -> str:

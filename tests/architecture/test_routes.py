@@ -14,6 +14,8 @@ OPEN = {
     "/healthz": "says that the process lives",
     "/readyz": "says whether it can serve",
     "/metrics": "the networks of the settings only",
+    "/session/state": "says how long the browser's own session lasts",
+    "/session/extend": "does nothing without the browser's own session",
     "/login": "the way in",
     "/login/code": "the stage after a right password, by a cookie of its own",
     "/login/recovery": "the way in without the passkey",
