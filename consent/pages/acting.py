@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import agencies, assurance, history, mandates, purposes
+from consent import agencies, assurance, disclosure, errands, history, mandates, purposes
 from consent.errors import MandateMalformed
 from consent.mandates import Mandate
 from core import language, limits, pages
@@ -30,10 +30,15 @@ ENDED_SHOWN = 10
 
 @dataclass(frozen=True)
 class Shown:
-    """One mandate in words. `other` is the citizen ID of the other person, in groups."""
+    """One mandate in words. `other` is the citizen ID of the other person, in groups, `name` their name.
+
+    A name is known to whoever acts for somebody; `why` is what the right rests on where no citizen gave it.
+    """
 
     mandate: Mandate
     other: str
+    name: str
+    why: str
     scope: tuple[str, ...]
     mine: bool
 
@@ -207,4 +212,6 @@ def _shown(db: Session, one: Mandate, *, mine: bool) -> Shown:
         for purpose in single
     ]
     scope = (*(str(_("Everything at {agency}").format(agency=name)) for name in whole), *named)
-    return Shown(one, people.grouped(one.holder if mine else one.giver), scope, mine)
+    other = people.grouped(one.holder if mine else one.giver)
+    name = disclosure.called(db, one) if one.is_live and not mine else other
+    return Shown(one, other, "" if name == other else name, errands.ground(vars(one)), scope, mine)
