@@ -205,7 +205,7 @@ erasure = Table(
     Column("whole", Boolean, nullable=False),
     Column("ordered_at", Moment, nullable=False),
     Column("chain", String(128), index=True),
-    Column("places", Document(none_as_null=True)),  # [log, index] of each entry, if not the whole year
+    Column("places", Document),  # [log, index] of each entry, if not the whole year
     Column("reference", String(200)),
     Column("reason", String(500)),
     Column("actor_kind", String(16)),

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
@@ -148,24 +149,27 @@ def preflight() -> Response:
 
 def call(request: Request) -> Call:
     """Return what came with a request that can prove who calls."""
-    headers = request.headers
+    # Read down once, and no URL object made of it: this is on the way of every token.
+    found: dict[bytes, list[str]] = {b"authorization": [], b"dpop": [], b"accept": []}
+    for name, value in request.scope["headers"]:
+        if name in found:
+            found[name].append(value.decode("latin-1"))
     return Call(
-        method=request.method,
-        url=f"{_here(request)}{request.url.path}",
-        authorization=tuple(headers.getlist("authorization")),
-        dpop=tuple(headers.getlist("dpop")),
+        method=request.scope["method"],
+        url=_here(request) + request.scope["path"],
+        authorization=tuple(found[b"authorization"]),
+        dpop=tuple(found[b"dpop"]),
         certificate=web.certificate(request),
-        accept=",".join(headers.getlist("accept")),
+        accept=",".join(found[b"accept"]),
     )
 
 
 def _here(request: Request) -> str:
     """Return the address of this service that the request came to: the issuer's, or the one for certificates."""
     settings = request.app.state.settings
-    alias: str = settings.mtls_address
-    asked = request.headers.get("host", "").lower()
-    issuer: str = settings.issuer
-    return alias if alias and asked == urlsplit(alias).netloc else issuer
+    alias, issuer = str(settings.mtls_address), str(settings.issuer)
+    by_alias = alias and request.headers.get("host", "").lower() == urlsplit(alias).netloc
+    return alias if by_alias else issuer
 
 
 def denied(refusal: Denied, shown: Shown | None = None) -> Response:
@@ -201,7 +205,7 @@ def _proved(request: Request, database: Database, form: Posted) -> Call:
     found = assertions.read(database, form, made.url)
     if isinstance(found, Unproven):
         log.info("assertion refused", client=found.client_id[:128], why=found.why)
-    return replace(made, assertion=found)
+    return replace(made, assertion=found) if found else made
 
 
 def _unreadable(problem: Problem) -> Response:
@@ -215,4 +219,5 @@ def _sent(answer: Answer) -> Response:
     kind = headers.pop("Content-Type", None)
     if isinstance(answer.body, str):
         return Response(answer.body, status_code=answer.status, headers=headers, media_type=kind)
-    return JSONResponse(answer.body, status_code=answer.status, headers=headers)
+    body = msgspec.json.encode(answer.body)
+    return Response(body, status_code=answer.status, headers=headers, media_type="application/json")

@@ -23,10 +23,13 @@ def of(client: Client, call: Call, proof: Proof | None) -> Confirmation | None:
     A proof binds it for any client (RFC 9449, section 5), a certificate for those that registered so (RFC 8705, 3.4).
     What a client registered has to be shown, and by a FAPI client at least one of the two.
     """
+    held = shown(call, proof)
+    if not held and not client.must_bind_tokens:
+        return None
     wanted = {KEY}
     if client.tls_client_certificate_bound_access_tokens:
         wanted.add(THUMBPRINT)
-    cnf = {name: value for name, value in shown(call, proof).items() if name in wanted}
+    cnf = {name: value for name, value in held.items() if name in wanted}
     needed = wanted if client.dpop_bound_access_tokens else wanted - {KEY}
     if not needed <= set(cnf) or (client.must_bind_tokens and not cnf):
         raise NotShown

@@ -1,6 +1,7 @@
 """The endpoints that take a form from a client: tokens, introspection, revocation."""
 
 from collections.abc import Callable
+from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy.orm import Session
@@ -15,15 +16,18 @@ from idp.oidc.server.grants import S256, ClientGrant, CodeGrant, RefreshGrant
 from idp.oidc.server.looking import Introspection, Revocation
 from idp.oidc.server.requests import Answer, ProofError, Request
 
+GRANTS: dict[str, tuple[Any, ...]] = {
+    CodeGrant.GRANT_TYPE: (CodeGrant, [S256(required=False)]),
+    **{grant.GRANT_TYPE: (grant,) for grant in (RefreshGrant, ClientGrant, DeviceGrant, ExchangeGrant)},
+}
+
 
 def token(db: Session, posted: Posted, call: Call) -> Answer:
     """Answer a token request (RFC 6749, 3.2). Errors are answers too: the caller commits either way."""
     server = Server(db)
-    server.register_grant(CodeGrant, [S256(required=False)])
-    server.register_grant(RefreshGrant)
-    server.register_grant(ClientGrant)
-    server.register_grant(DeviceGrant)
-    server.register_grant(ExchangeGrant)
+    # The one that is asked for and no other: Authlib would ask each in turn. One that is not there it refuses.
+    if grant := GRANTS.get(posted.get("grant_type")):
+        server.register_grant(*grant)
 
     def respond(request: Request) -> Answer:
         try:
