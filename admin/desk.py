@@ -23,6 +23,7 @@ from core.events import Actor
 from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
+from idp.login import pads
 from idp.staff import accounts
 from registry_sync import people
 
@@ -75,6 +76,7 @@ def open_sitting(request: Request, database: Db, official: WorksDesk, form: Form
             reference=typed["case"],
             actor=official.actor,
         )
+        pads.offer(db, pads.SITTING, made.id, clerk=official.id, ends_at=made.expires_at)
     return see_other(f"/desk/{made.id}")
 
 
@@ -82,8 +84,9 @@ def open_sitting(request: Request, database: Db, official: WorksDesk, form: Form
 def follow(request: Request, database: Db, official: WorksDesk, sitting_id: str) -> Response:
     """Show how a procedure stands: the code for the citizen, or that they have confirmed."""
     with database.reading() as db:
-        before = _before(db, desk.of_clerk(db, sitting_id, clerk=official.id))
+        before = about(db, desk.of_clerk(db, sitting_id, clerk=official.id))
         code = desk.code(db, before.sitting)
+        pad_code, on_pad = pads.code(db, sitting_id), pads.is_taken(db, sitting_id)
     return show(
         request,
         official,
@@ -91,6 +94,8 @@ def follow(request: Request, database: Db, official: WorksDesk, sitting_id: str)
         section="desk",
         before=before,
         code=code,
+        pad_code=pad_code,
+        on_pad=on_pad,
         citizen=people.grouped(before.sitting.citizen),
     )
 
@@ -99,7 +104,7 @@ def follow(request: Request, database: Db, official: WorksDesk, sitting_id: str)
 def read(request: Request, database: Db, official: WorksDesk, _form: Form, sitting_id: str) -> Response:
     """Show what the citizen confirmed, once it stands in their history; sent again within minutes, the same."""
     with database.reading() as db:
-        before = _before(db, desk.of_clerk(db, sitting_id, clerk=official.id))
+        before = about(db, desk.of_clerk(db, sitting_id, clerk=official.id))
     sitting = before.sitting
     said = disclosure.release(
         database,
@@ -139,6 +144,7 @@ def close(database: Db, official: WorksDesk, _form: Form, sitting_id: str) -> Re
     """End a procedure from the clerk's side."""
     with database.writing() as db:
         desk.close(db, sitting_id, clerk=official.id, actor=official.actor)
+        pads.end(db, sitting_id)
     return see_other("/desk")
 
 
@@ -195,7 +201,7 @@ def _asked(
     request: Request, database: Database, me: BrowserSession, *, errors: Mapping[str, Lazy]
 ) -> Response:
     with database.reading() as db:
-        waiting = [_before(db, one) for one in desk.waiting(db, me.subject)]
+        waiting = [about(db, one) for one in desk.waiting(db, me.subject)]
         values = disclosure.own(db, me.subject, {name for before in waiting for name in before.purpose.names})
     return pages.render(
         request,
@@ -213,7 +219,8 @@ def _asked(
 # -- both
 
 
-def _before(db: Session, sitting: Sitting) -> Before:
+def about(db: Session, sitting: Sitting) -> Before:
+    """Return a sitting with what a page says of it."""
     clerk = accounts.find(db, sitting.clerk)
     return Before(
         sitting,

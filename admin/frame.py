@@ -23,6 +23,8 @@ ROOMS = (
     ("desk", "/desk", "desk-work", _("Desk")),
     ("accounts", "/admin/accounts", "accounts-suspend", _("Accounts")),
     ("refusals", "/admin/refusals", "refusals-read", _("Reference numbers")),
+    ("cards", "/desk/cards", "cards-issue", _("Cards")),
+    ("lost-cards", "/desk/cards/block", "cards-block", _("Lost cards")),
     ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),
     ("purposes", "/admin/purposes", "agencies-read", _("Purposes")),
     ("disputes", "/admin/disputes", "disputes-read", _("Disputes")),

@@ -9,7 +9,20 @@ from starlette.responses import Response
 
 from admin import accounts as accounts_room
 from admin import agencies as agencies_room
-from admin import approvals, approving, audit, desk, erasures, invalidating, people, refusals, registry, staff
+from admin import (
+    approvals,
+    approving,
+    audit,
+    cards,
+    desk,
+    erasures,
+    invalidating,
+    pad,
+    people,
+    refusals,
+    registry,
+    staff,
+)
 from admin import disputes as disputes_room
 from admin import keys as keys_room
 from admin.frame import show
@@ -76,11 +89,13 @@ for room in (
     agencies_room,
     approving,
     audit,
+    cards,  # before the desk, whose addresses take any word
     desk,
     disputes_room,
     erasures,
     invalidating,
     keys_room,
+    pad,
     people,
     refusals,
     registry,

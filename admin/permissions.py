@@ -54,8 +54,15 @@ ROLES: dict[str, frozenset[str]] = {
         "disputes-answer-staff",  # about looks by staff: the auditor never looks at citizens
     },
     "support": EVERYBODY
-    | {"citizen-look", "disputes-read", "disputes-answer", "refusals-read", "accounts-suspend"},
-    "clerk": EVERYBODY | {"desk-work", "refusals-read"},
+    | {
+        "citizen-look",
+        "disputes-read",
+        "disputes-answer",
+        "refusals-read",
+        "accounts-suspend",
+        "cards-block",
+    },
+    "clerk": EVERYBODY | {"desk-work", "refusals-read", "cards-issue", "cards-block"},
 }
 
 
@@ -121,5 +128,7 @@ ReadsDisputes = Annotated[Official, Depends(needs("disputes-read"))]
 WorksDesk = Annotated[Official, Depends(needs("desk-work"))]
 ReadsRefusals = Annotated[Official, Depends(needs("refusals-read"))]
 SuspendsAccounts = Annotated[Official, Depends(needs("accounts-suspend"))]
+IssuesCards = Annotated[Official, Depends(needs("cards-issue"))]
+BlocksCards = Annotated[Official, Depends(needs("cards-block"))]
 ReadsStaff = Annotated[Official, Depends(needs("staff-read"))]
 ManagesStaff = Annotated[Official, Depends(needs("staff-manage"))]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, arrivals, errands, secrecy, showing, standing
+from consent import allowances, arrivals, cards, errands, secrecy, showing, standing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -376,6 +376,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "dispute-closed": ("disputes", _dispute(_("Your dispute was closed: the look was erased"), "quiet")),
     "alerts-changed": ("account", _alerts),
     "disavowed": ("account", arrivals.disavowed),
+    **cards.KINDS,
 }
 
 

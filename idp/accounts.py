@@ -27,6 +27,7 @@ from idp.tables import account as table
 from idp.tables import (
     account_lock,
     activation_code,
+    card,
     disavowal,
     known_device,
     outbox,
@@ -50,6 +51,7 @@ HANDLE_BYTES = 32
 OF_SOMEBODY = (
     account_lock,
     activation_code,
+    card,
     disavowal,
     known_device,
     outbox,

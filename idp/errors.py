@@ -102,3 +102,38 @@ class LockUnknown(Missing):
 
     code = "lock-unknown"
     text = _("This account is not suspended. Look at its state again before you go on.")
+
+
+class PinUnfit(Invalid):
+    """The chosen PIN is too easy to guess."""
+
+    code = "pin-unfit"
+    text = _("Choose another PIN.")
+
+
+class CardMissing(Missing):
+    """There is no card that works."""
+
+    code = "card-missing"
+    text = _("There is no card that works. Print a new one, or ask for one at a public service hall.")
+
+
+class OrderOver(Conflict):
+    """A card was printed already, or its time at the counter ran out."""
+
+    code = "card-order-over"
+    text = _("This card was printed already, or its time ran out. Begin again.")
+
+
+class OrderUnknown(Missing):
+    """There is no such card at this clerk's counter."""
+
+    code = "card-order-unknown"
+    text = _("There is no such card at your counter.")
+
+
+class PadTaken(Conflict):
+    """Two counters would show the same code."""
+
+    code = "pad-taken"
+    text = _("Another counter is using this code just now. Begin again.")

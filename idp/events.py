@@ -227,3 +227,63 @@ class AccountClosed(Event):
 
     kind: ClassVar[str] = "account-closed"
     citizen: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardOrdered(Event):
+    """A clerk began to make a card for somebody at a counter, after a look at a `document` of theirs."""
+
+    kind: ClassVar[str] = "card-ordered"
+    office: str
+    clerk: str
+    document: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardIssued(Event):
+    """A card with one-time codes was printed: `origin` desk, with its clerk and office, or self. An older one ended."""
+
+    kind: ClassVar[str] = "card-issued"
+    card: str
+    origin: str
+    office: str
+    clerk: str
+    document: str
+    codes: int
+    replaced: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardUsed(Event):
+    """Card and PIN were right, and the code with this number is spent. `place`: sign-in or desk."""
+
+    kind: ClassVar[str] = "card-used"
+    card: str
+    number: int
+    left: int
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardPinChanged(Event):
+    """A card has another PIN."""
+
+    kind: ClassVar[str] = "card-pin-changed"
+    card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardBlocked(Event):
+    """A card does not work any more. `reason`: lost, or guessed: somebody had the card and tried PINs."""
+
+    kind: ClassVar[str] = "card-blocked"
+    card: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardRemoved(Event):
+    """A citizen removed their card."""
+
+    kind: ClassVar[str] = "card-removed"
+    card: str

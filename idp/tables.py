@@ -76,6 +76,61 @@ recovery_code = Table(
     Column("used_at", Moment),
 )
 
+card = Table(
+    "account_card",
+    Base.metadata,
+    _owner(primary=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("number_index", LargeBinary, nullable=False, unique=True),
+    Column("block_index", LargeBinary, nullable=False),
+    Column("tail", String(4), nullable=False),  # the number's last digits, to tell cards apart
+    Column("origin", String(8), nullable=False),  # desk or self
+    Column("pin_verifier", String(256), nullable=False),  # argon2id, PHC string format
+    Column("pin_tries", Integer, nullable=False),  # wrong PINs with a right code, since the last right one
+    Column("issued_at", Moment, nullable=False),
+    Column("blocked_at", Moment),
+)
+
+card_code = Table(
+    "account_card_code",
+    Base.metadata,
+    Column(
+        "citizen_id",
+        String(CITIZEN),
+        ForeignKey("account_card.citizen_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("code_index", LargeBinary, nullable=False),
+    Column("used_at", Moment),
+)
+
+card_order = Table(
+    "card_order",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("clerk", String(64), nullable=False),
+    Column("office", String(128), nullable=False),
+    Column("citizen", String(CITIZEN), nullable=False),
+    Column("document", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("pin_verifier", String(256)),
+    Column("language", String(16)),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+pad = Table(
+    "desk_pad",
+    Base.metadata,
+    Column("code_index", LargeBinary, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("ref", String(32), nullable=False, unique=True),
+    Column("clerk", String(64), nullable=False),
+    Column("token_hash", String(64), unique=True),  # of the one browser that took the code
+    Column("proved", Boolean, nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
 passkey = Table(
     "account_passkey",
     Base.metadata,

@@ -15,7 +15,7 @@ from core import limits, refusals, sessions
 from core.database import Database
 from core.errors import Problem
 from idp import notify
-from idp.login import locks, stages
+from idp.login import counter, locks, stages
 from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
 from idp.oidc.logout.courier import LogoutCourier
@@ -54,6 +54,7 @@ def _purge(database: Database) -> None:
         outbox.purge(db)
         outbox.give_up(db)
         desk.purge(db)
+        counter.purge(db)
 
 
 def _shorten_journal(database: Database) -> None:

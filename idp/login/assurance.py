@@ -11,6 +11,7 @@ LOW, SUBSTANTIAL, HIGH = ORDER
 PASSWORD = ("pwd",)
 PASSWORD_AND_CODE = ("pwd", "otp", "mfa")
 RECOVERY = ("otp",)
+CARD = ("pin", "otp", "mfa")  # a look-up secret is a password used once
 SYNCED_PASSKEY = ("swk", "user", "mfa")
 BOUND_PASSKEY = ("hwk", "user", "mfa")
 
@@ -18,8 +19,8 @@ BOUND_PASSKEY = ("hwk", "user", "mfa")
 def of(amr: Collection[str]) -> str:
     """Return the assurance (`acr`) that authentication methods reach.
 
-    A device-bound passkey with user verification reaches high; a synced one, or a password with a code,
-    substantial; anything less is low (eIDAS 2015/1502, annex 2.2.1; NIST SP 800-63B-4, section 2).
+    A device-bound passkey with user verification reaches high; a synced one, a password with a code, or
+    a printed card with its PIN, substantial; anything less is low (eIDAS 2015/1502, annex 2.2.1; NIST SP 800-63B-4, section 2).
     """
     if "mfa" not in amr:
         return LOW

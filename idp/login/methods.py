@@ -11,7 +11,8 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.errors import LastStrongMethod
 from idp.events import PasswordRemoved
-from idp.login import assurance, devices, passkey, password, recovery, stages, totp
+from idp.login import assurance, card, devices, passkey, password, recovery, stages, totp
+from idp.login.card import Card
 from idp.login.devices import Visitor
 from idp.login.passkey import Passkey
 
@@ -26,17 +27,23 @@ class Methods:
     password: bool
     app: bool
     codes_left: int
+    card: Card | None
+
+    @property
+    def by_card(self) -> bool:
+        """Tell whether there is a card that signs in."""
+        return self.card is not None and self.card.usable
 
     @property
     def strong(self) -> int:
         """Count the ways that reach more than the lowest assurance."""
-        return len(self.passkeys) + (self.password and self.app)
+        return len(self.passkeys) + (self.password and self.app) + self.by_card
 
     @property
     def best(self) -> str:
         """Return the highest assurance that the account can be entered with."""
         reached = [one.acr for one in self.passkeys]
-        if self.password and self.app:
+        if (self.password and self.app) or self.by_card:
             reached.append(assurance.SUBSTANTIAL)
         return max(reached, key=assurance.ORDER.index, default=assurance.LOW)
 
@@ -48,6 +55,7 @@ def of(db: Session, citizen_id: str) -> Methods:
         password.has(db, citizen_id),
         totp.has(db, citizen_id),
         recovery.left(db, citizen_id),
+        card.of(db, citizen_id),
     )
 
 
@@ -86,14 +94,24 @@ def remove_passkey(db: Session, citizen_id: str, passkey_id: str, *, actor: Acto
 
 
 def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
-    """Remove password and app together; raises LastStrongMethod unless a passkey remains."""
+    """Remove password and app together; raises LastStrongMethod unless a passkey or a card remains."""
     accounts.hold(db, citizen_id)
-    if not of(db, citizen_id).passkeys:
+    found = of(db, citizen_id)
+    if not found.passkeys and not found.by_card:
         raise LastStrongMethod
     gone = [password.drop(db, citizen_id), totp.drop(db, citizen_id)]
     if any(gone):
         record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
         notify.tell(db, citizen_id, "password-removed")
+
+
+def remove_card(db: Session, citizen_id: str, *, actor: Actor) -> None:
+    """Remove the card; raises LastStrongMethod if it is the last safe way in. A lost one is blocked instead, always."""
+    accounts.hold(db, citizen_id)
+    found = of(db, citizen_id)
+    if found.by_card and found.strong < 2:
+        raise LastStrongMethod
+    card.drop(db, citizen_id, actor=actor)
 
 
 def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:
@@ -102,5 +120,6 @@ def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:
         passkey.drop(db, citizen_id, one.id, actor=actor)
     if any([password.drop(db, citizen_id), totp.drop(db, citizen_id)]):
         record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
+    card.drop(db, citizen_id, actor=actor)
     recovery.drop(db, citizen_id)
     devices.forget(db, citizen_id)

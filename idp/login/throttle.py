@@ -35,6 +35,7 @@ class Way:
 PASSWORD = Way("password", Limit(10, 900), Limit(10, 900), Limit(100, 900))
 CODE = Way("totp", Limit(10, 3600), Limit(10, 900), Limit(100, 900))
 ACTIVATION = Way("activation", Limit(0, 0), Limit(0, 0), Limit(20, 900))
+CARD = Way("card", Limit(10, 3600), Limit(10, 900), Limit(100, 900))
 RECOVERY = Way("recovery", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 
 

@@ -41,6 +41,14 @@ NOTICES: dict[str, Lazy] = {
         "It was said that something in your Erti account was not you. What it came from was signed out. Sign in and "
         "go through what to secure: {issuer}/my/sessions/secure"
     ),
+    "card-issued": _("A card for signing in to your Erti account was printed. An older one no longer works."),
+    "card-few": _(
+        "Few codes are left on your Erti card. Print a new one, or ask for one at a public service hall."
+    ),
+    "card-used-up": _("Your Erti card has no codes left. Ask for a new one at a public service hall."),
+    "card-pin-changed": _("The PIN of your Erti card was changed."),
+    "card-blocked": _("Your Erti card was blocked. It no longer signs in."),
+    "card-removed": _("Your Erti card was removed."),
 }
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({

@@ -3,8 +3,10 @@
 from fastapi import APIRouter
 
 from idp.login.pages.account import router as account_router
+from idp.login.pages.account_card import router as account_card_router
 from idp.login.pages.account_methods import router as account_methods_router
 from idp.login.pages.activate import router as activate_router
+from idp.login.pages.card import router as card_router
 from idp.login.pages.leaving import router as leaving_router
 from idp.login.pages.login import router as login_router
 from idp.login.pages.sessions import router as sessions_router
@@ -14,10 +16,12 @@ from idp.login.pages.strangers import router as strangers_router
 router = APIRouter()
 for pages in (
     login_router,
+    card_router,
     activate_router,
     account_router,
     account_methods_router,
     leaving_router,
+    account_card_router,
     sessions_router,
     shut_router,
     strangers_router,
