@@ -12,7 +12,7 @@ from idp.tables import recovery_code as table
 from keys import blind
 
 COUNT = 10
-GROUPS = 3  # 60 bits, and the index is keyed
+GROUPS = 4  # 80 bits (NIST SP 800-63B-4, 4.2.1.1: 64 at least), and the index is keyed
 
 
 def make(db: Session, citizen_id: str, *, actor: Actor) -> list[str]:

@@ -120,7 +120,7 @@ class Person:
     def keep_codes(self) -> list[str]:
         """Read the recovery codes and say that they are kept."""
         self.open("/activate/codes")
-        codes = re.findall(r"<li>([0-9A-Z-]{14})</li>", self.page)
+        codes = re.findall(r"<li>([0-9A-Z-]{19})</li>", self.page)
         assert self.send("/activate/codes").status_code == 303
         return codes
 

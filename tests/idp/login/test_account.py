@@ -239,7 +239,7 @@ def test_new_recovery_codes_end_the_old(nino) -> None:
     nino.open("/my/account")
     nino.send("/my/account/codes/new")
     nino.open("/my/account/codes")
-    codes = re.findall(r"<li>([0-9A-Z-]{14})</li>", nino.page)
+    codes = re.findall(r"<li>([0-9A-Z-]{19})</li>", nino.page)
     assert not set(codes) & set(nino.codes)
     nino.send("/my/account/codes")
     assert nino.open("/my/account/codes").status_code == 303
