@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from argon2 import PasswordHasher
 
-from bench import ledger, operations, town
+from bench import ledger, logins, operations, town
 from bench.town import Town
 from bench.wire import Operation, Outcome, drive
 from core.settings import Settings
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=2000, help="people in the register that is imported")
     parser.add_argument("--connections", type=int, default=16, help="requests under way at once")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], help="only this one")
+    parser.add_argument("--logins", action="store_true", help="only signing in by password")
     parser.add_argument("--ledger", action="store_true", help="only the ledger, which may use all cores")
     chosen = parser.parse_args()
     print(f"{machine()}; {chosen.connections} connections, {chosen.seconds:.0f} s each")
@@ -122,9 +123,14 @@ def run(bench: Bench, folder: Path, chosen: argparse.Namespace) -> None:
             holder = Prover()
             bound = asyncio.run(operations.tokens(port, inside, TOKENS, holder))
             bound_read = operations.bound_user_info(bench.settings.issuer, holder, bound)
-            for name, operation, share in plan(inside, tokens, bound_read):
+            for name, operation, share in () if chosen.logins else plan(inside, tokens, bound_read):
                 show(loaded(bench, server, name, operation, share))
+            logins.measure(
+                bench.settings, inside, server, port=port, tokens=tokens, seconds=max(bench.seconds, 6)
+            )
         show(bare_hash(bench))
+    if chosen.logins:
+        return
     for pid in (
         os.getpid(),
         *(process.pid for process in (bench.postgres.processes() if bench.postgres else ())),

@@ -33,6 +33,7 @@ from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, SignInNeeded, sign_in_needed
+from idp.login import hashing
 from idp.login.breached import listed
 from idp.login.pages.browser import AccountShut, shut
 from keys import rotation
@@ -125,7 +126,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         begin(store)
         # Requests that wait for a password hash hold a thread; the others must not wait for them.
-        to_thread.current_default_thread_limiter().total_tokens = settings.threads + settings.hashing_queue
+        to_thread.current_default_thread_limiter().total_tokens = settings.threads + hashing.at_most(settings)
         store.parts.sequencer.start()
         yield
         store.parts.sequencer.stop()

@@ -1,3 +1,4 @@
+import os
 import re
 import threading
 import time
@@ -16,7 +17,6 @@ from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, waiting
 from core.sessions import browser_session
-from core.settings import Settings
 from idp import accounts
 from idp.login import hashing, password, stages, totp
 from idp.tables import password as password_table
@@ -189,6 +189,7 @@ def test_known_and_unknown_names_get_the_same_answer(nino, person) -> None:
             visitor = person(f"192.0.2.{number}")
             answer = visitor.give_password(name, "wrong wrong wrong")
             page = re.sub(r"[0-9a-f]{64}", "TOKEN", answer.text).replace(name, "NAME")
+            page = re.sub(r'(id="problem-reference"[^>]*>)[^<]+', r"\1REFERENCE", page)
             found.append((answer.status_code, page))
         return found
 
@@ -336,30 +337,48 @@ def test_old_parameters_are_replaced_silently(nino, database, settings) -> None:
         assert "m=64," in db.scalar(select(password_table.c.verifier))
 
 
-def test_a_full_hashing_pool_says_so_at_once() -> None:
-    """With one slot busy and one waiting, a third hash is answered with 503 and when to come again."""
-    pool = hashing.Pool(Settings(hashing_slots=1, hashing_queue=1, argon2_memory_kib=64, argon2_passes=1))
+def test_a_full_hashing_pool_leaves_everything_else_alone(nino, settings, client) -> None:
+    """With every slot and place taken a login gets a page of 503 with when to come again; all else is served meanwhile."""
+    pool = hashing.pool(settings)
     inside, leave = threading.Event(), threading.Event()
 
     def occupy() -> None:
-        with pool._slot():
-            inside.set()
-            leave.wait()
+        inside.set()
+        leave.wait(30)
 
-    busy, waiting_one = threading.Thread(target=occupy), threading.Thread(target=pool.hash, args=(b"x",))
-    busy.start()
+    waiting_ones = [
+        threading.Thread(target=pool._do, args=(occupy,)) for _one in range(hashing.at_most(settings))
+    ]
+    for one in waiting_ones:
+        one.start()
     inside.wait()
-    waiting_one.start()
-    while pool._inside < 2:
-        time.sleep(0.001)
-    with pytest.raises(TooMany) as refused:
-        pool.hash(b"x")
-    assert refused.value.overload
-    assert refused.value.retry_after > 0
-    leave.set()
-    busy.join()
-    waiting_one.join()
-    assert pool.hash(b"x").startswith("$argon2id$")
+    try:
+        while pool.inside < hashing.at_most(settings):
+            time.sleep(0.001)
+        answer = nino.give_password("nino")
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert "Very many people are signing in" in answer.text
+        assert 'id="problem-reference"' in answer.text
+        with pytest.raises(TooMany):
+            pool.hash(b"x")
+        assert client.get("/userinfo").status_code == 401
+        assert nino.open("/login").status_code == 200
+        assert client.get("/readyz").status_code == 200
+    finally:
+        leave.set()
+        for one in waiting_ones:
+            one.join()
+    assert pool.inside == 0
+    assert nino.give_password("nino").headers["location"] == "/login/code"
+
+
+def test_hashing_gives_way_to_requests(settings) -> None:
+    """The threads that hash have a lower priority than the one that asks, whose own stays as it was."""
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    found = hashing.pool(settings)._do(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert found == min(19, before + hashing.NICENESS) or found == max(before, hashing.NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
 def test_recovery_codes_stand_in_for_the_app_once(person, letter) -> None:
