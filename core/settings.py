@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     hashing_slots: int = Field(0, description="Password hashes at once; 0 means one for each core.")
     hashing_queue: int = Field(32, description="Password hashes that may wait; more are answered with 503.")
 
+    guessing_alarm: int = Field(
+        1000,
+        ge=1,
+        description="Wrong answers of one kind in five minutes, from all unknown browsers together, that make a line in the "
+        "log; meanwhile each network may give a tenth as many.",
+    )
     breached_passwords: Path | None = Field(
         None,
         description="List of passwords nobody may choose, made by `erti passwords build`; "

@@ -110,7 +110,8 @@ def at_most(settings: Settings) -> int:
 def _give_way() -> None:
     """Lower the priority of this thread alone, where the system knows such a thing (Linux)."""
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, min(19, os.getpriority(os.PRIO_PROCESS, me) + NICENESS))
     except (AttributeError, OSError) as error:
         log.info("hashing has no priority of its own", error=type(error).__name__)
 

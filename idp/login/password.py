@@ -116,9 +116,14 @@ def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) 
         known = devices.known(db, visitor, subject)
         verifier = db.scalar(select(table.c.verifier).where(table.c.citizen_id == subject))
         wait = throttle.attempt(db, throttle.PASSWORD, subject, visitor, known=known)
-        if wait:
-            throttle.stopped(db, throttle.PASSWORD, subject, somebody=citizen_id is not None)
+        told = bool(wait) and throttle.stopped(
+            db, throttle.PASSWORD, subject, somebody=citizen_id is not None
+        )
+    if len(_normal(secret)) > LONGEST:  # nobody's: what was chosen is shorter
+        return Attempt(subject, known, wait=wait)
     if wait:
+        if told:  # the time of a hash hides the time of telling, which nobody's name has not
+            pool(database.parts.settings).check(None, b"")
         return Attempt(subject, known, wait=wait)
     right, newer = pool(database.parts.settings).check(verifier, _prepared(database.parts, secret))
     return Attempt(subject, known, right=right, checked=verifier, newer=newer)
@@ -145,7 +150,12 @@ def settle(db: Session, attempt: Attempt, visitor: Visitor) -> Account | None:
 
 
 def prepare(house: Parts, secret: str) -> str:
-    """Hash a chosen password; slow on purpose, so call it outside transactions. Raises TooMany when busy."""
+    """Hash a chosen password; slow on purpose, so call it outside transactions.
+
+    Raises TooMany when busy, and PasswordUnfit for what `attempt` would not look at.
+    """
+    if len(_normal(secret)) > LONGEST:
+        raise PasswordUnfit(_("Use at most {count} characters.").format(count=LONGEST))
     return pool(house.settings).hash(_prepared(house, secret))
 
 

@@ -1,17 +1,23 @@
 """How often somebody may guess: counted so that an attacker is stopped and the owner is not."""
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core import limits
+from core.database import parts
 from core.events import SYSTEM, record
 from idp import notify
 from idp.events import GuessingStopped
 from idp.login import devices
 from idp.login.devices import Visitor
 
+log = structlog.get_logger("erti.throttle")
 DAY_SECONDS = 86_400
+MOST_A_DAY = 100
+EVERYWHERE, ALARM_SECONDS = "guessing:everywhere", 300
 
 
 @dataclass(frozen=True)
@@ -43,47 +49,80 @@ def attempt(db: Session, way: Way, subject: str, visitor: Visitor, *, known: boo
     """Count a guess before it is looked at; return 0 if it may be looked at, else the seconds to wait.
 
     A browser the account was used from before counts alone: whatever others do, its owner may try.
-    Unknown ones share one count for the account, and one for their network. Counting first, in a
-    transaction of its own, leaves nothing to win by guessing in parallel.
+    Unknown ones share one count for the account, and one for their network. Both kinds may guess MOST_A_DAY times a day
+    (NIST SP 800-63B-4, 3.2.2). Counting first, in a transaction of its own, leaves nothing to win by guessing in parallel.
     """
-    if known:
-        key = f"{subject}\x00{devices.digest(visitor)}"
-        return limits.hit(
-            db, f"{way.name}:device", key, most=way.known.most, per_seconds=way.known.per_seconds
-        )
-    if wait := crowded(db, way, visitor):
+    if not known and (wait := crowded(db, way, visitor)):
         return wait
-    return limits.hit(
-        db, f"{way.name}:account", subject, most=way.unknown.most, per_seconds=way.unknown.per_seconds
-    )
+    who, limit = ("device", way.known) if known else ("account", way.unknown)
+    key = _device(subject, visitor) if known else subject
+    wait = limits.hit(db, f"{way.name}:{who}", key, most=limit.most, per_seconds=limit.per_seconds)
+    if not wait:
+        wait = limits.hit(db, f"{way.name}:{who}:day", key, most=MOST_A_DAY, per_seconds=DAY_SECONDS)
+    if wait:
+        limits.hit(db, f"{way.name}:over", subject, most=1, per_seconds=wait)
+    return wait
 
 
 def crowded(db: Session, way: Way, visitor: Visitor) -> int:
-    """Return the seconds to wait if too many guesses from this network failed, else 0; counts nothing."""
-    return limits.check(db, f"{way.name}:network", visitor.network, most=way.network.most)
+    """Return the seconds to wait if too many guesses from this network failed, else 0; counts nothing.
+
+    Whoever holds a whole range of addresses may fail ten times as often from all of it as from one. While
+    wrong guesses come from everywhere, each network may fail a tenth as often.
+    """
+    alarm = parts(db).settings.guessing_alarm
+    most = way.network.most // (10 if limits.check(db, EVERYWHERE, way.name, most=alarm) else 1)
+    return max(
+        limits.check(db, f"{way.name}:network", visitor.network, most=most),
+        limits.check(db, f"{way.name}:range", around(visitor.network), most=10 * most),
+    )
 
 
 def failed(db: Session, way: Way, visitor: Visitor) -> None:
-    """Count a wrong guess against its network."""
+    """Count a wrong guess against its network, the range around it and the country, and write down if that is an attack."""
+    limit = way.network
+    limits.hit(db, f"{way.name}:network", visitor.network, most=limit.most, per_seconds=limit.per_seconds)
     limits.hit(
-        db, f"{way.name}:network", visitor.network, most=way.network.most, per_seconds=way.network.per_seconds
+        db, f"{way.name}:range", around(visitor.network), most=limit.most, per_seconds=limit.per_seconds
     )
+    alarm = parts(db).settings.guessing_alarm
+    if limits.hit(db, EVERYWHERE, way.name, most=alarm, per_seconds=ALARM_SECONDS) and not limits.hit(
+        db, f"{EVERYWHERE}:said", way.name, most=1, per_seconds=ALARM_SECONDS
+    ):
+        log.warning("guessing everywhere", method=way.name, wrong=alarm, seconds=ALARM_SECONDS)
+
+
+def around(network: str) -> str:
+    """Return the range that one holder of addresses is likely to have: the /48 of an IPv6 network, the /24 of an IPv4 address."""
+    try:
+        found = ip_network(network)
+    except ValueError:
+        return network
+    length = 48 if found.version == 6 else 24
+    return str(found.supernet(new_prefix=length)) if found.prefixlen > length else network
 
 
 def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> None:
     """Start the count anew after a right answer; the network's count stays."""
-    if known:
-        limits.forget(db, f"{way.name}:device", f"{subject}\x00{devices.digest(visitor)}")
-    else:
-        limits.forget(db, f"{way.name}:account", subject)
+    who, key = ("device", _device(subject, visitor)) if known else ("account", subject)
+    limits.forget(db, f"{way.name}:{who}", key)
+    limits.forget(db, f"{way.name}:{who}:day", key)
 
 
-def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> None:
-    """Tell the owner once a day that guessing at the account was stopped: in the history, and by mail.
+def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> bool:
+    """Tell the owner once a day that guessing at the account was stopped, in the history and by mail; True if this was the time.
 
-    For a name that is nobody's (`somebody=False`) the same is counted and nothing told.
+    A network that was stopped says nothing about an account, so nobody is told, and nothing grows with the names that
+    are tried from it. For a name that is nobody's (`somebody=False`) the same is counted and nothing told.
     """
+    if not limits.check(db, f"{way.name}:over", subject, most=1):
+        return False
     first = limits.hit(db, f"{way.name}:told", subject, most=1, per_seconds=DAY_SECONDS) == 0
     if first and somebody:
         record(db, GuessingStopped(method=way.name), actor=SYSTEM, about=[subject])
         notify.tell(db, subject, "guessing")
+    return first
+
+
+def _device(subject: str, visitor: Visitor) -> str:
+    return f"{subject}\x00{devices.digest(visitor)}"

@@ -1,0 +1,220 @@
+"""Attempts to guess passwords, to keep somebody out by guessing, and to learn who exists."""
+
+import random
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+from core.database import Database
+from core.events import waiting
+from core.limits import limit_counter
+from core.settings import Settings
+from idp.login import hashing, password, throttle
+from idp.login.devices import Visitor
+from idp.tables import outbox
+from tests.idp.login.conftest import born, letter, person
+from tests.idp.login.person import PASSWORD, Person
+
+__all__ = ["born", "letter", "person"]
+WRONG = "not the right words at all"
+LOOKALIKES = (
+    "nіno",
+    "ｎｉｎｏ",
+    "NINO",
+    "ni\u00adno",
+    "nino\u200b",
+    "nınо",
+)  # Cyrillic, full width, capitals, invisible
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Few wrong answers make an alarm here, and a hash takes as long as all else of a guess."""
+    return settings.model_copy(update={"guessing_alarm": 60, "argon2_memory_kib": 8192})
+
+
+@pytest.fixture
+def nino(person: Any, letter: Any) -> Person:
+    """Somebody with a password and an app, signed out."""
+    citizen_id, code = letter()
+    somebody: Person = person()
+    somebody.activate(citizen_id, code, name="nino")
+    somebody.citizen_id = citizen_id  # type: ignore[attr-defined]
+    somebody.open("/logout")
+    somebody.send("/logout")
+    return somebody
+
+
+def guess(database: Database, name: str, address: str, secret: str = WRONG) -> password.Attempt:
+    """One guess by a browser nobody knows."""
+    visitor = Visitor("b" * 32, "", address, "")
+    attempt = password.attempt(database, name, secret, visitor)
+    with database.writing() as db:
+        password.settle(db, attempt, visitor)
+    return attempt
+
+
+def test_attempt_to_stuff_credentials_from_many_addresses(nino: Person, database: Database) -> None:
+    """However many addresses guess at one account, ten guesses are looked at in a quarter of an hour and the right one is not."""
+    looked_at = sum(not guess(database, "nino", f"203.0.113.{number}").wait for number in range(30))
+    assert looked_at == 10
+    assert guess(database, "nino", "192.0.2.1", PASSWORD).wait > 0
+
+
+def test_attempt_to_keep_the_owner_out(nino: Person, person: Any, database: Database) -> None:
+    """While strangers use up all guesses the owner gets in with password on a known browser, and is told once what goes on."""
+    for number in range(14):
+        guess(database, "nino", f"203.0.113.{number}")
+    assert nino.give_password("nino").headers["location"] == "/login/code"
+    with database.reading() as db:
+        mails = db.scalars(select(outbox.c.notice).where(outbox.c.citizen_id == nino.citizen_id))  # type: ignore[attr-defined]
+        kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id))  # type: ignore[attr-defined]
+        assert list(mails).count("guessing") == 1
+        assert list(kinds).count("guessing-stopped") == 1
+
+
+def test_attempt_to_keep_a_passkey_out(person: Any, letter: Any, database: Database) -> None:
+    """Passkeys are not counted with guesses: on a browser nobody knows their owner gets in while guessing is stopped."""
+    owner = person()
+    citizen_id, code = letter()
+    owner.activate_with_passkey(citizen_id, code)
+    for number in range(12):
+        guess(database, citizen_id, f"203.0.113.{number}")
+    elsewhere = person("192.0.2.9")
+    elsewhere.device = owner.device
+    assert elsewhere.use_passkey().status_code == 200
+
+
+def test_attempt_to_go_on_guessing_for_days(nino: Person, database: Database) -> None:
+    """Who keeps to the rhythm that is allowed gets a hundred guesses a day, on unknown browsers and on a stolen known one."""
+    visitor = Visitor("b" * 32, "a stolen cookie", "203.0.113.1", "")
+    for known in (False, True):
+        allowed = 0
+        for _quarter_of_an_hour in range(12):
+            with database.writing() as db:
+                throttle.limits.forget(db, "password:account", "nino")
+                throttle.limits.forget(db, "password:device", f"nino\x00{throttle.devices.digest(visitor)}")
+            for _guess in range(11):
+                with database.writing() as db:
+                    allowed += not throttle.attempt(db, throttle.PASSWORD, "nino", visitor, known=known)
+        assert allowed == 100
+
+
+def test_attempt_to_guess_in_parallel(nino: Person, database: Database) -> None:
+    """Of thirty guesses at once from thirty addresses ten are looked at, and no more on either engine."""
+    with ThreadPoolExecutor(10) as threads:
+        done = list(threads.map(lambda number: guess(database, "nino", f"203.0.113.{number}"), range(30)))
+    assert sum(not one.wait for one in done) == 10
+
+
+def test_attempt_from_a_whole_range_of_addresses(database: Database, settings: Settings) -> None:
+    """A new /64 for each name does not help: the /48 around them is counted, as is the /24 around an IPv4 address."""
+    visitors = [Visitor("b" * 32, "", f"2001:db8:7:{number:x}::/64", "") for number in range(100)]
+    for visitor in visitors:
+        with database.writing() as db:
+            throttle.failed(db, throttle.PASSWORD, visitor)
+    with database.reading() as db:
+        assert throttle.crowded(db, throttle.PASSWORD, Visitor("", "", "2001:db8:7:ffff::/64", "")) > 0
+        assert throttle.crowded(db, throttle.PASSWORD, Visitor("", "", "2001:db8:8:1::/64", "")) == 0
+    assert throttle.around("203.0.113.9") == "203.0.113.0/24"
+    assert throttle.around("unknown") == "unknown"
+
+
+def test_attempt_to_spray_one_password_over_many_names(nino: Person, person: Any, database: Database) -> None:
+    """Wrong answers for many names from everywhere make one line in the log, and leave each network a tenth; the owner gets in."""
+    with capture_logs() as lines:
+        for number in range(70):
+            guess(database, f"somebody{number}", f"198.18.{number}.1", "Summer holidays 2026")
+    assert [line["event"] for line in lines].count("guessing everywhere") == 1
+    assert "Summer" not in str(lines)
+    for number in range(10):
+        assert not guess(database, f"anybody{number}", "192.0.2.7").wait
+    assert guess(database, "anybody", "192.0.2.7").wait > 0
+    assert nino.give_password("nino").headers["location"] == "/login/code"
+
+
+def test_attempt_to_make_counters_grow_and_send_letters(nino: Person, database: Database) -> None:
+    """From a network that was stopped further names leave no counter behind, and nobody gets a letter about it."""
+    for number in range(100):
+        guess(database, f"nobody{number}", "203.0.113.1")
+    with database.reading() as db:
+        before = db.scalar(select(func.count()).select_from(limit_counter))
+    for name in ("nino", *(f"never{number}" for number in range(20))):
+        assert guess(database, name, "203.0.113.1").wait > 0
+    with database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(limit_counter)) == before
+        assert "guessing" not in list(db.scalars(select(outbox.c.notice)))
+
+
+def test_attempt_with_a_password_of_a_megabyte(nino: Person, settings: Settings) -> None:
+    """Neither a megabyte nor what a form can just hold is hashed; the second gets the usual answer."""
+    pool = hashing.pool(settings)
+    hashed, original = [], pool._hasher
+
+    class Counting:
+        def verify(self, verifier: str, secret: bytes) -> bool:
+            hashed.append(secret)
+            return original.verify(verifier, secret)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(original, name)
+
+    pool._hasher = Counting()  # type: ignore[assignment]
+    try:
+        nino.open("/login")
+        assert nino.send("/login", username="nino", password="x" * 1_000_000).status_code == 400
+        for secret in ("x" * 60_000, "\ufdfa" * 3000, "x" * 501):
+            assert nino.give_password("nino", secret).status_code == 400
+        assert not hashed
+        assert nino.give_password("nino", "x" * 500).status_code == 400
+        assert len(hashed) == 1
+    finally:
+        pool._hasher = original
+
+
+def test_attempt_with_letters_that_look_alike(nino: Person, person: Any, letter: Any) -> None:
+    """Nobody gets a name that looks like another's, and of spellings of one name all or none lead to the same account."""
+    for name in LOOKALIKES:
+        other = person("192.0.2.50")
+        other.begin_activation(*letter())
+        other.open("/activate/password")
+        answer = other.send("/activate/password", username=name, password=PASSWORD)
+        assert answer.status_code == 400, name
+        assert 'id="username-error"' in answer.text
+    assert nino.give_password("ＮＩＮＯ").headers["location"] == "/login/code"
+    assert nino.give_password("nіno").status_code == 400
+
+
+def test_attempt_with_a_password_that_looks_alike(nino: Person) -> None:
+    """Letters of another alphabet are another password; only what Unicode calls the same text is the same."""
+    for secret in (
+        PASSWORD.replace("a", "а"),
+        PASSWORD.upper(),
+        f" {PASSWORD}",
+        PASSWORD.replace("l", "ⅼ") + "x",
+    ):
+        assert nino.give_password("nino", secret).status_code == 400, secret
+    assert nino.give_password("nino", PASSWORD.replace("a", "ａ")).headers["location"] == "/login/code"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> None:
+    """Wrong passwords take as long for a name that is there as for one that is not: in shuffled turns neither is mostly slower."""
+    names = [name for number in range(60) for name in ("nino", f"nobody{number}")]
+    random.Random(7).shuffle(names)
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for number, name in enumerate(names):
+        with database.writing() as db:
+            throttle.limits.purge(db)
+            throttle.limits.forget(db, "password:account", nino.citizen_id)  # type: ignore[attr-defined]
+            throttle.limits.forget(db, "password:account:day", nino.citizen_id)  # type: ignore[attr-defined]
+        began = time.perf_counter()
+        guess(database, name, f"198.18.{number}.1")
+        took[name == "nino"].append(time.perf_counter() - began)
+    slower = statistics.mean(there > nobody for there in took[True] for nobody in took[False])
+    assert 0.2 < slower < 0.8  # 0.5 says nothing at all; for a name that is not hashed it would be 0 or 1
