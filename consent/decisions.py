@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from consent import endings, holding, purposes
+from consent import capacity, endings, holding, purposes
 from consent.allowances import STANDING, Allowance, Uses
 from consent.errors import GrantOver, NotAsked, RequiredMissing, TextChanged
 from consent.events import GrantDeclined, GrantExtended, GrantGiven, GrantWithdrawn
@@ -41,11 +41,12 @@ def decide(
     with its ID and takes the new decision (its attributes that were not asked about stay, unless `exact`);
     otherwise a new one begins. It lasts the purpose's valid days, within the purpose's limits narrowed by
     `limits`, and its reads are counted anew. The same as before is an extension. Under a mandate
-    (`behalf`) it is its holder's word, and stays when that ends. Raises RequiredMissing, NotAsked, PurposeUnknown.
+    (`behalf`) it is its holder's word, and stays when that ends. Raises TooYoung, DecidesOtherwise, RequiredMissing, NotAsked, PurposeUnknown.
     """
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
     shown = frozenset(current.names if asked is None else asked) & frozenset(current.names)
     said = frozenset(allowed)
+    capacity.check(db, citizen, actor=actor)
     _check_said(current, shown, said)
     before = _hold_live(db, citizen, current.id)
     same_text = before is not None and before.purpose_version == current.version
@@ -98,10 +99,11 @@ def until(purpose: Purpose, allowance: Allowance, at: datetime) -> datetime:
 def extend(db: Session, grant: Grant, *, text_sha256: str, lang: str, actor: Actor) -> Grant:
     """Let a live grant go on as it is for another term, at its citizen's own wish and after reading its text.
 
-    Raises GrantOver if it is over, TextChanged if the purpose has another text by now, or another was read.
+    Raises TooYoung, DecidesOtherwise, GrantOver if it is over, TextChanged if the purpose has another text by now, or another was read.
     """
     current = purposes.current(db, grant.purpose)
     now = holding.hold(db, grant.grant_id)
+    capacity.check(db, now.citizen, actor=actor)
     if not now.is_live:
         raise GrantOver(detail=now.grant_id)
     if now.purpose_version != current.version or current.text_sha256(lang) != text_sha256:

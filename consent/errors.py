@@ -84,6 +84,26 @@ class MandateOver(Conflict):
     text = _("This mandate has changed in the meantime. Look at it again before you decide.")
 
 
+class TooYoung(Refused):
+    """Below the age of consent a parent or guardian decides."""
+
+    code = "too-young"
+    text = _(
+        "You are not yet of the age at which people decide this alone. A parent or guardian can allow it for you: they sign "
+        "in themselves, here or at a public service hall, and say that they are here for you."
+    )
+
+
+class DecidesOtherwise(Refused):
+    """A register names a guardian, who decides."""
+
+    code = "decides-otherwise"
+    text = _(
+        "Somebody helps you with this by law and decides it with you: they sign in themselves and say that they are here "
+        "for you. If that is not right, any public service hall takes the time to look at it with you."
+    )
+
+
 class MandateByLaw(Refused):
     """Who acts by birth or law does so until a register says otherwise."""
 

@@ -44,9 +44,10 @@ from registry_sync import people
 SCOPE = "account"
 ACTIVE, LOCKED, CLOSED = "active", "locked", "closed"
 PAUSED, CLOSING, SUSPENDED, DECEASED = "paused", "closing", "suspended", "deceased"
+GUARDED = "guarded"  # a register says that a guardian acts in everything
 OWN_WISH = frozenset({PAUSED, CLOSING})  # a counter that has looked at the person may undo these
 # What is mailed about a lock; after a death nobody is written to.
-MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended"}
+MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended", GUARDED: "guarded"}
 HANDLE_BYTES = 32
 OF_SOMEBODY = (
     account_lock,

@@ -219,7 +219,7 @@ def _representative(db: Session, case: _Case) -> Applied:
     facts |= {"relation": relation.kind, "as_of": case.message.as_of}
     event: RepresentativeStated | RepresentativeEnded
     if case.notice.kind == messages.REPRESENTATIVE:
-        event = RepresentativeStated(**facts, until=relation.until or None)
+        event = RepresentativeStated(**facts, until=relation.until or None, scope=relation.scope)
     else:
         event = RepresentativeEnded(**facts)
     record(db, event, actor=case.actor, about=[case.citizen])

@@ -79,7 +79,8 @@ class AttributesChanged(Event):
 class RepresentativeStated(Event):
     """A register says who acts for a citizen by birth (`relation` parent) or by a court's decision (guardian).
 
-    `until` is the last day (RFC 3339 full-date), if one was named; `as_of` the day since which it is so.
+    `until` is the last day (RFC 3339 full-date), if one was named; `as_of` the day since which it is so. `scope` is
+    decisions (a ward keeps an account of their own and gives no permission in it) or all (it rests).
     """
 
     kind: ClassVar[str] = "representative-stated"
@@ -89,6 +90,7 @@ class RepresentativeStated(Event):
     relation: str
     as_of: str
     until: str | None = None
+    scope: str = "decisions"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,11 +62,33 @@ def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Ac
         until=event.until or "",
         actor=actor,
     )
+    if event.relation != guardians.GUARDIAN:
+        return
+    if event.scope == "all" and mandates.of_ground(db, guardians.GUARDIAN, giver=event.citizen):
+        accounts.lock(db, event.citizen, reason=accounts.GUARDED, actor=actor)
+    else:
+        accounts.reopen(db, event.citizen, reason=accounts.GUARDED, actor=actor)
 
 
 def a_register_says_who_acts_no_more(db: Session, event: RepresentativeEnded, actor: Actor) -> None:
     """What a register takes back ends at once."""
     guardians.end(db, citizen=event.citizen, acts=event.representative, relation=event.relation, actor=actor)
+
+
+def an_end_gives_back(db: Session, event: MandateEnded, actor: Actor) -> None:
+    """A ward without a guardian has the account back; the young hear on their birthday that they decide themselves.
+
+    A guardian's death gives nothing back: a register says who follows.
+    """
+    ended = mandates.find(db, event.mandate)
+    if ended is None or event.reason not in ("register", "expired"):
+        return
+    left = mandates.of_ground(db, ended.ground, giver=ended.giver)
+    if ended.ground == guardians.GUARDIAN and not left:
+        accounts.reopen(db, ended.giver, reason=accounts.GUARDED, actor=actor)
+    grown = ended.ground == guardians.PARENT and event.reason == "expired"
+    if grown and not left and not guardians.is_minor(db, ended.giver) and accounts.find(db, ended.giver):
+        notify.tell(db, ended.giver, "of-age")
 
 
 def another_birthday_is_reckoned_with(db: Session, event: AttributesChanged, actor: Actor) -> None:
@@ -179,7 +201,7 @@ HANDLERS: Handlers = {
     GrantGiven: [telling.given_anew],
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],
-    MandateEnded: [telling.mandate_ended, logouts.mandate_ended, mandate_takes_its_tokens],
+    MandateEnded: [telling.mandate_ended, logouts.mandate_ended, mandate_takes_its_tokens, an_end_gives_back],
     RecordMatched: [unmatched.tell],
     DisputeAnswered: [a_dispute_is_told_of],
     DisputeOverdue: [a_dispute_is_told_of],

@@ -36,6 +36,14 @@ NOTICES: dict[str, Lazy] = {
     "suspended": _(
         "Your Erti account was suspended by staff. Sign in to read why and what you can do, or ask at a public service hall."
     ),
+    "guarded": _(
+        "A register says that somebody acts for you by law in all matters, so your Erti account rests until that is over. If "
+        "this is not right, any public service hall takes the time to look at it with you."
+    ),
+    "of-age": _(
+        "You are now of the age at which you decide about your data yourself, and your parents do not act for you here any "
+        "more. Look at what they allowed, and keep or stop it: {issuer}/my/sharing"
+    ),
     "reopened": _("Your Erti account can be used again."),
     "disavowed": _(
         "It was said that something in your Erti account was not you. What it came from was signed out. Sign in and "

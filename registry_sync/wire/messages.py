@@ -28,6 +28,8 @@ REPRESENTATIVE, REPRESENTATIVE_ENDED = "representative", "representative-ended"
 KINDS = (BIRTH, DEATH, DEATH_REVERSED, NAME_CHANGE, CORRECTION, REPRESENTATIVE, REPRESENTATIVE_ENDED)
 PARENT, GUARDIAN = "parent", "guardian"
 RELATIONS = (PARENT, GUARDIAN)
+DECISIONS, ALL = "decisions", "all"
+SCOPES = (DECISIONS, ALL)
 _LARGEST = 1 << 53
 
 
@@ -70,6 +72,7 @@ class Payload(msgspec.Struct, frozen=True):
     representative: list[Identifier] | None = None
     relation: str | None = None
     until: str | None = None
+    scope: str | None = None
     sequence: int | None = None
 
 
@@ -79,11 +82,15 @@ _READY = msgspec.json.Decoder(Payload)
 
 @dataclass(frozen=True)
 class Relation:
-    """Who acts for the person by birth or law: one of RELATIONS, whose, and the last day, if one was named."""
+    """Who acts for the person by birth or law: one of RELATIONS, whose, and the last day, if one was named.
+
+    `scope` is one of SCOPES: whether a ward still has an account of their own, without decisions, or none.
+    """
 
     kind: str
     identifiers: tuple[tuple[str, str], ...]
     until: str = ""
+    scope: str = DECISIONS
 
     @property
     def national(self) -> str:
@@ -163,10 +170,14 @@ def _parents(person: Person) -> tuple[Relation, ...]:
 def _relation(payload: Payload) -> Relation:
     if payload.relation not in RELATIONS:
         raise Unreadable("wrong-shape", "relation")
+    scope = payload.scope or DECISIONS
+    if scope not in SCOPES or (scope == ALL and payload.relation != GUARDIAN):
+        raise Unreadable("wrong-shape", "scope")
     return Relation(
         payload.relation,
         _identifiers(payload.representative, "representative"),
         _last_day(payload.until or ""),
+        scope,
     )
 
 

@@ -14,7 +14,7 @@ def test_closing_is_undone_and_a_pause_is_opened(phone_without_script: BrowserCo
     journey = Journey(phone_without_script, erti=town.erti, revenue=town.revenue, health=town.health)
     page = journey.page
     page.goto(f"{town.erti}/login")
-    sample = town.service.sample(6)
+    sample = town.service.sample(2)
     journey.enter_letter(sample)
     citizen = journey.choose_password(sample)
     page.goto(f"{town.erti}/my/account")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import asking, mandates
+from consent import asking, capacity, mandates
 from consent.errors import NotAsked, TextChanged
 from core import language, pages, sessions
 from core.database import Database
@@ -88,6 +88,7 @@ def _page(
         if sitting is None:
             return see_other(interactions.PATH + token)
         question = sitting.step.question
+        barred = None if sitting.step.standing.mandate else capacity.bar(db, sitting.citizen)
         view = asking.view(
             db,
             question,
@@ -104,6 +105,7 @@ def _page(
         view=view,
         action="/consent",
         fields={"i": token},
+        barred=barred.text if barred else "",
         errors={"": error} if error else {},
         client_name=client.name,
         client_uri=client.uri,

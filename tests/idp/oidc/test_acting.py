@@ -227,3 +227,21 @@ def test_logging_out_ends_what_was_for_the_child(parent: Provider) -> None:
     got = tokens(parent)
     parent.send(parent.web.get("/logout"))
     assert parent.introspected(got["access_token"]) == {"active": False}
+
+
+def test_a_ward_reads_who_decides_and_can_only_refuse(provider: Provider) -> None:
+    """Whoever has a guardian sees on the consent page that another decides, and a forged yes is refused; a no counts."""
+    with provider.database.writing() as db:
+        country.be_born(db, OTHER)
+    entrust(provider.database, ground="guardian")
+    provider.sign_in(CITIZEN)
+    arrived = provider.authorize(**WHOLE)
+    page = provider.web.get(arrived.headers["location"])
+    assert 'id="consent-barred"' in page.text
+    assert 'id="consent-allow"' not in page.text
+    assert 'id="consent-deny"' in page.text
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    forged = {**fields, "decision": "allow", "attribute": "given_name"}
+    assert provider.web.post("/consent", data=forged).status_code == 403
+    refused = provider.web.post("/consent", data={**fields, "decision": "deny"})
+    assert refused.status_code == 303
