@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, arrivals, cards, errands, secrecy, showing, standing
+from consent import allowances, arrivals, cards, errands, returning, secrecy, showing, standing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -377,6 +377,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "alerts-changed": ("account", _alerts),
     "disavowed": ("account", arrivals.disavowed),
     **cards.KINDS,
+    **returning.KINDS,
 }
 
 

@@ -13,6 +13,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+DAY_SECONDS = 86_400
+
 
 class Settings(BaseSettings):
     """Read from `ERTI_…` variables, then from the TOML file that `ERTI_CONFIG` names, then these defaults."""
@@ -165,6 +167,29 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", description="`smtp://user:password@host:port`; empty writes no mail.")
     mail_from: str = Field("Erti <no-reply@erti.example>", description="Sender of the service's mail.")
 
+    sms_url: str = Field(
+        "", description="Where text messages are handed to a gateway (`docs/integrate.md`); empty sends none."
+    )
+    sms_secret: SecretStr = Field(SecretStr(""), description="What the gateway is shown as a bearer token.")
+    sms_prefixes: tuple[str, ...] = Field(
+        (), description="Beginnings of the numbers that are taken, e.g. `+995`; empty takes every number."
+    )
+    contact_undo_days: int = Field(
+        7,
+        ge=1,
+        description="Days in which a change of a citizen's addresses can be taken back from those they had before.",
+    )
+    recovery_wait_seconds: int = Field(
+        259_200,
+        ge=1,
+        description="How long somebody waits who regains an account by e-mail, and can be stopped; a day at least in production.",
+    )
+    recovery_wait_alone_seconds: int = Field(
+        604_800,
+        ge=1,
+        description="The same where one e-mail address is all that is told of it.",
+    )
+
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Networks whose `X-Forwarded-For` and client certificates are believed."
     )
@@ -222,6 +247,10 @@ class Settings(BaseSettings):
             )
         if self.mode == "production" and parts.scheme != "https":
             raise ValueError("in production the issuer must begin with https://")
+        if self.mode == "production" and self.recovery_wait_seconds < DAY_SECONDS:
+            raise ValueError("in production recovery_wait_seconds must be a day at least")
+        if self.recovery_wait_alone_seconds < self.recovery_wait_seconds:
+            raise ValueError("recovery_wait_alone_seconds must not be shorter than recovery_wait_seconds")
         if self.mode == "production" and self.registration == "open":
             raise ValueError("in production registration must be closed or by token")
         return self

@@ -28,6 +28,8 @@ from idp.tables import (
     account_lock,
     activation_code,
     card,
+    contact,
+    contact_undo,
     disavowal,
     known_device,
     outbox,
@@ -54,6 +56,8 @@ OF_SOMEBODY = (
     activation_code,
     card,
     disavowal,
+    contact,
+    contact_undo,
     known_device,
     outbox,
     passkey,
@@ -161,6 +165,11 @@ def choose_name(db: Session, citizen_id: str, typed: str, *, actor: Actor) -> No
         _set_name(db, citizen_id, name)
         record(db, SignInNameChanged(), actor=actor, about=[citizen_id])
         notify.tell(db, citizen_id, "name-changed")
+
+
+def write_in(db: Session, citizen_id: str, language: str) -> None:
+    """Write to a citizen in this language from now on."""
+    db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language))
 
 
 def lock(

@@ -137,3 +137,24 @@ class PadTaken(Conflict):
 
     code = "pad-taken"
     text = _("Another counter is using this code just now. Begin again.")
+
+
+class AddressUnfit(Invalid):
+    """What was typed is not an e-mail address that letters can be sent to."""
+
+    code = "address-unfit"
+    text = _("Enter an e-mail address such as nino@example.org.")
+
+
+class NumberUnfit(Invalid):
+    """What was typed is not a mobile number that messages can be sent to."""
+
+    code = "number-unfit"
+    text = _("Enter a mobile number with its country, such as +995 555 123 456.")
+
+
+class ContactsFull(Conflict):
+    """A citizen has as many addresses and numbers as one may have."""
+
+    code = "contacts-full"
+    text = _("You have as many addresses and numbers as can be kept. Remove one first.")

@@ -287,3 +287,29 @@ class CardRemoved(Event):
 
     kind: ClassVar[str] = "card-removed"
     card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactAdded(Event):
+    """An address or number was checked and is told of changes from now on; which one is not recorded."""
+
+    kind: ClassVar[str] = "contact-added"
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactRemoved(Event):
+    """An address or number was removed. `final`: it had been put back before, and cannot be again."""
+
+    kind: ClassVar[str] = "contact-removed"
+    what: str
+    final: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactChangeUndone(Event):
+    """Somebody who reads an address that was told of a change took it back; every sign-in ended."""
+
+    kind: ClassVar[str] = "contact-change-undone"
+    citizen: str
+    change: str

@@ -1,22 +1,22 @@
-"""Mail to citizens: written into an outbox with the change, sent after the commit."""
+"""Letters and text messages to citizens: written into an outbox with the change, sent after the commit."""
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import agencies
 from consent.alerts import Alert
-from core import clock
+from core import clock, language
 from core.database import Database, parts
 from idp import disavowals
-from idp.notices import mail
+from idp.notices import mail, place, reach, sms, words
 from idp.notices.letters import Letter
 from idp.notices.words import DISAVOWABLE
 from idp.tables import account, outbox
@@ -39,23 +39,40 @@ def tell(
     *,
     sid: str = "",
     device: str = "",
+    to: Sequence[str] | None = None,
 ) -> None:
     """Put a notice (a key of `idp.notices.words`) into the outbox, in the caller's transaction.
 
-    `facts` are kept sealed under the citizen's key until the letter is written. What somebody else can have done
-    gets a link to say so; `sid` and `device` name the session and the browser it came from, where that is known.
-    Nobody writes to somebody who has died.
+    It goes to every address of the citizen as it is now, and to the numbers where there is a text message of it; or to
+    those in `to`. What it says is kept sealed under the citizen's key until it is written out: `facts`, the moment,
+    and the browser it came from. What somebody else can have done gets a link to say so; `sid` and `device` name the
+    session and the browser it came from, where that is known. Nobody writes to somebody who has died.
     """
     if "deceased" in (db.scalar(select(account.c.locks).where(account.c.citizen_id == citizen_id)) or ()):
         return
-    sealed = None
+    chosen = reach.everywhere(db, citizen_id) if to is None else to
+    places = [one for one in chosen if "@" in one or notice in words.SHORT]
+    said = {**(facts or {}), "at": clock.wire(clock.now()), "device": _device(db, citizen_id)}
     if notice in DISAVOWABLE:
-        facts = {**(facts or {}), "link": disavowals.make(db, citizen_id, notice, sid=sid, device=device)}
-    if facts:
-        content = msgspec.json.encode(facts)
-        sealed = sealing.seal(db, citizen_id, "account", content, aad=_FACTS)
-    values = {"citizen_id": citizen_id, "notice": notice, "facts": sealed}
-    db.execute(insert(outbox).values(**values, attempts=0, due_at=clock.now()))
+        said["link"] = disavowals.make(db, citizen_id, notice, sid=sid, device=device)
+    rows: list[bytes | None] = []
+    for one in places:
+        content = msgspec.json.encode({**said, "to": one})
+        rows.append(sealing.seal(db, citizen_id, "account", content, aad=_FACTS))
+    values = {"citizen_id": citizen_id, "notice": notice, "attempts": 0, "due_at": clock.now()}
+    # One that reaches nobody goes into the outbox as well, and from there into the log.
+    db.execute(insert(outbox), [{**values, "facts": sealed} for sealed in rows or [None]])
+
+
+def _device(db: Session, citizen_id: str) -> str:
+    """Return the browser of this request in the words of the citizen, who need not be the one who sits at it."""
+    spoken = db.scalar(select(account.c.language).where(account.c.citizen_id == citizen_id))
+    before = language.current()
+    language.speak(spoken or before)
+    try:
+        return place.words()
+    finally:
+        language.speak(before)
 
 
 def alert(db: Session, found: Alert) -> None:
@@ -72,7 +89,8 @@ def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
 
     Ends after the letter under way once `stop` is set, or when half the time is over for which the letters are
     in hand: the others come due again after it.
-    Without `smtp_url` nothing is sent: each notice is dropped with a line in the log that names no one.
+    Without `smtp_url` no letter is sent, without `sms_url` no text message: each is dropped with a line in the log
+    that names no one.
     """
     settings = database.parts.settings
     with database.reading() as db:
@@ -81,10 +99,11 @@ def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
     with database.writing() as db:
         letters = _take(db)
     sent, ends = 0, time.monotonic() + IN_HAND.total_seconds() / 2
-    for letter in letters:
+    # Mail first: a gateway for text messages that hangs must not hold it up.
+    for letter in sorted(letters, key=lambda one: "@" not in one.address):
         if time.monotonic() > ends or (stop is not None and stop.is_set()):
             break
-        done = mail.send(settings, letter)
+        done = (mail if "@" in letter.address else sms).send(settings, letter)
         with database.writing() as db:
             _settle(db, letter, done=done)
         sent += done
@@ -102,40 +121,45 @@ def _take(db: Session) -> list[Letter]:
     ).all()
     letters = []
     for row in rows:
-        address, lang = _address(db, row.citizen_id)
-        if not address or not parts(db).settings.smtp_url:
-            log.info(
-                "notice not mailed", notice=row.notice, reason="no address" if not address else "no smtp_url"
-            )
+        letter = _letter(db, row)
+        missing = _missing(db, letter)
+        if letter is None or missing:
+            log.info("notice not sent", notice=row.notice, reason=missing)
             db.execute(delete(outbox).where(outbox.c.id == row.id))
             continue
-        facts = _facts(db, row.citizen_id, row.facts, lang)
-        letters.append(Letter(row.id, row.attempts, address, lang, row.notice, facts))
+        letters.append(letter)
     return letters
 
 
-def _address(db: Session, citizen_id: str) -> tuple[str, str]:
-    row = db.execute(
-        select(account.c.name_sealed, account.c.language).where(account.c.citizen_id == citizen_id)
-    ).first()
-    if row is None or row.name_sealed is None:
-        return "", ""
+def _letter(db: Session, row: Row[Any]) -> Letter | None:
+    """Return what is to be sent; None where there is nobody to send it to."""
+    spoken = db.scalar(select(account.c.language).where(account.c.citizen_id == row.citizen_id))
+    if spoken is None or row.facts is None:
+        return None
     try:
-        name = sealing.unseal(db, citizen_id, "account", row.name_sealed, aad=b"username").decode()
+        content = sealing.unseal(db, row.citizen_id, "account", row.facts, aad=_FACTS)
     except Shredded:
-        return "", ""
-    return (name if "@" in name else ""), row.language
-
-
-def _facts(db: Session, citizen_id: str, sealed: bytes | None, lang: str) -> dict[str, Any]:
-    """Return what a letter says beyond its notice, with agencies by name."""
-    if sealed is None:
-        return {}
-    content = sealing.unseal(db, citizen_id, "account", sealed, aad=_FACTS)
+        return None
     facts: dict[str, Any] = msgspec.json.decode(content)
-    called = {agency.id: agency.name(lang) for agency in agencies.listing(db)}
-    looks = [(called.get(name, name), datetime.fromisoformat(at)) for name, at in facts.get("looks", ())]
-    return {**facts, "looks": looks}
+    for name in ("at", "until"):
+        if name in facts:
+            facts[name] = datetime.fromisoformat(facts[name])
+    if "looks" in facts:
+        called = {agency.id: agency.name(spoken) for agency in agencies.listing(db)}
+        facts["looks"] = [(called.get(name, name), datetime.fromisoformat(at)) for name, at in facts["looks"]]
+    # What waited before there were checked addresses has none of its own.
+    address = facts.pop("to", "") or reach.sign_in_address(db, row.citizen_id)
+    return Letter(row.id, row.attempts, address, spoken, row.notice, facts) if address else None
+
+
+def _missing(db: Session, letter: Letter | None) -> str:
+    """Return what a letter cannot go out without, or nothing."""
+    settings = parts(db).settings
+    if letter is None:
+        return "no address"
+    if "@" in letter.address:
+        return "" if settings.smtp_url else "no smtp_url"
+    return "" if settings.sms_url else "no sms_url"
 
 
 def _settle(db: Session, letter: Letter, *, done: bool) -> None:

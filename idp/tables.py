@@ -202,3 +202,27 @@ outbox = Table(
     Column("due_at", Moment, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
+
+# Where a citizen is reached. A row that was removed is told of changes until `told_until`, and then deleted.
+contact = Table(
+    "account_contact",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    _owner(),
+    Column("kind", String(8), nullable=False),  # mail or phone
+    Column("address_sealed", LargeBinary, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+    Column("trusted_from", Moment, nullable=False),  # from then on the account may be regained with it
+    Column("told_until", Moment, index=True),  # set: it was removed
+    Column("put_back", Boolean, nullable=False),  # its removal was taken back once
+)
+
+contact_undo = Table(
+    "account_contact_undo",
+    Base.metadata,
+    Column("code_index", LargeBinary, primary_key=True),
+    _owner(),
+    Column("contact_id", String(32), nullable=False),
+    Column("change", String(8), nullable=False),  # added or removed
+    Column("ends_at", Moment, nullable=False, index=True),
+)

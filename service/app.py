@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 import admin.pages
 import consent.ledger.api
 import consent.pages
+import idp.contacts.pages
 import idp.login.pages
 import idp.oidc.api
 import idp.oidc.pages
@@ -51,6 +52,7 @@ ROUTERS = (
     site.router,
     staying.router,
     idp.login.pages.router,
+    idp.contacts.pages.router,
     idp.staff.pages.router,
     idp.oidc.pages.router,
     idp.signals.api.router,

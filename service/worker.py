@@ -15,6 +15,7 @@ from core import limits, refusals, sessions
 from core.database import Database
 from core.errors import Problem
 from idp import notify
+from idp.contacts import book
 from idp.login import counter, locks, stages
 from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
@@ -51,6 +52,7 @@ def _purge(database: Database) -> None:
         clearing.purge(db)
         inbox.purge(db)
         stages.purge(db)
+        book.purge(db)
         outbox.purge(db)
         outbox.give_up(db)
         desk.purge(db)

@@ -43,6 +43,8 @@ CODE = Way("totp", Limit(10, 3600), Limit(10, 900), Limit(100, 900))
 ACTIVATION = Way("activation", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 CARD = Way("card", Limit(10, 3600), Limit(10, 900), Limit(100, 900))
 RECOVERY = Way("recovery", Limit(0, 0), Limit(0, 0), Limit(20, 900))
+# Codes of 60 bits from letters: nobody guesses one from many networks, and nobody is kept out by others' guesses.
+MAILED = Way("mailed", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 
 
 def attempt(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> int:

@@ -1,6 +1,10 @@
-"""A notice written out as a letter."""
+"""A notice written out: as a letter, or as a text message."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,31 +14,34 @@ from babel.dates import format_datetime
 from core import language
 from core.language import _
 from core.settings import Settings
-from idp.notices.words import DATA_NOTICES, NOTICES
+from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, SHORT, SUBJECTS
 
 _SUBJECT = _("About your Erti account")
 _DATA_SUBJECT = _("About looks at your data")
 _STAFF = _("Staff of Erti")
 _MORE = _("and {more} more")
+_WHEN = _("When: {when}")
+_WHERE = _("From: {device}")
+_NEVER = _("We never ask for a password or a code by mail or telephone.")
 _DATA_FRAME = _(
     "{notice}\n\nWho looked at what, and why, stands in your history: {issuer}/my/history\n"
     "There you can also say that you do not recognise a look. Which looks you are told about you choose at "
-    "{issuer}/my/alerts.\n\nWe never ask for a password or a code by mail."
+    "{issuer}/my/alerts."
 )
-_FRAME = _(
-    "{notice}\n\nIf this was you, there is nothing to do. If it was not, open {issuer}/my/account and end what you "
-    "do not know, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
+_ADVICE = _(
+    "If this was you, there is nothing to do. If it was not, open {issuer}/my/account and end what you "
+    "do not know, or go to a public service hall."
 )
-_LINKED_FRAME = _(
-    "{notice}\n\nIf this was you, there is nothing to do. If it was not, open this page and say so; you need not be "
+_LINKED = _(
+    "If this was you, there is nothing to do. If it was not, open this page and say so; you need not be "
     "signed in: {issuer}/not-me/{link}\nThe link works once, and for a week. Afterwards, sign in and look at "
-    "{issuer}/my/sessions, or go to a public service hall.\n\nWe never ask for a password or a code by mail."
+    "{issuer}/my/sessions, or go to a public service hall."
 )
 
 
 @dataclass(frozen=True)
 class Letter:
-    """One notice on its way to one address. `facts` are what it says beyond its words."""
+    """One notice on its way to one address or number. `facts` are what it says beyond its words."""
 
     id: int
     attempts: int
@@ -45,35 +52,62 @@ class Letter:
 
 
 def compose(settings: Settings, letter: Letter) -> EmailMessage:
-    """Write a letter in its reader's language."""
-    before = language.current()
-    language.speak(letter.language)
-    try:
-        message = EmailMessage()
-        message["From"] = settings.mail_from
-        message["To"] = letter.address
-        message["Subject"] = str(_SUBJECT if letter.notice in NOTICES else _DATA_SUBJECT)
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no answers from machines
+    """Write a letter in its reader's language. Raises ValueError for what is not one e-mail address."""
+    message = EmailMessage()
+    message["From"] = settings.mail_from
+    # Read as one address (RFC 5322, 3.4.1): a comma in it must not make two of it.
+    message["To"] = Address(addr_spec=letter.address)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no answers from machines
+    with _speaking(letter.language):
+        about = _SUBJECT if letter.notice in NOTICES else _DATA_SUBJECT
+        message["Subject"] = str(SUBJECTS.get(letter.notice, about))
         message.set_content(_text(settings, letter))
-    finally:
-        language.speak(before)
     return message
 
 
+def short(settings: Settings, letter: Letter) -> str:
+    """Write a text message in its reader's language: two segments at most, and no address to be led to."""
+    with _speaking(letter.language):
+        return str(SHORT[letter.notice].format(**_said(settings, letter)))
+
+
+@contextmanager
+def _speaking(lang: str) -> Iterator[None]:
+    before = language.current()
+    language.speak(lang)
+    try:
+        yield
+    finally:
+        language.speak(before)
+
+
 def _text(settings: Settings, letter: Letter) -> str:
+    said = _said(settings, letter)
     if letter.notice in NOTICES:
-        said = NOTICES[letter.notice].format(issuer=settings.issuer)
-        link = letter.facts.get("link")
-        if link:
-            return str(_LINKED_FRAME.format(notice=said, issuer=settings.issuer, link=link))
-        return str(_FRAME.format(notice=said, issuer=settings.issuer))
-    zone = ZoneInfo(settings.time_zone)
+        notice = NOTICES[letter.notice].format(**said)
+        when = [str(_WHEN.format(when=said["at"]))] if said["at"] else []
+        where = [str(_WHERE.format(device=letter.facts["device"]))] if letter.facts.get("device") else []
+        advice = ADVICE.get(letter.notice, _LINKED if said["link"] else _ADVICE).format(**said)
+        paragraphs = [str(notice), "\n".join([*when, *where]), str(advice), str(_NEVER)]
+        return "\n\n".join(filter(None, paragraphs))
     lines = []
     for name, at in letter.facts.get("looks", ()):
-        time = format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=language.region())
-        lines.append(f"- {name or _STAFF}, {time}")
+        lines.append(f"- {name or _STAFF}, {_when(settings)(at)}")
     more = letter.facts.get("more", 0)
     if lines and more:
         lines.append(f"- {_MORE.format(more=more)}")
-    notice = str(DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more))
-    return str(_DATA_FRAME.format(notice=notice, issuer=settings.issuer))
+    notice = DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more)
+    return f"{_DATA_FRAME.format(notice=notice, issuer=settings.issuer)}\n\n{_NEVER}"
+
+
+def _said(settings: Settings, letter: Letter) -> dict[str, str]:
+    """Return what may stand in a notice's places: empty where the facts say nothing of it."""
+    facts, when = letter.facts, _when(settings)
+    moments = {name: when(facts[name]) if facts.get(name) else "" for name in ("at", "until")}
+    texts = {name: str(facts.get(name, "")) for name in ("what", "code", "link")}
+    return {**moments, **texts, "issuer": settings.issuer}
+
+
+def _when(settings: Settings) -> Callable[[datetime], str]:
+    zone = ZoneInfo(settings.time_zone)
+    return lambda at: format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=language.region())

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from email.errors import MessageError
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -35,7 +36,7 @@ def send(settings: Settings, letter: Letter) -> bool:
             if server.username:
                 connection.login(unquote(server.username), unquote(server.password or ""))
             connection.send_message(letters.compose(settings, letter))
-    except (OSError, smtplib.SMTPException, ValueError) as error:
+    except (OSError, smtplib.SMTPException, ValueError, MessageError) as error:
         log.warning(
             "mail failed", notice=letter.notice, attempt=letter.attempts + 1, error=type(error).__name__
         )

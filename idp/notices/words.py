@@ -1,4 +1,4 @@
-"""The notices: what each says in a letter."""
+"""The notices: what each says in a letter, what is to be done about it, and what it says in a text message."""
 
 from core.language import Lazy, _
 
@@ -57,6 +57,150 @@ NOTICES: dict[str, Lazy] = {
     "card-pin-changed": _("The PIN of your Erti card was changed."),
     "card-blocked": _("Your Erti card was blocked. It no longer signs in."),
     "card-removed": _("Your Erti card was removed."),
+    "contact-code": _("Your code: {code}"),
+    "contact-checked": _("We write here from now on when something about your Erti account changes."),
+    "contact-added": _("{what} was added to your Erti account. From now on we write there as well."),
+    "contact-removed": _("{what} was removed from your Erti account. We still write there until {until}."),
+    "contact-gone": _(
+        "{what} was removed from your Erti account again, by somebody who signed in safely. This stays so."
+    ),
+    "contact-undone": _(
+        "A change of your addresses and numbers at Erti was taken back, and every sign-in was ended."
+    ),
+    "counter-only": _("From now on, who has lost every way into your Erti account has to go to a counter."),
+    "mail-again": _(
+        "From now on, who has lost every way into your Erti account may come back with a code by e-mail, after a "
+        "waiting time."
+    ),
+    "recovery-code": _(
+        "Somebody said that they cannot get into your Erti account any more. If it is you, type this code on the "
+        "page that asks for it:\n\n{code}"
+    ),
+    "recovery-begun": _(
+        "Somebody who read a code in your mail asked to come back into your Erti account without a passkey or a "
+        "password. On {until} they may choose new ones, and the old ones will stop working."
+    ),
+    "recovery-goes-on": _(
+        "A reminder: somebody asked to come back into your Erti account without a passkey or a password. On "
+        "{until} they may choose new ones, and the old ones will stop working."
+    ),
+    "recovery-soon": _(
+        "A last reminder: very soon, on {until}, somebody who asked to come back into your Erti account may choose "
+        "a new passkey or password, and the old ones will stop working."
+    ),
+    "recovery-open": _(
+        "The waiting time is over: with a code that we sent by e-mail, whoever asked to come back into your Erti "
+        "account may now choose a new passkey or password."
+    ),
+    "recovery-finish": _(
+        "The waiting time is over. To come back into your Erti account, open {issuer}/recover in the browser in "
+        "which you asked, and type this code there:\n\n{code}"
+    ),
+    "recovery-stopped": _("The way back into your Erti account that somebody had asked for was stopped."),
+    "recovered": _(
+        "Somebody came back into your Erti account with codes by e-mail, after the waiting time. A new passkey or "
+        "password was chosen, every older one was removed and every sign-in ended. What you share and your history "
+        "stay as they were."
+    ),
+}
+_UNDO = _(
+    "If this was you, there is nothing to do. If it was not, take it back until {until}:\n"
+    "{issuer}/undo?code={code}\n"
+    "Every sign-in at your account ends with it."
+)
+_STOP = _(
+    "If it was you, there is nothing to do but wait.\n\n"
+    "If it was not you, stop it: sign in with a passkey, or with password and code, or open this page:\n"
+    "{issuer}/recover/stop?code={code}\n"
+    "Then change the password of your mailbox: whoever asked could read in it."
+)
+# What to do about it, where it is more than to look at the account.
+ADVICE: dict[str, Lazy] = {
+    "contact-code": _(
+        "Type it on the page that asks for it. It works once, until {until}. If you asked for no code, somebody "
+        "typed your address by mistake, and there is nothing to do."
+    ),
+    "contact-added": _UNDO,
+    "contact-removed": _UNDO,
+    "contact-undone": _(
+        "Sign in again, and look through {issuer}/my/account and {issuer}/my/account/contact for what you do not know."
+    ),
+    "recovery-code": _(
+        "It works until {until}. If it was not you, do nothing: without the code nobody gets further. Whoever asks "
+        "you for it is not from us.\n\n"
+        "On {issuer}/my/account/contact you can choose that your account is given back at a counter only."
+    ),
+    "recovery-begun": _STOP,
+    "recovery-goes-on": _STOP,
+    "recovery-soon": _STOP,
+    "recovery-open": _STOP,
+    "recovery-finish": _(
+        "It works until {until}, in that browser and nowhere else. If you asked for nothing, stop it now: sign in "
+        "with a passkey, or with password and code, or use the page that our earlier letters name."
+    ),
+    "recovered": _(
+        "If this was not you, go to a public service hall with your papers at once: there your account is given back "
+        "to you, and whoever is in it is put out."
+    ),
+}
+SUBJECTS: dict[str, Lazy] = {
+    "contact-code": _("Your code for Erti"),
+    "contact-added": _("An address was added to your Erti account"),
+    "contact-removed": _("An address was removed from your Erti account"),
+    "recovery-code": _("Your code for coming back into Erti"),
+    "recovery-begun": _("Somebody wants to come back into your Erti account"),
+    "recovery-goes-on": _("Reminder: somebody wants to come back into your Erti account"),
+    "recovery-soon": _("Last reminder: somebody wants to come back into your Erti account"),
+    "recovery-open": _("The waiting time for your Erti account is over"),
+    "recovery-finish": _("Come back into your Erti account"),
+    "recovery-stopped": _("The way back into your Erti account was stopped"),
+    "recovered": _("Your Erti account was opened with new ways to sign in"),
+}
+_STOP_SHORT = _(
+    "Erti: somebody wants into your account by e-mail. Not you? Sign in to Erti; stop code {code}"
+)
+# What is told by text message as well, in two segments at most (GSM 03.38: 306 characters, or 134 of other alphabets).
+SHORT: dict[str, Lazy] = {
+    "contact-code": _("Erti code: {code}. Type it only where you asked for it; tell it to nobody."),
+    "contact-checked": _("Erti: from now on this number is told when something about your account changes."),
+    "contact-added": _(
+        "Erti: an address was added to your account. Not you? Erti’s page for undoing, code {code}"
+    ),
+    "contact-removed": _(
+        "Erti: an address was removed from your account. Not you? Erti’s page for undoing, code {code}"
+    ),
+    "contact-gone": _(
+        "Erti: an address was removed from your account. Not you? Go to a public service hall."
+    ),
+    "contact-undone": _(
+        "Erti: a change of your addresses was taken back. Sign in as always and look at your account."
+    ),
+    "counter-only": _(
+        "Erti: your account is now given back at a counter only. Not you? Sign in as always and look."
+    ),
+    "mail-again": _(
+        "Erti: your account may be given back by e-mail again. Not you? Sign in as always and look."
+    ),
+    "recovery-begun": _STOP_SHORT,
+    "recovery-goes-on": _STOP_SHORT,
+    "recovery-soon": _STOP_SHORT,
+    "recovery-open": _STOP_SHORT,
+    "recovery-stopped": _("Erti: the way back into your account by e-mail was stopped."),
+    "recovered": _(
+        "Erti: your account has new ways to sign in. Not you? Go to a public service hall at once."
+    ),
+    "activated": _(
+        "Erti: your account was opened with a code from a counter. Not you? Go to a public service hall."
+    ),
+    "passkey-added": _(
+        "Erti: a passkey was added to your account. Not you? Sign in as always and remove it."
+    ),
+    "password-set": _(
+        "Erti: your password was changed. Not you? Sign in as always, or go to a public service hall."
+    ),
+    "code-used": _(
+        "Erti: a recovery code was used. Not you? Sign in as always, or go to a public service hall."
+    ),
 }
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({

@@ -43,6 +43,7 @@ OPEN = {
     "/activate/codes": "a stage of activation, by a cookie of its own",
     "/not-me": "says what to do now, and nothing of anybody",
     "/not-me/{token}": "the one-time link in a letter",
+    "/undo": "a code that the addresses before a change were sent",
     "/staff/join": "the one-time invitation",
     "/staff/login": "the way in for staff",
     "/.well-known/openid-configuration": "public (OpenID Connect Discovery, 4)",

@@ -1,7 +1,8 @@
 """The citizen's pages of signing in: `/login`, `/activate`, `/my/account`, `/my/sessions` and `/not-me`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from idp.login.pages import browser
 from idp.login.pages.account import router as account_router
 from idp.login.pages.account_card import router as account_card_router
 from idp.login.pages.account_methods import router as account_methods_router
@@ -13,7 +14,7 @@ from idp.login.pages.sessions import router as sessions_router
 from idp.login.pages.shut import router as shut_router
 from idp.login.pages.strangers import router as strangers_router
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(browser.noted)])
 for pages in (
     login_router,
     card_router,

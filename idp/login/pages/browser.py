@@ -15,6 +15,7 @@ from idp.login import devices, onward
 from idp.login.devices import Visitor
 from idp.login.entry import Entered, Shut
 from idp.login.onward import Onward
+from idp.notices import place
 
 DEVICE_COOKIE = "erti_device"
 STAGE_COOKIE = "erti_stage"
@@ -38,6 +39,11 @@ async def _json(request: Request) -> str:
 
 # A JSON body that a script of our own page sent; raises ForgedForm for any other.
 JsonText = Annotated[str, Depends(_json)]
+
+
+async def noted(request: Request) -> None:
+    """Let what is told of this request say from which browser it came. `async`, so that the route sees it."""
+    place.note(devices.words(request.headers.get("user-agent", "")[:256]))
 
 
 def visitor(request: Request) -> Visitor:

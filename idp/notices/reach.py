@@ -1,0 +1,102 @@
+"""Which addresses and numbers of a citizen a notice goes to."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import parts
+from idp.tables import account
+from idp.tables import contact as table
+from keys import sealing
+from keys.errors import Shredded
+
+SCOPE = "account"
+MAIL, PHONE = "mail", "phone"
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A checked address or number. `told_until` is set for one that was removed and is told of changes for a while."""
+
+    id: str
+    kind: str
+    address: str
+    checked_at: datetime
+    trusted_from: datetime
+    told_until: datetime | None
+    put_back: bool
+
+
+def of(db: Session, citizen_id: str) -> list[Contact]:
+    """Return a citizen's checked addresses and numbers, the oldest first; those removed of late as well."""
+    rows = db.execute(
+        select(table).where(table.c.citizen_id == citizen_id).order_by(table.c.checked_at)
+    ).all()
+    found = []
+    for row in rows:
+        address = _open(db, citizen_id, row.address_sealed, b"contact" + row.id.encode())
+        if address:
+            found.append(
+                Contact(
+                    id=row.id,
+                    kind=row.kind,
+                    address=address,
+                    checked_at=row.checked_at,
+                    trusted_from=row.trusted_from,
+                    told_until=row.told_until,
+                    put_back=row.put_back,
+                )
+            )
+    return found
+
+
+def kept(db: Session, citizen_id: str) -> list[Contact]:
+    """Return what a citizen has, without what was removed."""
+    return [one for one in of(db, citizen_id) if one.told_until is None]
+
+
+def everywhere(db: Session, citizen_id: str) -> list[str]:
+    """Return every address, and then every number, that is told what happens to the account.
+
+    What was removed of late is told as well, and an e-mail address that is the sign-in name until a checked
+    address has stood for as long: whoever adds an address of their own cannot silence the owner's.
+    """
+    at = clock.now()
+    known = [one for one in of(db, citizen_id) if one.told_until is None or one.told_until > at]
+    mails = [one.address for one in known if one.kind == MAIL]
+    window = timedelta(days=parts(db).settings.contact_undo_days)
+    settled = any(
+        one.kind == MAIL and one.told_until is None and one.checked_at <= at - window for one in known
+    )
+    if not settled and (named := sign_in_address(db, citizen_id)):
+        mails.insert(0, named)
+    return list(dict.fromkeys([*mails, *(one.address for one in known if one.kind == PHONE)]))
+
+
+def trusted(db: Session, citizen_id: str) -> list[str]:
+    """Return the checked e-mail addresses with which the account may be regained."""
+    at = clock.now()
+    return [one.address for one in kept(db, citizen_id) if one.kind == MAIL and one.trusted_from <= at]
+
+
+def sign_in_address(db: Session, citizen_id: str) -> str:
+    """Return the sign-in name if it is an e-mail address, else nothing. Nobody checked it."""
+    sealed = db.scalar(select(account.c.name_sealed).where(account.c.citizen_id == citizen_id))
+    name = _open(db, citizen_id, sealed, b"username") if sealed else ""
+    return name if "@" in name else ""
+
+
+def masked(address: str) -> str:
+    """Return an address so that its owner knows it and others do not: ``n***@example.org``, ``+995 *** 567``."""
+    name, at, domain = address.partition("@")
+    return f"{name[:1]}***@{domain}" if at else f"{address[:4]} *** {address[-3:]}"
+
+
+def _open(db: Session, citizen_id: str, sealed: bytes, aad: bytes) -> str:
+    try:
+        return sealing.unseal(db, citizen_id, SCOPE, sealed, aad=aad).decode()
+    except Shredded:
+        return ""

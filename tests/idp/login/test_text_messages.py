@@ -1,0 +1,143 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, update
+
+from core import clock, language
+from core.events import Actor
+from core.settings import Settings
+from idp import notify
+from idp.contacts import addresses, book
+from idp.errors import AddressUnfit, NumberUnfit
+from idp.notices import letters, words
+from idp.notices.letters import Letter
+from idp.tables import outbox
+from tests.idp.login.test_contacts import gateway, postbox  # noqa: F401  (fixtures)
+from tests.postbox import TAKEN, Gateway, Postbox
+
+NUMBER = "+995555123456"
+# GSM 03.38 without its extension, as far as our texts use it; one other letter makes a message UCS-2.
+GSM = set("@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+GSM |= set("ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà\n")
+
+
+@pytest.fixture
+def settings(settings: Settings, postbox: Postbox, gateway: Gateway) -> Settings:  # noqa: F811
+    """Give a house that sends mail and text messages."""
+    ways = {
+        "smtp_url": postbox.url,
+        "sms_url": gateway.url,
+        "sms_secret": "not-for-logs",
+        "outbound_private_hosts": ("localhost",),
+    }
+    return Settings(**{**settings.model_dump(), **ways})
+
+
+@pytest.fixture
+def told(database, letter, person) -> str:
+    """Give a citizen with a number, and nothing in the outbox."""
+    citizen_id, code = letter()
+    person().activate_with_passkey(citizen_id, code)
+    with database.writing() as db:
+        book.add(db, citizen_id, NUMBER, actor=Actor("citizen", citizen_id))
+        db.execute(outbox.delete())
+    return citizen_id
+
+
+def due(database) -> int:
+    """Let every message come due again and return how many wait."""
+    with database.writing() as db:
+        db.execute(update(outbox).values(due_at=clock.now() - timedelta(seconds=1)))
+        return int(db.scalar(select(func.count()).select_from(outbox)) or 0)
+
+
+def test_a_notice_goes_to_the_gateway_with_secret_and_key(database, told, gateway, capsys) -> None:  # noqa: F811
+    """The gateway is shown the secret and a key of the message, and gets number and text; the log gets neither."""
+    with database.writing() as db:
+        notify.tell(db, told, "password-set")
+        notify.tell(db, told, "totp-added")
+    assert notify.deliver(database) == 1, "of the second there is no text message"
+    ((headers, content),) = gateway.calls
+    assert headers["Authorization"] == "Bearer not-for-logs"
+    assert len(headers["Idempotency-Key"]) == 32
+    assert content["to"] == NUMBER
+    assert "password was changed" in content["text"]
+    said = capsys.readouterr()
+    assert NUMBER not in said.out + said.err
+    assert "not-for-logs" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b""),
+        (429, b"{}"),
+        (401, b"{}"),
+        (200, b"<html>Welcome to our network</html>"),
+        (200, b'{"id": 7}'),
+        (200, b"[" * 9000),
+        (302, b""),
+        (200, b"x" * 20_000),
+    ],
+)
+def test_what_the_gateway_did_not_take_is_tried_again(database, told, gateway, answer) -> None:  # noqa: F811
+    """An answer that does not name the message leaves it in the outbox; the next try carries the same key."""
+    gateway.answer = answer
+    with database.writing() as db:
+        notify.tell(db, told, "password-set")
+    assert notify.deliver(database) == 0
+    assert due(database) == 1
+    gateway.answer = TAKEN
+    assert notify.deliver(database) == 1
+    assert due(database) == 0
+    assert len({headers["Idempotency-Key"] for headers, _content in gateway.calls}) == 1
+
+
+def test_a_number_that_cannot_be_reached_is_given_up_at_once(database, told, gateway) -> None:  # noqa: F811
+    """422 says that no later try will do."""
+    gateway.answer = (422, b'{"error": "landline"}')
+    with database.writing() as db:
+        notify.tell(db, told, "password-set")
+    notify.deliver(database)
+    assert due(database) == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "ka"])
+@pytest.mark.parametrize("notice", sorted(words.SHORT))
+def test_a_text_message_has_two_segments_at_most(tmp_path, notice, lang) -> None:
+    """With the longest code in it, each fits into two segments, and leads to no address."""
+    facts = {"code": "WWWW-WWWW-WWWW"}
+    text = letters.short(Settings(data_dir=tmp_path), Letter(1, 0, NUMBER, lang, notice, facts))
+    assert len(text) <= (306 if set(text) <= GSM else 134), len(text)
+    assert "://" not in text
+    assert "www." not in text
+    assert language.current() == "en"
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[a-z.]{1,8}@[a-zა-ჰ.-]{1,12}", fullmatch=True))
+def test_an_address_is_one_address_or_refused(typed: str) -> None:
+    """Whatever is typed becomes one address that a letter can carry, which reads as itself, or is refused."""
+    try:
+        address = addresses.mail(typed)
+    except AddressUnfit:
+        return
+    assert addresses.mail(address) == address
+    written = letters.compose(Settings(), Letter(1, 0, address, "en", "password-set", {}))
+    assert [one.addr_spec for one in written["To"].addresses] == [address]
+
+
+@given(st.text(max_size=30) | st.from_regex(r"(\+|00)[0-9 ()-]{6,20}", fullmatch=True))
+def test_a_number_is_e164_or_refused(typed: str) -> None:
+    """Whatever is typed becomes a plus and up to fifteen digits, or is refused; a prefix that is not taken as well."""
+    try:
+        number = addresses.phone(typed)
+    except NumberUnfit:
+        return
+    assert number[0] == "+"
+    assert number[1:].isascii()
+    assert number[1:].isdigit()
+    assert addresses.phone(number) == number
+    with pytest.raises(NumberUnfit):
+        addresses.phone(number, prefixes=("+0",))
