@@ -113,15 +113,20 @@ def touch(db: Session, session: BrowserSession) -> BrowserSession:
     return replace(session, last_seen_at=at)
 
 
-def renew(db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str]) -> str:
+def renew(
+    db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str], auth_time: datetime | None = None
+) -> str:
     """Give a session a new ID after a new authentication and return its token; the old one ends here.
 
-    Both of its limits begin anew (NIST SP 800-63B-4, 5.2).
+    Both of its limits begin anew (NIST SP 800-63B-4, 5.2), unless something was only added (`auth_time`).
     The `sid` stays, so agencies' sessions stay tied to it (OpenID Connect Core, section 2, `auth_time`).
+    `auth_time` is then that of the authentication to which it was added.
     """
     token, at = secrets.token_urlsafe(32), clock.now()
     ends_at = at + timedelta(seconds=parts(db).settings.session_seconds)
     fresh = {"acr": acr, "amr": list(amr), "auth_time": at, "last_seen_at": at, "ends_at": ends_at}
+    if auth_time is not None:
+        fresh |= {"auth_time": auth_time, "ends_at": session.ends_at}
     db.execute(
         update(browser_session)
         .where(browser_session.c.id_hash == session.id_hash)

@@ -159,6 +159,21 @@ class Settings(BaseSettings):
         description="List of passwords nobody may choose, made by `erti passwords build`; "
         "empty means the one that comes with Erti.",
     )
+    passkey_attestation: Literal["none", "high", "all"] = Field(
+        "none",
+        description="Which passkeys must prove their model: none, those that are to reach high assurance, or all; "
+        "see `docs/assurance.md`.",
+    )
+    passkey_roots: Path | None = Field(
+        None,
+        description="File that models are proven by: PEM roots, or the FIDO Metadata Service's file (MDS3).",
+    )
+    passkey_metadata_root: Path | None = Field(
+        None, description="PEM file of the authority under which a downloaded FIDO metadata file is signed."
+    )
+    passkey_models: tuple[str, ...] = Field(
+        (), description="AAGUIDs of the models that are accepted as proven; empty accepts each one trusted."
+    )
 
     signing_key_days: int = Field(90, description="How long a signing key is active.")
     signing_key_announce_days: int = Field(14, description="How long a key is published before it signs.")

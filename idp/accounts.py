@@ -51,6 +51,8 @@ OWN_WISH = frozenset({PAUSED, CLOSING})  # a counter that has looked at the pers
 # What is mailed about a lock; after a death nobody is written to.
 MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended", GUARDED: "guarded"}
 HANDLE_BYTES = 32
+# How it was established who somebody is; what each is worth stands in `idp.login.assurance`.
+TEST, COUNTER, COUNTER_AGAIN = "test", "counter", "counter-again"
 OF_SOMEBODY = (
     account_lock,
     activation_code,
@@ -71,7 +73,10 @@ _FIND = select(table)
 
 @dataclass(frozen=True)
 class Account:
-    """A citizen's account. `username` is the chosen name, or the citizen ID where none was chosen."""
+    """A citizen's account. `username` is the chosen name, or the citizen ID where none was chosen.
+
+    `proofing` says how it was established who this is (`idp.login.assurance`), and when.
+    """
 
     citizen_id: str
     username: str
@@ -79,6 +84,8 @@ class Account:
     locks: tuple[str, ...]
     handle: bytes
     language: str
+    proofing: str
+    proofed_at: datetime | None
 
     @property
     def named(self) -> bool:
@@ -143,16 +150,17 @@ def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, acto
     if known and known.state != ACTIVE:
         _open(db, citizen_id, reason=(*known.locks, CLOSED)[0], why=None, actor=actor)
     if known:
-        db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language))
+        proofed = {"proofing": COUNTER_AGAIN, "proofed_at": clock.now()}
+        db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language, **proofed))
     else:
-        _insert(db, citizen_id, handle, language)
+        _insert(db, citizen_id, handle, language, proofing=COUNTER)
     record(db, AccountActivated(citizen=citizen_id, again=known is not None), actor=actor, about=[citizen_id])
     return hold(db, citizen_id)
 
 
 def open_for_test(db: Session, citizen_id: str, username: str, *, language: str) -> Account:
     """Open a test citizen's account under a name; `idp.enrol` says when that may be. Raises NameUnfit, NameTaken."""
-    _insert(db, citizen_id, new_handle(), language)
+    _insert(db, citizen_id, new_handle(), language, proofing=TEST)
     _set_name(db, citizen_id, _chosen(username))
     return hold(db, citizen_id)
 
@@ -282,7 +290,8 @@ def _chosen(typed: str) -> str:
     return name
 
 
-def _insert(db: Session, citizen_id: str, handle: bytes, language: str) -> None:
+def _insert(db: Session, citizen_id: str, handle: bytes, language: str, *, proofing: str) -> None:
+    at = clock.now()
     db.execute(
         insert(table).values(
             citizen_id=citizen_id,
@@ -290,7 +299,9 @@ def _insert(db: Session, citizen_id: str, handle: bytes, language: str) -> None:
             locks=[],
             handle=handle,
             language=language,
-            activated_at=clock.now(),
+            activated_at=at,
+            proofing=proofing,
+            proofed_at=at,
         )
     )
 
@@ -333,4 +344,5 @@ def _account(db: Session, row: Row[tuple[object, ...]]) -> Account:
             username = sealing.unseal(db, row.citizen_id, SCOPE, row.name_sealed, aad=b"username").decode()
         except Shredded:
             username = row.citizen_id
-    return Account(row.citizen_id, username, row.state, tuple(row.locks), row.handle, row.language)
+    said = (row.state, tuple(row.locks), row.handle, row.language, row.proofing, row.proofed_at)
+    return Account(row.citizen_id, username, *said)

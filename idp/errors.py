@@ -90,6 +90,33 @@ class LinkOver(Missing):
     )
 
 
+class PasskeyUnknown(PasskeyRefused):
+    """The passkey was never added here, or was removed; its device may forget it."""
+
+    code = "passkey-unknown"
+    text = _("This passkey is not known here, or was removed. Use another one, or another way to sign in.")
+
+
+class PasskeySuspected(PasskeyRefused):
+    """The passkey's counter went back, so there may be a copy of it; it opens nothing any more."""
+
+    code = "passkey-suspected"
+    text = _(
+        "This passkey may have been copied, so it no longer signs in. Sign in another way, for example with a recovery "
+        "code, and remove it."
+    )
+
+
+class PasskeyUnproven(PasskeyRefused):
+    """The country accepts passkeys of proven models only, and this one did not prove which it is."""
+
+    code = "passkey-unproven"
+    text = _(
+        "This passkey cannot show which device holds it, and only devices that were checked are accepted here. "
+        "Use a security key that is accepted, or a password and an app."
+    )
+
+
 class NoTestCitizens(Refused):
     """Test citizens exist only outside production."""
 

@@ -1,6 +1,6 @@
 """Tables of citizens' accounts, their ways of signing in, and what waits between two steps of a flow."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, false
 
 from core.database import Base, BigKey, Document, Moment
 
@@ -18,6 +18,8 @@ account = Table(
     Column("name_shape", LargeBinary, unique=True),  # the same for all names that look alike
     Column("language", String(16), nullable=False),
     Column("activated_at", Moment, nullable=False),
+    Column("proofing", String(24), nullable=False, server_default="counter"),  # how it was seen who this is
+    Column("proofed_at", Moment),
 )
 
 
@@ -141,6 +143,10 @@ passkey = Table(
     Column("sign_count", BigInteger, nullable=False),
     Column("device_bound", Boolean, nullable=False),
     Column("bound_acr", String(64), nullable=False),
+    Column("aaguid", String(36), nullable=False, server_default=""),  # the model, as far as it is said
+    Column("transports", Document, nullable=False, server_default="[]"),
+    Column("attested", Boolean, nullable=False, server_default=false()),  # the model is proven
+    Column("suspected_at", Moment),  # its counter went back: there may be a copy
     Column("name_sealed", LargeBinary, nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("used_at", Moment, nullable=False),

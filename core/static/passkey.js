@@ -9,7 +9,9 @@
 //     data-busy data-cancelled data-failed data-unsupported   sentences for [data-passkey-status]
 //   <input type="hidden" name="credential">  <button type="button" data-passkey-start>  <p data-passkey-status role="status">
 //
-// [data-passkey-only] elements are hidden until the browser is known to support passkeys.
+// [data-passkey-only] elements are hidden until the browser is known to support passkeys. The page of one's own passkeys
+// has <… data-passkey-accepted="{rpId, userId, allAcceptedCredentialIds}"> and data-passkey-owner="{rpId, userId, name,
+// displayName}": devices then forget what was removed and learn a new name (WebAuthn level 3, 5.1.10).
 "use strict";
 
 const decode = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0)).buffer;
@@ -46,9 +48,11 @@ const post = async (form, url, body, type) => {
     headers: { "Content-Type": type, Accept: "application/json", "X-CSRF-Token": csrf(form) },
   });
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(said.title || said.detail || form.dataset.failed);
+  if (!answer.ok) throw Object.assign(new Error(said.title || said.detail || form.dataset.failed), { about: said.type });
   return said;
 };
+
+const signal = (name, facts) => window.PublicKeyCredential?.[name]?.(facts).catch(() => {});
 
 const optionsFor = async (form) => {
   if (form.dataset.options) return fromJson(JSON.parse(form.dataset.options));
@@ -64,7 +68,12 @@ const finish = async (form, credential) => {
     form.submit();
     return;
   }
-  const said = await post(form, form.dataset.finishUrl, answer, "application/json");
+  const said = await post(form, form.dataset.finishUrl, answer, "application/json").catch((problem) => {
+    if (problem.about === "urn:erti:problem:passkey-unknown") {
+      signal("signalUnknownCredential", { rpId: location.hostname, credentialId: credential.id });
+    }
+    throw problem;
+  });
   const next = new URL(said.location ?? "/", location.href);
   if (next.origin === location.origin) location.assign(next);
 };
@@ -73,34 +82,45 @@ const setUp = (form) => {
   const status = form.querySelector("[data-passkey-status]");
   const button = form.querySelector("[data-passkey-start]");
   const say = (text) => { if (status) status.textContent = text ?? ""; };
-  let waiting = null; // the AbortController of the suggestion that waits in the sign-in name's field
+  let stop = null; // the AbortController of the suggestion that waits in the sign-in name's field
+  let suggestion = Promise.resolve(); // done when it has let go: a browser answers one request at a time
 
   const ask = async (publicKey, extra) => (form.dataset.passkey === "create"
     ? navigator.credentials.create({ publicKey, ...extra })
     : navigator.credentials.get({ publicKey, ...extra }));
 
   const start = async () => {
-    waiting?.abort();
     button.disabled = true;
     say(form.dataset.busy);
     try {
+      stop?.abort();
+      await suggestion;
       const credential = await ask(await optionsFor(form), {});
       await finish(form, credential);
     } catch (problem) {
       button.disabled = false;
       say(problem.name === "NotAllowedError" || problem.name === "AbortError" ? form.dataset.cancelled : problem.message || form.dataset.failed);
+      offer();
     }
   };
 
   const suggest = async () => {
-    if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
-    waiting = new AbortController();
+    const { signal: stopped } = stop = new AbortController();
     try {
-      const credential = await ask(await optionsFor(form), { mediation: "conditional", signal: waiting.signal });
+      if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+      const options = await optionsFor(form);
+      if (stopped.aborted) return;
+      const credential = await ask(options, { mediation: "conditional", signal: stopped });
+      say(form.dataset.busy);
       await finish(form, credential);
     } catch (problem) {
-      if (problem.name !== "AbortError" && problem.name !== "NotAllowedError") say(form.dataset.failed);
+      if (problem.name !== "AbortError" && problem.name !== "NotAllowedError") say(problem.message || form.dataset.failed);
     }
+  };
+
+  // At most once more after a failure by hand; the suggestion's own failure does not begin another.
+  const offer = () => {
+    if ("autofill" in form.dataset && form.dataset.passkey === "get") suggestion = suggest();
   };
 
   if (!window.PublicKeyCredential) {
@@ -110,7 +130,12 @@ const setUp = (form) => {
   for (const part of form.querySelectorAll("[data-passkey-only]")) part.hidden = false;
   button.addEventListener("click", start);
   form.addEventListener("submit", (event) => { event.preventDefault(); start(); });
-  if ("autofill" in form.dataset && form.dataset.passkey === "get") suggest();
+  offer();
 };
 
 document.querySelectorAll("form[data-passkey]").forEach(setUp);
+const told = document.querySelector("[data-passkey-accepted]");
+if (told) {
+  signal("signalAllAcceptedCredentials", JSON.parse(told.dataset.passkeyAccepted));
+  signal("signalCurrentUserDetails", JSON.parse(told.dataset.passkeyOwner));
+}

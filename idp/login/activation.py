@@ -14,7 +14,19 @@ from idp import accounts, notify
 from idp.accounts import Account
 from idp.errors import AccountLocked, CodeSpent, NotLiving
 from idp.events import ActivationCodeMade
-from idp.login import assurance, ceremony, codes, methods, passkey, password, recovery, stages, throttle, totp
+from idp.login import (
+    assurance,
+    ceremony,
+    codes,
+    devices,
+    methods,
+    passkey,
+    password,
+    recovery,
+    stages,
+    throttle,
+    totp,
+)
 from idp.login.ceremony import Rejected
 from idp.login.devices import Visitor
 from idp.login.stages import Stage
@@ -139,15 +151,28 @@ def choose_password(db: Session, stage: Stage, *, verifier: str, name: str) -> N
     stages.keep(db, stage, verifier=verifier, secret=secret, name=name)
 
 
-def with_passkey(db: Session, stage: Stage, answer: str, *, name: str, browser: str) -> Finished | Rejected:
-    """Open the account with a new passkey. Raises CodeSpent, NotLiving, AccountLocked, PasskeyRefused."""
-    made = ceremony.made(db, answer, purpose=PURPOSE, browser=browser)
+def with_passkey(
+    db: Session, stage: Stage, answer: str, *, name: str, visitor: Visitor
+) -> Finished | Rejected:
+    """Open the account with a new passkey.
+
+    Raises CodeSpent, NotLiving, AccountLocked, PasskeyRefused, PasskeyUnproven.
+    """
+    made = ceremony.made(db, answer, purpose=PURPOSE, browser=visitor.browser)
     if isinstance(made, Rejected):
         return made
     account = _open(db, stage)
     # The code was handed over at a counter, against a look at the person.
-    passkey.put(db, account.citizen_id, made, name=name, acr=assurance.HIGH, actor=_self(account))
-    return _finish(db, stage, account, assurance.passkey(device_bound=made.device_bound))
+    passkey.put(
+        db,
+        account.citizen_id,
+        made,
+        name=name,
+        acr=assurance.HIGH,
+        actor=_self(account),
+        browser=devices.words(visitor.user_agent),
+    )
+    return _finish(db, stage, account, passkey.methods(db, made))
 
 
 def with_password(db: Session, stage: Stage, typed_code: str) -> Finished | None:

@@ -18,21 +18,26 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
+from webauthn.helpers import parse_attestation_object, parse_authenticator_data, parse_client_data_json
 from webauthn.helpers import parse_authentication_credential_json as parse_use
-from webauthn.helpers import parse_authenticator_data, parse_client_data_json
 from webauthn.helpers import parse_registration_credential_json as parse_new
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
+    AttestationConveyancePreference,
+    AuthenticatorAttachment,
     AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
     CredentialDeviceType,
     PublicKeyCredentialDescriptor,
+    PublicKeyCredentialHint,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
 
 from core import clock
 from core.database import parts
+from idp.login import attestation
 from idp.tables import passkey_challenge as table
 
 ALGORITHMS = [
@@ -59,20 +64,35 @@ MALFORMED = (
 
 @dataclass(frozen=True)
 class Rejected:
-    """An answer that proves nothing, and why, for the log. Returned, so that its challenge stays spent."""
+    """An answer that proves nothing, and why, for the log. Returned, so that its challenge stays spent.
+
+    `stranger`: the credential itself is not known here, so its device can forget it.
+    """
 
     reason: str
+    stranger: bool = False
 
 
 @dataclass(frozen=True)
 class Made:
-    """A new credential."""
+    """A new credential. `proven`: its model (`aaguid`) is one that the settings trust, by its attestation."""
 
     credential_id: bytes
     public_key: bytes
     sign_count: int
     device_bound: bool
     return_to: str
+    aaguid: str = ""
+    transports: tuple[str, ...] = ()
+    proven: bool = False
+
+
+@dataclass(frozen=True)
+class Known:
+    """A credential that an authenticator is told about, and how it can be reached."""
+
+    id: bytes
+    transports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,13 +115,22 @@ class Used:
 
 
 def ask_new(
-    db: Session, *, purpose: str, browser: str, handle: bytes, name: str, known: Sequence[bytes] = ()
+    db: Session,
+    *,
+    purpose: str,
+    browser: str,
+    handle: bytes,
+    name: str,
+    known: Sequence[Known] = (),
+    key: bool = False,
 ) -> str:
     """Return creation options (JSON) for a discoverable, user-verifying passkey (WebAuthn level 3, 5.4).
 
-    `name` is shown by the authenticator; `known` are credentials that need not be made again.
+    `name` is shown by the authenticator; `known` are credentials that need not be made again. `key` asks for a
+    security key rather than this device (5.8.7).
     """
     settings = parts(db).settings
+    asked = settings.passkey_attestation != attestation.NONE
     return options_to_json(
         generate_registration_options(
             rp_id=settings.host,
@@ -111,23 +140,34 @@ def ask_new(
             user_display_name=name,
             challenge=_challenge(db, purpose, browser, ""),
             timeout=TIMEOUT_MILLISECONDS,
+            attestation=AttestationConveyancePreference.DIRECT
+            if asked
+            else AttestationConveyancePreference.NONE,
+            hints=[PublicKeyCredentialHint.SECURITY_KEY] if key else None,
             authenticator_selection=AuthenticatorSelectionCriteria(
+                authenticator_attachment=AuthenticatorAttachment.CROSS_PLATFORM if key else None,
                 resident_key=ResidentKeyRequirement.REQUIRED,
                 user_verification=UserVerificationRequirement.REQUIRED,
             ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in known],
+            exclude_credentials=_described(known),
             supported_pub_key_algs=ALGORITHMS,
         )
     )
 
 
-def ask_use(db: Session, *, purpose: str, browser: str, return_to: str = "") -> str:
-    """Return request options (JSON) that name no credential: the passkey says whose it is (WebAuthn 5.5)."""
+def ask_use(
+    db: Session, *, purpose: str, browser: str, return_to: str = "", only: Sequence[Known] = ()
+) -> str:
+    """Return request options (JSON) that name no credential: the passkey says whose it is (WebAuthn 5.5).
+
+    For somebody who is signed in, `only` names those that would do.
+    """
     return options_to_json(
         generate_authentication_options(
             rp_id=parts(db).settings.host,
             challenge=_challenge(db, purpose, browser, return_to),
             timeout=TIMEOUT_MILLISECONDS,
+            allow_credentials=_described(only),
             user_verification=UserVerificationRequirement.REQUIRED,
         )
     )
@@ -139,7 +179,8 @@ def made(db: Session, answer: str, *, purpose: str, browser: str) -> Made | Reje
     Establishes: 1. the challenge is ours, made for this purpose and browser, live, and used up now;
     2. the type is `webauthn.create`; 3. the origin is exactly the issuer's, and not in a foreign frame;
     4. the RP ID hash is ours; 5. user present and verified; 6. the algorithm is one we asked for;
-    7. the attestation statement, where there is one, is valid; 8. the credential ID has a lawful length.
+    7. the attestation statement, where there is one, is valid, and whether it proves a trusted model; 8. the
+    credential ID has a lawful length.
     """
     settings = parts(db).settings
     try:
@@ -157,8 +198,18 @@ def made(db: Session, answer: str, *, purpose: str, browser: str) -> Made | Reje
             return Rejected("credential ID too long")
     except MALFORMED as error:
         return Rejected(f"{type(error).__name__}: {error}"[:200])
-    bound = proof.credential_device_type == CredentialDeviceType.SINGLE_DEVICE
-    return Made(proof.credential_id, proof.credential_public_key, proof.sign_count, bound, return_to)
+    return Made(
+        proof.credential_id,
+        proof.credential_public_key,
+        proof.sign_count,
+        proof.credential_device_type == CredentialDeviceType.SINGLE_DEVICE,
+        return_to,
+        aaguid=proof.aaguid,
+        transports=tuple(sorted({one.value for one in credential.response.transports or ()})),
+        proven=attestation.proven(
+            attestation.trusted(settings), parse_attestation_object(proof.attestation_object), proof.aaguid
+        ),
+    )
 
 
 def used(
@@ -177,8 +228,10 @@ def used(
         credential = parse_use(_json(answer))
         challenge, return_to = _spend(db, credential.response.client_data_json, purpose, browser)
         held = find(credential.raw_id)
-        if held is None or credential.response.user_handle != held.handle:
-            return Rejected("credential or user handle unknown")
+        if held is None:
+            return Rejected("credential unknown", stranger=True)
+        if credential.response.user_handle != held.handle:
+            return Rejected("user handle of somebody else")
         proof = verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
@@ -206,6 +259,15 @@ def _json(answer: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TypeError("answer is not an object")
     return content
+
+
+def _described(known: Sequence[Known]) -> list[PublicKeyCredentialDescriptor]:
+    return [
+        PublicKeyCredentialDescriptor(
+            id=one.id, transports=[AuthenticatorTransport(way) for way in one.transports] or None
+        )
+        for one in known
+    ]
 
 
 def _challenge(db: Session, purpose: str, browser: str, return_to: str) -> bytes:

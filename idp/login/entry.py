@@ -42,16 +42,19 @@ def enter(
     *,
     before: BrowserSession | None,
     most: str = assurance.HIGH,
+    added: bool = False,
 ) -> Entered | Shut:
     """Begin or renew the browser's session for somebody who proved to be the account's citizen.
 
     `before` is the session the browser came with: the same citizen's is renewed under a new ID and
     keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends. The session
-    reaches what `amr` does, but not more than `most`.
+    reaches what `amr` does, but not more than `most`, nor than it was proofed who this is.
+    `added`: something was shown beside what `before` began with, whose time stays that of the sign-in.
     """
     # Held and read anew: a lock that came in between either sees this session and ends it, or is seen here.
     account = accounts.hold(db, account.citizen_id)
-    actor, acr = Actor("citizen", account.citizen_id), assurance.lower(assurance.of(amr), most)
+    actor = Actor("citizen", account.citizen_id)
+    acr = assurance.reached(amr, proofing=account.proofing, most=most)
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
         shown = {"acr": acr, "amr": list(amr)}
@@ -61,7 +64,8 @@ def enter(
     was_known = devices.known(db, visitor, account.citizen_id)
     same = before is not None and before.kind == "citizen" and before.subject == account.citizen_id
     if before is not None and same:
-        sid, token = before.sid, sessions.renew(db, before, acr=acr, amr=amr)
+        since = before.auth_time if added else None
+        sid, token = before.sid, sessions.renew(db, before, acr=acr, amr=amr, auth_time=since)
     else:
         if before is not None:
             _leave(db, before)

@@ -28,6 +28,7 @@ class Methods:
     app: bool
     codes_left: int
     card: Card | None
+    proofing: str = accounts.COUNTER
 
     @property
     def by_card(self) -> bool:
@@ -35,27 +36,43 @@ class Methods:
         return self.card is not None and self.card.usable
 
     @property
+    def usable(self) -> list[Passkey]:
+        """The passkeys that open the account: those that may have been copied do not."""
+        return [one for one in self.passkeys if one.suspected_at is None]
+
+    @property
     def strong(self) -> int:
-        """Count the ways that reach more than the lowest assurance."""
-        return len(self.passkeys) + (self.password and self.app) + self.by_card
+        """Count the safe ways in: passkeys, a password with an app, a card."""
+        return len(self.usable) + (self.password and self.app) + self.by_card
 
     @property
     def best(self) -> str:
         """Return the highest assurance that the account can be entered with."""
-        reached = [one.acr for one in self.passkeys]
+        reached = [one.acr for one in self.usable]
         if (self.password and self.app) or self.by_card:
             reached.append(assurance.SUBSTANTIAL)
-        return max(reached, key=assurance.ORDER.index, default=assurance.LOW)
+        most = max(reached, key=assurance.ORDER.index, default=assurance.LOW)
+        return assurance.lower(most, assurance.proofed(self.proofing))
+
+    def reach(self, one: Passkey) -> str:
+        """Return the assurance that the account is entered with by one of its passkeys."""
+        return assurance.lower(one.acr, assurance.proofed(self.proofing))
+
+    def reaching(self, wanted: str) -> list[Passkey]:
+        """Return the passkeys that reach an assurance."""
+        return [one for one in self.usable if assurance.reaches(self.reach(one), wanted)]
 
 
 def of(db: Session, citizen_id: str) -> Methods:
     """Return a citizen's ways of signing in."""
+    found = accounts.find(db, citizen_id)
     return Methods(
         passkey.of(db, citizen_id),
         password.has(db, citizen_id),
         totp.has(db, citizen_id),
         recovery.left(db, citizen_id),
         card.of(db, citizen_id),
+        found.proofing if found else accounts.COUNTER,
     )
 
 
@@ -86,9 +103,9 @@ def shut_others_out(db: Session, session: BrowserSession, visitor: Visitor, *, r
 
 def remove_passkey(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> None:
     """Remove a passkey; raises LastStrongMethod if it is the last safe way in."""
-    accounts.hold(db, citizen_id)
+    accounts.hold(db, citizen_id)  # of two removals at once, the second sees what the first left
     found = of(db, citizen_id)
-    if found.strong < 2 and any(one.id == passkey_id for one in found.passkeys):
+    if found.strong < 2 and any(one.id == passkey_id for one in found.usable):
         raise LastStrongMethod
     passkey.drop(db, citizen_id, passkey_id, actor=actor)
 
@@ -97,7 +114,7 @@ def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
     """Remove password and app together; raises LastStrongMethod unless a passkey or a card remains."""
     accounts.hold(db, citizen_id)
     found = of(db, citizen_id)
-    if not found.passkeys and not found.by_card:
+    if not found.usable and not found.by_card:
         raise LastStrongMethod
     gone = [password.drop(db, citizen_id), totp.drop(db, citizen_id)]
     if any(gone):

@@ -1,20 +1,25 @@
 """Citizens' passkeys: added, named, used and removed."""
 
+import itertools
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import parts
 from core.events import SYSTEM, Actor, record
+from core.language import Lazy, _
 from idp import accounts, notify
 from idp.accounts import Account
-from idp.errors import PasskeyRefused
+from idp.errors import PasskeyRefused, PasskeyUnproven
 from idp.events import PasskeyAdded, PasskeyCloneSuspected, PasskeyRemoved, PasskeyRenamed
-from idp.login import assurance, ceremony
-from idp.login.ceremony import Held, Made, Rejected
+from idp.login import assurance, attestation, ceremony, models
+from idp.login.ceremony import Held, Known, Made, Rejected
 from idp.tables import account
 from idp.tables import passkey as table
 from keys import sealing
@@ -23,11 +28,16 @@ from registry_sync import people
 SIGN_IN = "sign-in"
 LONGEST_NAME = 60
 SCOPE = "account"
+SUSPECTED = "counter did not go forward"
+_UNNAMED = _("Passkey")
 
 
 @dataclass(frozen=True)
 class Passkey:
-    """One passkey of a citizen, as shown to them, and the assurance (`acr`) that it reaches."""
+    """One passkey of a citizen, as shown to them, and the assurance (`acr`) that it reaches.
+
+    A suspected one may have been copied, and opens nothing any more.
+    """
 
     id: str
     name: str
@@ -35,11 +45,16 @@ class Passkey:
     acr: str
     added_at: datetime
     used_at: datetime
+    suspected_at: datetime | None
+    known: Known
 
 
 @dataclass(frozen=True)
 class Proved:
-    """Whose passkey answered, and where they wanted to go. `bound_acr`: the assurance at which it was added."""
+    """Whose passkey answered, and where they wanted to go.
+
+    `bound_acr` is the assurance at which it was added; `device_bound` what counts of it under the policy.
+    """
 
     account: Account
     device_bound: bool
@@ -55,35 +70,71 @@ def of(db: Session, citizen_id: str) -> list[Passkey]:
             row.id,
             _open_name(db, citizen_id, row.id, row.name_sealed),
             row.device_bound,
-            assurance.lower(assurance.of(assurance.passkey(device_bound=row.device_bound)), row.bound_acr),
+            assurance.lower(
+                assurance.of(assurance.passkey(device_bound=_counts_as_bound(db, row))), row.bound_acr
+            ),
             row.added_at,
             row.used_at,
+            row.suspected_at,
+            Known(row.credential_id, tuple(row.transports)),
         )
         for row in rows
     ]
 
 
-def ask_new(db: Session, citizen_id: str, handle: bytes, *, purpose: str, browser: str) -> str:
-    """Return creation options (JSON) for another passkey of a citizen, who may have no account yet."""
-    known = db.scalars(select(table.c.credential_id).where(table.c.citizen_id == citizen_id)).all()
+def ask_new(
+    db: Session, citizen_id: str, handle: bytes, *, purpose: str, browser: str, key: bool = False
+) -> str:
+    """Return creation options (JSON) for another passkey of a citizen, who may have no account yet.
+
+    `key` asks for a security key rather than this device.
+    """
+    mine = select(table.c.credential_id, table.c.transports).where(table.c.citizen_id == citizen_id)
+    known = [Known(row.credential_id, tuple(row.transports)) for row in db.execute(mine)]
+    name = shown_name(db, citizen_id)
+    return ceremony.ask_new(
+        db, purpose=purpose, browser=browser, handle=handle, name=name, known=known, key=key
+    )
+
+
+def ask_sign_in(db: Session, *, browser: str, return_to: str, only: Sequence[Known] = ()) -> str:
+    """Return request options (JSON) for signing in and going on to `return_to`; `only` as in `ceremony.ask_use`."""
+    return ceremony.ask_use(db, purpose=SIGN_IN, browser=browser, return_to=return_to, only=only)
+
+
+def methods(db: Session, made: Made) -> tuple[str, ...]:
+    """Return the methods (`amr`) of a passkey that was just made and so was just used."""
+    policy = parts(db).settings.passkey_attestation
+    return assurance.passkey(device_bound=made.device_bound and (policy == attestation.NONE or made.proven))
+
+
+def shown_name(db: Session, citizen_id: str) -> str:
+    """Return what authenticators call the account: the chosen name, else the citizen ID in groups."""
     found = accounts.find(db, citizen_id)
-    name = found.username if found and found.named else people.grouped(citizen_id)
-    return ceremony.ask_new(db, purpose=purpose, browser=browser, handle=handle, name=name, known=known)
+    return found.username if found and found.named else people.grouped(citizen_id)
 
 
-def ask_sign_in(db: Session, *, browser: str, return_to: str) -> str:
-    """Return request options (JSON) for signing in and going on to `return_to`."""
-    return ceremony.ask_use(db, purpose=SIGN_IN, browser=browser, return_to=return_to)
+def put(
+    db: Session,
+    citizen_id: str,
+    made: Made,
+    *,
+    name: str,
+    acr: str,
+    actor: Actor,
+    browser: str | Lazy = _UNNAMED,
+) -> None:
+    """Add a passkey to an account under the name typed, else under one that its maker or `browser` gives it.
 
-
-def put(db: Session, citizen_id: str, made: Made, *, name: str, acr: str, actor: Actor) -> None:
-    """Add a passkey to an account; raises PasskeyRefused if its credential ID is somebody's already.
-
-    `acr` is the assurance of whoever adds it; it never reaches more (NIST SP 800-63B-4, 4.1.2).
+    `acr` is the assurance of whoever adds it; it never reaches more (NIST SP 800-63B-4, 4.1.2). Raises
+    PasskeyRefused if its credential ID is somebody's already, PasskeyUnproven if the policy wants its model proven.
     """
     taken = select(table.c.id).where(table.c.credential_id == made.credential_id)
     if db.execute(taken).first():
         raise PasskeyRefused(detail="credential ID is taken")
+    if parts(db).settings.passkey_attestation == attestation.FOR_ALL and not made.proven:
+        raise PasskeyUnproven(detail=f"model {made.aaguid} is not proven")
+    name = name.strip() or _free(db, citizen_id, str(models.name(made.aaguid, made.transports, browser)))
     passkey_id, at = secrets.token_hex(8), clock.now()
     db.execute(
         insert(table).values(
@@ -94,6 +145,9 @@ def put(db: Session, citizen_id: str, made: Made, *, name: str, acr: str, actor:
             sign_count=made.sign_count,
             device_bound=made.device_bound,
             bound_acr=acr,
+            aaguid=made.aaguid,
+            transports=list(made.transports),
+            attested=made.proven,
             name_sealed=_seal_name(db, citizen_id, passkey_id, name),
             added_at=at,
             used_at=at,
@@ -129,23 +183,43 @@ def drop(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> bool
 
 
 def prove(db: Session, answer: str, *, browser: str) -> Proved | Rejected:
-    """Check a passkey's answer at sign-in and note its use; a suspected copy leaves a trace and is refused."""
+    """Check a passkey's answer at sign-in and note its use.
+
+    Once its counter went back there may be a copy, and nobody can tell which of the two is the owner's: that leaves
+    a trace, and the passkey is refused from then on (WebAuthn level 3, section 7.2, step 22).
+    """
     outcome = ceremony.used(
         db, answer, purpose=SIGN_IN, browser=browser, find=lambda credential_id: _held(db, credential_id)
     )
     if isinstance(outcome, Rejected):
         return outcome
     row = db.execute(select(table).where(table.c.credential_id == outcome.credential_id)).one()
+    if row.suspected_at is not None:
+        return Rejected(SUSPECTED)
     if outcome.cloned:
+        db.execute(update(table).where(table.c.id == row.id).values(suspected_at=clock.now()))
         event = PasskeyCloneSuspected(passkey=row.id)
         record(db, event, actor=SYSTEM, about=[row.citizen_id])
         notify.tell(db, row.citizen_id, "passkey-clone")
-        return Rejected("counter did not go forward")
+        return Rejected(SUSPECTED)
     db.execute(
         update(table).where(table.c.id == row.id).values(sign_count=outcome.sign_count, used_at=clock.now())
     )
     owner = accounts.hold(db, row.citizen_id)
-    return Proved(owner, row.device_bound, row.bound_acr, outcome.return_to)
+    return Proved(owner, _counts_as_bound(db, row), row.bound_acr, outcome.return_to)
+
+
+def _counts_as_bound(db: Session, row: Row[Any]) -> bool:
+    """Tell whether a passkey counts as one that stays on its device: as it says, or as the policy wants it proven."""
+    settled = parts(db).settings.passkey_attestation == attestation.NONE or row.attested
+    return bool(row.device_bound and settled)
+
+
+def _free(db: Session, citizen_id: str, name: str) -> str:
+    """Return a name that none of a citizen's passkeys has: this one, or with a number."""
+    taken = {one.name for one in of(db, citizen_id)}
+    numbered = (f"{name} {number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain((name,), numbered) if one not in taken)
 
 
 def _held(db: Session, credential_id: bytes) -> Held | None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from core.settings import Settings
+from idp.login import attestation
 from idp.oidc import certificates
 from idp.oidc.trusted import Trusted
 from service import migrations, tls, worker
@@ -96,6 +97,10 @@ def _leave_in_environment(**given: object) -> None:
 
 def _certificates_can_come(found: Settings, listening: Listening | None) -> None:
     """Say in words if clients' certificates are wanted that can neither be seen nor judged."""
+    try:
+        attestation.trusted(found)
+    except attestation.UnreadableRoots as error:
+        raise fail(str(error), USAGE) from error
     if found.client_ca and not certificates.readable(found.client_ca):
         raise fail(f"{found.client_ca} holds no certificates of authorities in PEM", USAGE)
     handed_over = found.client_certificate_header and found.trusted_proxies

@@ -12,11 +12,13 @@ from idp.login.pages.leaving import router as leaving_router
 from idp.login.pages.login import router as login_router
 from idp.login.pages.sessions import router as sessions_router
 from idp.login.pages.shut import router as shut_router
+from idp.login.pages.stepup import router as stepup_router
 from idp.login.pages.strangers import router as strangers_router
 
 router = APIRouter(dependencies=[Depends(browser.noted)])
 for pages in (
     login_router,
+    stepup_router,
     card_router,
     activate_router,
     account_router,

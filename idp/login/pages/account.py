@@ -5,18 +5,26 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from webauthn.helpers import bytes_to_base64url
 
 from core import pages
 from core.database import Database
+from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Citizen, Db
 from idp import accounts
-from idp.login import methods
+from idp.login import assurance, methods, passkey
+from idp.login.methods import Methods
 from registry_sync import people
 
 router = APIRouter()
 HOME = "/my/account"
 AGAIN = f"/login?return_to={HOME}"
+REACHES: dict[str, Lazy] = {
+    assurance.LOW: _("what needs little certainty that it is you"),
+    assurance.SUBSTANTIAL: _("nearly everything"),
+    assurance.HIGH: _("everything, also what needs the most certainty that it is you"),
+}
 
 
 @router.get("/my/account")
@@ -37,6 +45,7 @@ def page(
     with database.reading() as db:
         account = accounts.find(db, me.subject)
         found = methods.of(db, me.subject)
+        name = passkey.shown_name(db, me.subject)
     return pages.render(
         request,
         "idp/account.html",
@@ -45,8 +54,21 @@ def page(
         citizen_id=people.grouped(me.subject),
         username=account.username if account and account.named else "",
         methods=found,
+        proofed_at=account.proofed_at if account else None,
+        reach={one.id: REACHES[found.reach(one)] for one in found.passkeys},
+        **_for_devices(request.app.state.settings.host, account.handle if account else b"", name, found),
         may_change=methods.may_change(me, found),
         fresh=methods.fresh(me),
         again=AGAIN,
         errors=errors or {},
     )
+
+
+def _for_devices(rp_id: str, handle: bytes, name: str, found: Methods) -> dict[str, Any]:
+    """Return what devices are told about the account, so that they forget passkeys that were removed."""
+    whose = {"rpId": rp_id, "userId": bytes_to_base64url(handle)}
+    ids = [bytes_to_base64url(one.known.id) for one in found.usable]
+    return {
+        "accepted": {**whose, "allAcceptedCredentialIds": ids},
+        "owner": {**whose, "name": name, "displayName": name},
+    }

@@ -14,25 +14,26 @@ from core.language import _
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
 from idp import accounts
-from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasswordUnfit
-from idp.login import ceremony, methods, passkey, password, recovery, stages, throttle, totp
+from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
+from idp.login import ceremony, devices, methods, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
-from idp.login.pages import browser
+from idp.login.pages import browser, codes
 from idp.login.pages.account import AGAIN, HOME, page
 from idp.login.stages import Stage
 from registry_sync import people
 
 router = APIRouter()
 PURPOSE = "another"
+KEY = "key"
 NAMES_A_DAY = 20
 NOT_ACCEPTED = _("The passkey was not accepted. Try again.")
 WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
 
 
 @router.get("/my/account/passkeys/new")
-def show_passkey(request: Request, database: Db, me: Citizen) -> Response:
-    """Offer to make another passkey."""
-    return _passkey_page(request, database, me) if _may(database, me) else see_other(AGAIN)
+def show_passkey(request: Request, database: Db, me: Citizen, kind: str = "") -> Response:
+    """Offer to make another passkey; `kind` is ``key`` for a security key."""
+    return _passkey_page(request, database, me, key=kind == KEY) if _may(database, me) else see_other(AGAIN)
 
 
 @router.post("/my/account/passkeys")
@@ -40,14 +41,22 @@ def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     """Add the passkey that was just made."""
     if not _may(database, me):
         return see_other(AGAIN)
-    with database.writing() as db:
-        made = ceremony.made(
-            db, form.get("credential"), purpose=PURPOSE, browser=browser.visitor(request).browser
-        )
-        if not isinstance(made, Rejected):
-            passkey.put(db, me.subject, made, name=form.get("name"), acr=me.acr, actor=_self(me))
-    if isinstance(made, Rejected):
-        return _passkey_page(request, database, me, errors={"passkey-create": NOT_ACCEPTED})
+    visitor, key, text = browser.visitor(request), form.get("kind") == KEY, None
+    words = devices.words(visitor.user_agent)
+    try:
+        with database.writing() as db:
+            accounts.hold(db, me.subject)
+            made = ceremony.made(db, form.get("credential"), purpose=PURPOSE, browser=visitor.browser)
+            if isinstance(made, Rejected):
+                text = NOT_ACCEPTED
+            else:
+                passkey.put(
+                    db, me.subject, made, name=form.get("name"), acr=me.acr, actor=_self(me), browser=words
+                )
+    except PasskeyUnproven as problem:
+        text = problem.text
+    if text is not None:
+        return _passkey_page(request, database, me, key=key, errors={"passkey-create": text})
     return see_other(HOME)
 
 
@@ -174,13 +183,16 @@ def show_codes(request: Request, database: Db, me: Citizen) -> Response:
     stage = _stage(request, database, me)
     if stage is None or "codes" not in stage.data:
         return see_other(HOME)
-    return pages.render(
-        request,
-        "idp/recovery_codes.html",
-        codes=stage.data["codes"],
-        action=f"{HOME}/codes",
-        activated=False,
-    )
+    return codes.page(request, stage.data["codes"], action=f"{HOME}/codes", activated=False)
+
+
+@router.get("/my/account/codes/file")
+def save_codes(request: Request, database: Db, me: Citizen) -> Response:
+    """Hand the new recovery codes over as a file, as long as they are shown."""
+    stage = _stage(request, database, me)
+    if stage is None or "codes" not in stage.data:
+        return see_other(HOME)
+    return codes.file(request, stage.data["codes"], me.subject)
 
 
 @router.post("/my/account/codes")
@@ -225,15 +237,24 @@ def _self(me: BrowserSession) -> Actor:
 
 
 def _passkey_page(
-    request: Request, database: Database, me: BrowserSession, *, errors: dict[str, Any] | None = None
+    request: Request,
+    database: Database,
+    me: BrowserSession,
+    *,
+    key: bool,
+    errors: dict[str, Any] | None = None,
 ) -> Response:
+    visitor = browser.visitor(request)
     with database.writing() as db:
         handle = accounts.hold(db, me.subject).handle
-        options = passkey.ask_new(
-            db, me.subject, handle, purpose=PURPOSE, browser=browser.visitor(request).browser
-        )
+        options = passkey.ask_new(db, me.subject, handle, purpose=PURPOSE, browser=visitor.browser, key=key)
     return pages.render(
-        request, "idp/passkey.html", status=400 if errors else 200, options=options, errors=errors or {}
+        request,
+        "idp/passkey.html",
+        status=400 if errors else 200,
+        options=options,
+        kind=KEY if key else "",
+        errors=errors or {},
     )
 
 

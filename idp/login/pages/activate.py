@@ -12,11 +12,11 @@ from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp import accounts, names
-from idp.errors import NameTaken, NameUnfit, PasswordUnfit
+from idp.errors import NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
 from idp.login import activation, entry, password, stages, totp
 from idp.login.activation import Finished, Started
 from idp.login.ceremony import Rejected
-from idp.login.pages import browser
+from idp.login.pages import browser, codes
 from idp.login.stages import Stage
 from registry_sync import people
 
@@ -70,15 +70,18 @@ def show_method(request: Request, database: Db, here: Here) -> Response:
 def with_passkey(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Open the account with a passkey."""
     visitor, entered = browser.visitor(request), None
-    with database.writing() as db:
-        stage = stages.find(db, browser.stage_token(request), stages.ACTIVATION)
-        if stage is None or "codes" in stage.data:
-            return _next(stage)
-        outcome = activation.with_passkey(
-            db, stage, form.get("credential"), name=form.get("name"), browser=visitor.browser
-        )
-        if isinstance(outcome, Finished):
-            entered = entry.enter(db, outcome.account, outcome.amr, visitor, before=here)
+    stage = _stage(request, database)
+    if stage is None or "codes" in stage.data:
+        return _next(stage)
+    try:
+        with database.writing() as db:
+            outcome = activation.with_passkey(
+                db, stage, form.get("credential"), name=form.get("name"), visitor=visitor
+            )
+            if isinstance(outcome, Finished):
+                entered = entry.enter(db, outcome.account, outcome.amr, visitor, before=here)
+    except PasskeyUnproven as problem:
+        return _method_page(request, database, stage, errors={"passkey-create": problem.text})
     if isinstance(outcome, Rejected) or entered is None:
         return _method_page(request, database, stage, errors={"passkey-create": NOT_ACCEPTED})
     return browser.let_in(request, browser.opened(entered), "/activate/codes")
@@ -148,14 +151,17 @@ def show_codes(request: Request, database: Db, here: Here) -> Response:
     stage = _stage(request, database)
     if stage is None or "codes" not in stage.data or not _owns(here, stage):
         return _next(None)
-    return pages.render(
-        request,
-        "idp/recovery_codes.html",
-        codes=stage.data["codes"],
-        action="/activate/codes",
-        activated=True,
-        form_action=browser.leads(database, stage.return_to).origins,
-    )
+    origins = browser.leads(database, stage.return_to).origins
+    return codes.page(request, stage.data["codes"], action="/activate/codes", activated=True, origins=origins)
+
+
+@router.get("/activate/codes/file")
+def save_codes(request: Request, database: Db, here: Here) -> Response:
+    """Hand the recovery codes over as a file, as long as they are shown."""
+    stage = _stage(request, database)
+    if stage is None or "codes" not in stage.data or not _owns(here, stage):
+        return _next(None)
+    return codes.file(request, stage.data["codes"], stage.citizen_id)
 
 
 @router.post("/activate/codes")

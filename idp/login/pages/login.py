@@ -13,15 +13,17 @@ from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, record
 from core.language import Lazy, _
+from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp import accounts
-from idp.errors import PasskeyRefused
+from idp.errors import PasskeyRefused, PasskeySuspected, PasskeyUnknown
 from idp.events import SecondFactorFailed
-from idp.login import assurance, entry, passkey, password, recovery, stages, throttle, totp
-from idp.login.ceremony import Rejected
+from idp.login import assurance, entry, passkey, password, recovery, stages, stepup, throttle, totp
+from idp.login.ceremony import Known, Rejected
 from idp.login.devices import Visitor, known
 from idp.login.entry import Entered, Shut
 from idp.login.pages import browser
+from idp.login.pages import stepup as more
 from idp.login.pages.browser import JsonText
 from idp.login.stages import Stage
 
@@ -40,10 +42,24 @@ PASSKEYS_IN_TEN_MINUTES = 300
 
 @router.get("/login")
 def show(
-    request: Request, database: Db, here: Here, return_to: str = "", login_hint: str = "", acr: str = ""
+    request: Request,
+    database: Db,
+    here: Here,
+    return_to: str = "",
+    login_hint: str = "",
+    acr: str = "",
 ) -> Response:
-    """Offer the ways to sign in. Somebody who is signed in may do so again, for more assurance or another account."""
-    return _page(request, database, browser.where_to(return_to), username=login_hint[:254], wanted=acr)
+    """Offer the ways to sign in; whoever is signed in and needs more assurance is asked for what is missing alone.
+
+    `fresh` in the query wants a whole sign-in; `other` is set by who wishes to sign in from the start.
+    """
+    where = browser.where_to(return_to)
+    if here and here.kind == "citizen" and "other" not in request.query_params:
+        with database.reading() as db:
+            missing = stepup.lacking(db, here, acr, fresh="fresh" in request.query_params)
+        if missing and (missing.stuck or missing.code or missing.passkeys):
+            return more.page(request, database, missing, where)
+    return _page(request, database, where, username=login_hint[:254], wanted=acr)
 
 
 @router.post("/login")
@@ -145,12 +161,17 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
 
 
 @router.post("/login/passkey/options")
-def passkey_options(request: Request, database: Db, form: Form) -> Response:
-    """Give a script of the sign-in page the options for `navigator.credentials.get`, as JSON."""
+def passkey_options(request: Request, database: Db, here: Here, form: Form) -> Response:
+    """Give a script of the sign-in page the options for `navigator.credentials.get`, as JSON.
+
+    Who is signed in and needs more assurance is asked for a passkey of their own that reaches it.
+    """
     visitor, return_to = browser.visitor(request), browser.where_to(form.get("return_to"))
     with database.writing() as db:
-        wait = _crowded(db, "passkey:options", visitor)
-        options = "" if wait else passkey.ask_sign_in(db, browser=visitor.browser, return_to=return_to)
+        wait, options = _crowded(db, "passkey:options", visitor), ""
+        if not wait:
+            only = _that_reach(db, here, form.get("acr"))
+            options = passkey.ask_sign_in(db, browser=visitor.browser, return_to=return_to, only=only)
     if wait:
         raise TooMany(retry_after=wait)
     return _no_store(JSONResponse(json.loads(options)))
@@ -169,8 +190,10 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
         if not isinstance(proved, Rejected):
             amr = assurance.passkey(device_bound=proved.device_bound)
             outcome = entry.enter(db, proved.account, amr, visitor, before=here, most=proved.bound_acr)
-    if isinstance(proved, Rejected) or outcome is None:
-        raise PasskeyRefused(detail=proved.reason if isinstance(proved, Rejected) else "")
+    if isinstance(proved, Rejected):
+        raise _why(proved)(detail=proved.reason)
+    if outcome is None:
+        raise PasskeyRefused
     response = JSONResponse({"location": proved.return_to})
     return _no_store(browser.dress(request, response, browser.opened(outcome)))
 
@@ -186,6 +209,19 @@ def _held_stage(db: Session, request: Request) -> Stage | None:
     if begun := stages.find(db, token, stages.SECOND_FACTOR):
         accounts.hold(db, begun.citizen_id)
     return stages.find(db, token, stages.SECOND_FACTOR) if begun else None
+
+
+def _that_reach(db: Session, here: BrowserSession | None, wanted: str) -> list[Known]:
+    if here is None or here.kind != "citizen":
+        return []
+    missing = stepup.lacking(db, here, wanted)
+    return [one.known for one in missing.passkeys] if missing else []
+
+
+def _why(rejected: Rejected) -> type[PasskeyRefused]:
+    if rejected.stranger:
+        return PasskeyUnknown
+    return PasskeySuspected if rejected.reason == passkey.SUSPECTED else PasskeyRefused
 
 
 def _crowded(db: Session, bucket: str, visitor: Visitor) -> int:

@@ -95,6 +95,25 @@ def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
     return see_other(interactions.PATH + interaction)
 
 
+@router.post("/authorize/{interaction}/leave")
+def leave(request: Request, database: Db, here: Here, form: Form, interaction: str) -> Response:
+    """Go back to the client without the sign-in that it wants, because the person cannot or does not want to."""
+    with database.reading() as db:
+        found = interactions.find(db, interaction)
+        if found is None:
+            raise InteractionOver
+        asked = authorize.resumed(db, found)
+        if isinstance(asked, Refused):
+            return sending.error(request, asked.asked, asked.error, asked.description)
+        step = steps.next_step(db, acting.Here(asked, found.progress, found.began_at, here))
+    if not isinstance(step, Login):
+        return see_other(interactions.PATH + interaction)
+    signed_in = here is not None and here.kind == "citizen" and not step.fresh
+    error = "unmet_authentication_requirements" if signed_in else "login_required"
+    no = Refuse(error, "the person went back without the sign-in that is wanted")
+    return _take(request, database, asked, no, interaction, here)
+
+
 def _examined(db: Session, came: Arrived) -> Asked | Refused:
     return authorize.examine(db, came.posted, pushed=came.pushed, signed=came.signed, unread=came.unread)
 
@@ -153,7 +172,8 @@ def _a_no(database: Database, asked: Asked, refuse: Refuse) -> str:
 
 def _login(step: Login, interaction: str) -> str:
     # The page itself looks up who the client thinks its user is: no name stands in an address.
-    return f"/login?{urlencode({'return_to': interactions.PATH + interaction, 'acr': step.acr})}"
+    query = {"return_to": interactions.PATH + interaction, "acr": step.acr}
+    return f"/login?{urlencode(query | ({'fresh': '1'} if step.fresh else {}))}"
 
 
 def _issue(
