@@ -16,6 +16,8 @@ BODY_LIMIT = 64 * 1024
 FIELD_LIMIT = 200
 BROWSER_COOKIE = "erti_browser"
 CSRF_FIELD = "csrf_token"
+# Parts of the names of fields that hold secrets, or that nobody typed.
+NOT_SHOWN = ("password", "code", "credential", "pin", "token", "return_to", "account")
 
 
 class BodyTooLarge(Invalid):
@@ -83,7 +85,8 @@ async def parsed(request: Request) -> Posted:
         return Posted()
     if kind != "application/x-www-form-urlencoded":
         raise FormUnreadable
-    return parse(content)
+    request.state.posted = parse(content)
+    return request.state.posted  # type: ignore[no-any-return]
 
 
 def parse(content: bytes) -> Posted:
@@ -104,6 +107,24 @@ async def checked(request: Request) -> Posted:
     if not genuine(request, posted.get(CSRF_FIELD) or request.headers.get("x-csrf-token", "")):
         raise ForgedForm
     return posted
+
+
+async def typed(request: Request) -> list[tuple[str, str]]:
+    """Return what a person typed into a form of ours that cannot be acted on now; nothing secret, and no forgery's.
+
+    A form that was read before is not read again.
+    """
+    try:
+        posted: Posted = getattr(request.state, "posted", None) or await parsed(request)
+    except Invalid:
+        return []
+    if not genuine(request, posted.get(CSRF_FIELD)):
+        return []
+    return [
+        (name, value)
+        for name, value in posted.items
+        if value.strip() and not any(part in name for part in NOT_SHOWN)
+    ]
 
 
 def cookie_name(request: Request, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,9 @@ from core import clock
 from core.database import Base, Document, Moment, parts
 
 TOUCH_EVERY = timedelta(minutes=1)
+FRESH_FOR = timedelta(minutes=10)
+# (method, route) of what needs a fresh sign-in -> the path to go on at afterwards; `service.acts` fills it.
+Acts = Mapping[tuple[str, str], str]
 
 browser_session = Table(
     "browser_session",
@@ -93,6 +96,11 @@ def hold(db: Session, session: BrowserSession) -> bool:
     """Tell whether a session that was read earlier still stands as it was, and keep it so until this commits."""
     which = _FIND.where(browser_session.c.id_hash == session.id_hash, *_alive(db))
     return db.execute(which.with_for_update(read=True)).first() is not None
+
+
+def fresh(session: BrowserSession) -> bool:
+    """Tell whether somebody proved who they are within the last ten minutes."""
+    return clock.now() - session.auth_time < FRESH_FOR
 
 
 def over_at(session: BrowserSession, *, idle_seconds: int) -> datetime:

@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import forms, language, problems, sessions
+from core import forms, language, pages, problems, sessions
 from core.database import Database as Store
-from core.errors import Invalid, Problem
+from core.errors import Invalid, Problem, Refused
 from core.forms import Posted
 from core.language import _
-from core.sessions import BrowserSession
+from core.sessions import Acts, BrowserSession
 from core.settings import Settings
 
 log = structlog.get_logger("erti.web")
@@ -45,6 +45,17 @@ class SignInNeeded(Problem):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.page = page
+
+
+class FreshSignInNeeded(Refused):
+    """The citizen is signed in for too long to do this; `core.web` leads to the sign-in page and back."""
+
+    code = "fresh-sign-in-needed"
+    text = _("To do this, sign in once more, so that we know it is you.")
+
+    def __init__(self, back: str) -> None:
+        super().__init__()
+        self.back = back
 
 
 class CertificateUnreadable(Invalid):
@@ -89,6 +100,10 @@ Here = Annotated[BrowserSession | None, Depends(_here)]
 async def _citizen(request: Request, here: Here) -> BrowserSession:
     if here is None or here.kind != "citizen":
         raise SignInNeeded("/login")
+    acts: Acts = request.app.state.acts
+    back = acts.get((request.method, _pattern(request.scope)))
+    if back is not None and not sessions.fresh(here):
+        raise FreshSignInNeeded(back)
     return here
 
 
@@ -102,11 +117,28 @@ Citizen = Annotated[BrowserSession, Depends(_citizen)]
 StaffMember = Annotated[BrowserSession, Depends(_staff)]
 
 
-def sign_in_needed(request: Request, error: Exception) -> Response:
-    """Send a person without a session to the sign-in page, and back here afterwards."""
+async def sign_in_needed(request: Request, error: Exception) -> Response:
+    """Send a person to the sign-in page, and back to the very act afterwards; say so first if that would lose what they typed."""
+    again = isinstance(error, FreshSignInNeeded)
+    if isinstance(error, FreshSignInNeeded) and not problems.wants_page(request):
+        return problems.answer(request, error)
     page = error.page if isinstance(error, SignInNeeded) else "/login"
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return see_other(f"{page}?return_to={quote(back, safe='')}" if request.method == "GET" else page)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = error.back if isinstance(error, FreshSignInNeeded) else ""
+    if request.method == "GET":
+        return see_other(f"{page}?return_to={quote(back or here, safe='/' if again else '')}")
+    back = back or _page_of(request)
+    address = f"{page}?return_to={quote(back, safe='/')}" if back else page
+    typed = await forms.typed(request)
+    if not typed:
+        return see_other(address)
+    return pages.render(request, "core/typed.html", status=403, typed=typed, address=address, again=again)
+
+
+def _page_of(request: Request) -> str:
+    """Return the path of our own page that a form came from, or an empty one."""
+    issuer, page = request.app.state.settings.issuer, request.headers.get("referer", "")
+    return own_path(page.removeprefix(issuer), "") if page.startswith(f"{issuer}/") else ""
 
 
 def see_other(url: str) -> RedirectResponse:
@@ -129,7 +161,8 @@ def set_session(request: Request, response: Response, token: str) -> None:
     response.set_cookie(
         forms.cookie_name(request, SESSION_COOKIE),
         token,
-        max_age=settings.session_seconds,
+        # It outlives the session by an hour, in which a form that comes too late is still known as ours.
+        max_age=settings.session_seconds + 3600,
         path="/",
         secure=settings.secure,
         httponly=True,

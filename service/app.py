@@ -33,7 +33,7 @@ from core import pages, problems, refusals, web
 from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
-from core.web import Edge, SignInNeeded, sign_in_needed
+from core.web import Edge, FreshSignInNeeded, SignInNeeded, sign_in_needed
 from idp.login import hashing
 from idp.login.breached import listed
 from idp.login.pages.browser import AccountShut, shut
@@ -41,7 +41,7 @@ from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
 from keys.token import TokenCustody
-from service import site, staying
+from service import acts, site, staying
 from service.handlers import HANDLERS
 from service.metrics import Metrics
 
@@ -138,11 +138,13 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = store
     app.state.metrics = figures
+    app.state.acts = acts.FRESH
     app.state.refusals = refusals.Book(store, network=web.network)
     app.state.pages = pages.environment(settings)
     app.state.form_key = store.parts.keys.secret("forms")
     app.add_middleware(Edge, settings=settings, observe=figures.observe)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(FreshSignInNeeded, sign_in_needed)
     app.add_exception_handler(AccountShut, shut)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, problems.http)

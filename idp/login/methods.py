@@ -1,11 +1,10 @@
 """Which ways of signing in an account has, which of them may go, and who may change them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import sessions
 from core.events import Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
@@ -15,8 +14,6 @@ from idp.login import assurance, card, devices, passkey, password, recovery, sta
 from idp.login.card import Card
 from idp.login.devices import Visitor
 from idp.login.passkey import Passkey
-
-FRESH_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def of(db: Session, citizen_id: str) -> Methods:
 
 def fresh(session: BrowserSession) -> bool:
     """Tell whether somebody proved who they are within the last ten minutes."""
-    return clock.now() - session.auth_time < FRESH_FOR
+    return sessions.fresh(session)
 
 
 def may_change(session: BrowserSession, methods: Methods) -> bool:

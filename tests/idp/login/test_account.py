@@ -99,27 +99,6 @@ def test_another_citizens_passkey_cannot_be_touched(nino, person, letter) -> Non
     assert theirs in owner.page
 
 
-def test_changes_need_a_fresh_sign_in(nino, database) -> None:
-    """Ten minutes after signing in, every act that changes ways to sign in leads to signing in again first."""
-    grow_old(database, 11)
-    page = nino.open("/my/account").text
-    assert 'id="account-again"' in page
-    for path in ("passkeys/new", "password"):
-        assert nino.open(f"/my/account/{path}").headers["location"] == "/login?return_to=/my/account"
-    nino.open("/logout")  # a page with a form, whose token serves every other
-    for path in (
-        "passkeys",
-        "password",
-        "password/remove",
-        "app/new",
-        "codes/new",
-        "name",
-        "passkeys/x/remove",
-    ):
-        answer = nino.send(f"/my/account/{path}", password=PASSWORD, username="other")
-        assert answer.headers["location"] == "/login?return_to=/my/account", path
-
-
 def test_a_password_alone_changes_nothing_beside_a_passkey(nino, database) -> None:
     """A session of low assurance may not change how an account with a safe way in is entered."""
     nino.open("/my/account")

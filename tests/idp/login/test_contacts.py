@@ -232,7 +232,10 @@ def test_only_who_just_signed_in_safely_may_change(nino, database, postbox, gate
         patch.setattr(clock, "now", lambda: later)
         nino.open(HOME)
         assert 'id="sign-in-again"' in nino.page
-        assert nino.send(f"{HOME}/new", email=NEW).headers["location"] == f"/login?return_to={HOME}"
+        late = nino.send(f"{HOME}/new", email=NEW)
+        assert late.status_code == 403
+        assert f'href="/login?return_to={HOME}"' in late.text
+        nino.open(HOME)
         assert nino.send(f"{HOME}/{mine.id}/remove").headers["location"] == f"/login?return_to={HOME}"
     assert kept(database, nino) == [OLD]
 

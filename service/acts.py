@@ -1,0 +1,46 @@
+"""Which acts need somebody who signed in within the last ten minutes: the one list, for every package's pages."""
+
+from types import MappingProxyType
+
+from core.sessions import Acts
+
+# (method, route) -> where to go on after signing in again; empty: where the act was begun.
+FRESH: Acts = MappingProxyType(
+    {
+        # How the account is entered.
+        ("GET", "/my/account/passkeys/new"): "",
+        ("POST", "/my/account/passkeys"): "/my/account/passkeys/new",
+        ("POST", "/my/account/passkeys/{passkey_id}/rename"): "/my/account",
+        ("POST", "/my/account/passkeys/{passkey_id}/remove"): "/my/account",
+        ("GET", "/my/account/password"): "",
+        ("POST", "/my/account/password"): "/my/account/password",
+        ("POST", "/my/account/password/remove"): "/my/account",
+        ("POST", "/my/account/app/new"): "/my/account",
+        ("POST", "/my/account/codes/new"): "/my/account",
+        ("POST", "/my/account/name"): "/my/account",
+        ("GET", "/my/account/card"): "",
+        ("POST", "/my/account/card"): "/my/account/card",
+        ("GET", "/my/account/card/pin"): "",
+        ("POST", "/my/account/card/pin"): "/my/account/card/pin",
+        ("POST", "/my/account/card/remove"): "/my/account",
+        ("POST", "/my/account/contact/new"): "/my/account/contact",
+        ("POST", "/my/account/contact/{contact_id}/remove"): "/my/account/contact",
+        ("GET", "/my/account/pause"): "",
+        ("POST", "/my/account/pause"): "/my/account/pause",
+        ("GET", "/my/account/close"): "",
+        ("POST", "/my/account/close"): "/my/account/close",
+        # Who may act for the citizen.
+        ("GET", "/my/mandates/new"): "",
+        ("POST", "/my/mandates"): "/my/mandates/new",
+        ("POST", "/my/mandates/{mandate_id}/accept"): "/my/mandates",
+        # The whole history, to be taken away or for ever gone.
+        ("GET", "/my/history.csv"): "/my/history",
+        ("GET", "/my/history.json"): "/my/history",
+        ("GET", "/my/history.html"): "/my/history",
+        ("GET", "/my/history/bundle"): "/my/history",
+        ("GET", "/my/history/check"): "",
+        ("POST", "/my/history/erasure/{year}"): "/my/history/erasure",
+        # Whether the citizen hears of looks at their data.
+        ("POST", "/my/alerts"): "/my/alerts",
+    }
+)
