@@ -85,6 +85,8 @@ class Pages:
                 "sub": token["userinfo"]["sub"],
                 "sid": token["userinfo"].get("sid", ""),
                 "acr": token["userinfo"].get("acr", ""),
+                # Who signed in, where that is not the one it is about (RFC 8693, 4.1).
+                "act": token["userinfo"].get("act", {}).get("sub", ""),
                 "shared": asdict(shared),
             },
         )

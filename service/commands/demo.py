@@ -104,7 +104,9 @@ def make_country(
 
 @app.command("event")
 def send_event(
-    kind: Annotated[str, typer.Argument(help="death, death-reversed, name-change or correction.")],
+    kind: Annotated[
+        str, typer.Argument(help="death, death-reversed, name-change, correction or representative.")
+    ],
     identifier: Annotated[str, typer.Argument(help="National identifier; /my/data shows it.")],
     payload: Annotated[str, typer.Option(help='JSON, e.g. {"death_date": "2026-11-20"}')] = "{}",
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
