@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import agencies, assurance, disclosure, errands, history, mandates, purposes
+from consent import agencies, allowed, assurance, disclosure, errands, history, mandates, purposes
 from consent.errors import MandateMalformed
 from consent.mandates import Mandate
 from core import language, limits, pages
@@ -33,6 +33,7 @@ class Shown:
     """One mandate in words. `other` is the citizen ID of the other person, in groups, `name` their name.
 
     A name is known to whoever acts for somebody; `why` is what the right rests on where no citizen gave it.
+    `allowed` is what the holder allowed for the other: the number of each permission, and for what it is.
     """
 
     mandate: Mandate
@@ -41,6 +42,7 @@ class Shown:
     why: str
     scope: tuple[str, ...]
     mine: bool
+    allowed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Choice:
 @router.get("")
 def overview(request: Request, database: Db, me: Citizen) -> Response:
     """Show what waits for the citizen's word, who acts for them, for whom they act, and what is over."""
+    history.settle(database, me.subject)
     with database.reading() as db:
         given = [_shown(db, one, mine=True) for one in mandates.given_by(db, me.subject)]
         held = [_shown(db, one, mine=False) for one in mandates.held_by(db, me.subject)]
@@ -129,6 +132,16 @@ def end(database: Db, me: Citizen, _form: Form, mandate_id: str) -> Response:
     """End a mandate, or turn an offer down, from either side, at once."""
     with database.writing() as db:
         mandates.end(db, mandate_id, citizen=me.subject, actor=Actor("citizen", me.subject))
+    history.settle(database, me.subject)
+    return see_other("/my/mandates")
+
+
+@router.post("/{mandate_id}/take-back/{grant_id}")
+def take_back(database: Db, me: Citizen, _form: Form, mandate_id: str, grant_id: str) -> Response:
+    """Take back what one allowed for another."""
+    history.settle(database, me.subject)
+    with database.writing() as db:
+        allowed.take_back(db, mandate_id, grant_id, holder=me.subject, actor=Actor("citizen", me.subject))
     history.settle(database, me.subject)
     return see_other("/my/mandates")
 
@@ -214,4 +227,23 @@ def _shown(db: Session, one: Mandate, *, mine: bool) -> Shown:
     scope = (*(str(_("Everything at {agency}").format(agency=name)) for name in whole), *named)
     other = people.grouped(one.holder if mine else one.giver)
     name = disclosure.called(db, one) if one.is_live and not mine else other
-    return Shown(one, other, "" if name == other else name, errands.ground(vars(one)), scope, mine)
+    return Shown(
+        one,
+        other,
+        "" if name == other else name,
+        errands.ground(vars(one)),
+        scope,
+        mine,
+        () if mine else _allowed(db, one),
+    )
+
+
+def _allowed(db: Session, one: Mandate) -> tuple[tuple[str, str], ...]:
+    reads = language.current()
+    return tuple(
+        (
+            grant.grant_id,
+            f"{agencies.read(db, grant.agency).name(reads)}: {purposes.current(db, grant.purpose).text(reads)['title']}",
+        )
+        for grant in allowed.by_holder(db, one)
+    )

@@ -232,9 +232,9 @@ def test_logging_out_ends_what_was_for_the_child(parent: Provider) -> None:
 def test_a_ward_reads_who_decides_and_can_only_refuse(provider: Provider) -> None:
     """Whoever has a guardian sees on the consent page that another decides, and a forged yes is refused; a no counts."""
     with provider.database.writing() as db:
-        country.be_born(db, OTHER)
+        country.be_born(db, PARENT)
     entrust(provider.database, ground="guardian")
-    provider.sign_in(CITIZEN)
+    provider.sign_in(CHILD)
     arrived = provider.authorize(**WHOLE)
     page = provider.web.get(arrived.headers["location"])
     assert 'id="consent-barred"' in page.text
@@ -245,3 +245,31 @@ def test_a_ward_reads_who_decides_and_can_only_refuse(provider: Provider) -> Non
     assert provider.web.post("/consent", data=forged).status_code == 403
     refused = provider.web.post("/consent", data={**fields, "decision": "deny"})
     assert refused.status_code == 303
+
+
+def test_who_allowed_something_for_another_can_take_it_back(parent: Provider) -> None:
+    """What the parent allowed for the child they take back on their own page, in both histories; not what the child allowed."""
+    onward = choose(parent, asked(parent, scope="openid purpose:revenue-relief"))
+    page = parent.web.get(onward.headers["location"])
+    back = parent.send(page, decision="allow")
+    got = parent.redeem(answered(parent.web.get(back.headers["location"]))["code"]).json()
+    with parent.database.reading() as db:
+        given = grants.live(db, citizen=CHILD, purpose="revenue-relief")
+        own = grants.live(db, citizen=CHILD, purpose="revenue-sign-in")
+        (one,) = mandates.held_by(db, PARENT)
+    assert given is not None
+    assert own is not None
+    shown = parent.web.get("/my/mandates").text
+    assert given.grant_id in shown
+    assert own.grant_id not in shown
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', shown))
+    room = f"/my/mandates/{one.id}/take-back"
+    assert parent.web.post(f"{room}/{own.grant_id}", data=hidden).status_code == 404
+    assert parent.web.post(f"{room}/{given.grant_id}", data=hidden).status_code == 303
+    assert parent.introspected(got["access_token"]) == {"active": False}
+    with parent.database.reading() as db:
+        assert grants.live(db, citizen=CHILD, purpose="revenue-relief") is None
+        assert grants.live(db, citizen=CHILD, purpose="revenue-sign-in")
+    for chain in (CHILD, PARENT):
+        ended = next(one for one in parent.history(chain) if one["kind"] == "grant-withdrawn")
+        assert (ended["data"]["citizen"], ended["data"]["representative"]) == (CHILD, PARENT)
