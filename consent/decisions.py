@@ -40,8 +40,8 @@ def decide(
     and what is optional and not allowed counts as a "no" that is not asked again. A live grant is kept
     with its ID and takes the new decision (its attributes that were not asked about stay, unless `exact`);
     otherwise a new one begins. It lasts the purpose's valid days, within the purpose's limits narrowed by
-    `limits`, and its reads are counted anew. The same as before is an extension. Under a mandate
-    (`behalf`) it is its holder's word, and stays when that ends. Raises TooYoung, DecidesOtherwise, RequiredMissing, NotAsked, PurposeUnknown.
+    `limits`, and its reads are counted anew. The same as before is an extension. Under a mandate (`behalf`) it is its
+    holder's word, and stays when that ends. Raises TooYoung, DecidesOtherwise, RequiredMissing, NotAsked, PurposeUnknown.
     """
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
     shown = frozenset(current.names if asked is None else asked) & frozenset(current.names)
@@ -75,12 +75,16 @@ def decide(
         allowance=allowance,
         uses=_counted_anew(before, allowance),
     )
-    if after.expires_at <= at:
-        raise NotAsked(detail="its last day is over")
+    _check_not_over(after)
     _forget_declined(db, citizen, current.id)
     holding.keep(db, after, before)
     record(db, _given(after, before, behalf), actor=actor, about=_both(citizen, behalf))
     return after
+
+
+def _check_not_over(grant: Grant) -> None:
+    if grant.expires_at <= grant.given_at:
+        raise NotAsked(detail="its last day is over")
 
 
 def _check_said(purpose: Purpose, shown: frozenset[str], said: frozenset[str]) -> None:
