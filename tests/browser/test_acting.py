@@ -71,6 +71,10 @@ def test_a_parent_comes_for_a_child(phone_without_script: BrowserContext, town: 
     journey.look_at_history(f"of {grouped}, for whom you act", f"for {grouped}")
     page.goto(f"{town.erti}/my/mandates")
     expect(page.locator("#held")).to_contain_text("Gela Vashlidze")
+    expect(page.locator("#held button")).to_have_text(
+        "Take it back"
+    )  # and none that ends it: it is so by birth
+    page.locator("#held button").click()
     expect(page.locator("#held button")).to_have_count(0)
     with database.reading() as db:
         told = [one.said.title for one in history.entries(db, child)[0]]
