@@ -18,6 +18,12 @@ def _plain(title: Lazy, state: str = "") -> Sentence:
     return say
 
 
+def _chosen(data: Data, _names: Names) -> Said:
+    counter = _("You chose that your account is given back at a counter only")
+    mail = _("You chose that your account may be given back by e-mail")
+    return Said(str(counter if data["counter_only"] else mail))
+
+
 # kind -> (group, what it says)
 KINDS: dict[str, tuple[str, Sentence]] = {
     "contact-added": ("account", _of(_("An e-mail address was added"), _("A mobile number was added"))),
@@ -29,4 +35,16 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         "account",
         _plain(_("A change of your addresses was taken back, and every sign-in ended"), "bad"),
     ),
+    "reentry-begun": (
+        "account",
+        _plain(
+            _("Somebody who reads your mail asked to come back into your account, and has to wait"), "bad"
+        ),
+    ),
+    "reentry-stopped": ("account", _plain(_("The way back into your account by e-mail was stopped"))),
+    "account-regained": (
+        "account",
+        _plain(_("Your account was regained by e-mail after the waiting time; older ways to sign in ended")),
+    ),
+    "reentry-chosen": ("account", _chosen),
 }

@@ -32,6 +32,8 @@ browser_session = Table(
     Column("ends_at", Moment, nullable=False, index=True),
     Column("user_agent", String(256), nullable=False),
     Column("network", String(64), nullable=False),
+    # What every page of its owner must warn of; empty for nothing.
+    Column("warning", String(16), nullable=False, server_default=""),
 )
 _FIND = select(browser_session)
 
@@ -52,6 +54,7 @@ class BrowserSession:
     ends_at: datetime
     user_agent: str
     network: str
+    warning: str = ""
 
 
 def digest(token: str) -> str:
@@ -141,6 +144,11 @@ def renew(
         .values(id_hash=digest(token), **fresh)
     )
     return token
+
+
+def warn(db: Session, subject: str, warning: str) -> None:
+    """Let every page that a person has open somewhere warn of something, or no more if it is empty."""
+    db.execute(update(browser_session).where(browser_session.c.subject == subject).values(warning=warning))
 
 
 def end(db: Session, session: BrowserSession) -> None:

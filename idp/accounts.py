@@ -36,6 +36,9 @@ from idp.tables import (
     passkey,
     password,
     recovery_code,
+    reentry_ask,
+    reentry_proof,
+    reentry_wait,
     stage,
     totp,
 )
@@ -65,6 +68,9 @@ OF_SOMEBODY = (
     passkey,
     password,
     recovery_code,
+    reentry_ask,
+    reentry_proof,
+    reentry_wait,
     stage,
     totp,
 )

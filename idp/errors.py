@@ -185,3 +185,10 @@ class ContactsFull(Conflict):
 
     code = "contacts-full"
     text = _("You have as many addresses and numbers as can be kept. Remove one first.")
+
+
+class WaitOver(Conflict):
+    """The waiting time of somebody who comes back by e-mail was stopped or is over."""
+
+    code = "reentry-over"
+    text = _("This way back was stopped, or its time is over. Begin again, or go to a public service hall.")

@@ -313,3 +313,35 @@ class ContactChangeUndone(Event):
     kind: ClassVar[str] = "contact-change-undone"
     citizen: str
     change: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReentryBegun(Event):
+    """Somebody who reads the citizen's mail asked to come back into the account; they wait until `opens_at`."""
+
+    kind: ClassVar[str] = "reentry-begun"
+    opens_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReentryStopped(Event):
+    """A way back by e-mail was stopped. `how`: sign-in, page, code, counter, choice, address or replaced."""
+
+    kind: ClassVar[str] = "reentry-stopped"
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRegained(Event):
+    """Somebody came back by e-mail after the waiting time; every earlier way to sign in ended."""
+
+    kind: ClassVar[str] = "account-regained"
+    citizen: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReentryChosen(Event):
+    """The citizen chose how the account is given back. `counter_only`: not by e-mail."""
+
+    kind: ClassVar[str] = "reentry-chosen"
+    counter_only: bool

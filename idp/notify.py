@@ -27,6 +27,8 @@ log = structlog.get_logger("erti.mail")
 BATCH = 50
 # Waiting times after each failure; after the last the notice is given up.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
+# What nobody may miss is tried for a month: the waiting time begins when it went out.
+LASTING, LASTING_TRIES = frozenset({"recovery-begun"}), 60
 IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 
@@ -164,8 +166,8 @@ def _missing(db: Session, letter: Letter | None) -> str:
 
 def _settle(db: Session, letter: Letter, *, done: bool) -> None:
     mine = outbox.c.id == letter.id
-    if done or letter.attempts >= len(RETRY_AFTER):
+    if done or letter.attempts >= (LASTING_TRIES if letter.notice in LASTING else len(RETRY_AFTER)):
         db.execute(delete(outbox).where(mine))
     else:
-        due = clock.now() + RETRY_AFTER[letter.attempts]
+        due = clock.now() + RETRY_AFTER[min(letter.attempts, len(RETRY_AFTER) - 1)]
         db.execute(update(outbox).where(mine).values(attempts=letter.attempts + 1, due_at=due))

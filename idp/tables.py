@@ -232,3 +232,46 @@ contact_undo = Table(
     Column("change", String(8), nullable=False),  # added or removed
     Column("ends_at", Moment, nullable=False, index=True),
 )
+
+# Somebody who says that they cannot get in any more. Rows of names that are nobody's have no citizen and look the same.
+reentry_ask = Table(
+    "reentry_ask",
+    Base.metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("citizen_id", String(CITIZEN), nullable=False),
+    Column("seen_to", Boolean, nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+reentry_proof = Table(
+    "reentry_proof",
+    Base.metadata,
+    Column("code_index", LargeBinary, primary_key=True),
+    _owner(),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+reentry_wait = Table(
+    "reentry_wait",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    _owner(),
+    Column("state", String(16), nullable=False),  # waiting, stopped, replaced, done or over
+    Column("token_hash", String(64), nullable=False, unique=True),  # of the browser that asked
+    Column("stop_index", LargeBinary, nullable=False, unique=True),
+    Column("stop_sealed", LargeBinary, nullable=False),
+    Column("finish_index", LargeBinary),
+    Column("letters", Integer, nullable=False),
+    Column("told", Integer, nullable=False),  # how far the telling has come
+    Column("seconds", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("opens_at", Moment, nullable=False),
+    Column("closes_at", Moment, nullable=False, index=True),
+)
+
+counter_only = Table(
+    "reentry_counter_only",
+    Base.metadata,
+    _owner(primary=True),
+    Column("since", Moment, nullable=False),
+)

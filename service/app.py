@@ -23,6 +23,7 @@ import idp.oidc.api
 import idp.oidc.pages
 import idp.oidc.registration.api
 import idp.oidc.resources.api
+import idp.reentry.pages
 import idp.signals.api
 import idp.staff.pages
 import registry_sync.api
@@ -53,6 +54,7 @@ ROUTERS = (
     staying.router,
     idp.login.pages.router,
     idp.contacts.pages.router,
+    idp.reentry.pages.router,
     idp.staff.pages.router,
     idp.oidc.pages.router,
     idp.signals.api.router,

@@ -14,18 +14,21 @@ from consent.events import (
 )
 from consent.ledger.events import HistoryErased
 from core import events, sessions
-from core.events import Actor, Handlers
+from core.events import SYSTEM, Actor, Handlers
 from idp import accounts, notify
 from idp.events import (
     AccountActivated,
     AccountClosed,
     AccountLocked,
+    AccountRegained,
     AccountReopened,
+    ContactChangeUndone,
     Disavowed,
     PasskeyCloneSuspected,
     PasswordSet,
     SessionEnded,
 )
+from idp.login import waits
 from idp.oidc import families, tokens
 from idp.oidc.logout import outbox as logouts
 from idp.signals import telling
@@ -162,6 +165,16 @@ def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor
         tokens.end_for_citizen(db, event.citizen)
 
 
+def coming_back_starts_over(db: Session, event: AccountRegained, _actor: Actor) -> None:
+    """Coming back by e-mail ends what somebody with the old ways to sign in may hold."""
+    tokens.end_for_citizen(db, event.citizen)
+
+
+def an_address_taken_back_stops_it(db: Session, event: ContactChangeUndone, _actor: Actor) -> None:
+    """Who got at the addresses may have meant to come back by them."""
+    waits.stop(db, event.citizen, how="address", actor=SYSTEM)
+
+
 def a_dispute_is_told_of(db: Session, event: DisputeAnswered | DisputeOverdue, _actor: Actor) -> None:
     """Whoever disputed a look hears by mail that there is an answer, or that there is none in time."""
     citizen = disputes.citizen_of(db, event.dispute)
@@ -198,6 +211,8 @@ HANDLERS: Handlers = {
     AccountClosed: [telling.account_closed, logouts.account_ended, account_takes_its_tokens],
     PasskeyCloneSuspected: [telling.passkey_copied],
     AccountActivated: [a_new_letter_starts_over],
+    AccountRegained: [coming_back_starts_over],
+    ContactChangeUndone: [an_address_taken_back_stops_it],
     GrantGiven: [telling.given_anew],
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],

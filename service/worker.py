@@ -21,6 +21,7 @@ from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
 from idp.oidc.logout.courier import LogoutCourier
 from idp.oidc.registration import invitations
+from idp.reentry import tending
 from idp.signals import outbox
 from idp.signals.delivery import Courier
 from keys import epochs, rotation
@@ -53,6 +54,7 @@ def _purge(database: Database) -> None:
         inbox.purge(db)
         stages.purge(db)
         book.purge(db)
+        tending.purge(db)
         outbox.purge(db)
         outbox.give_up(db)
         desk.purge(db)
@@ -139,7 +141,10 @@ def run(database: Database, stop: threading.Event) -> None:
     courier, postman = Courier(), ThreadPoolExecutor(1, thread_name_prefix="mail")
     leaver = LogoutCourier()
     plan = duties(courier, leaver)
-    letters = [Duty("mail", 2, lambda house: notify.deliver(house, stop=stop))]
+    letters = [
+        Duty("ways back", 2, tending.turn),
+        Duty("mail", 2, lambda house: notify.deliver(house, stop=stop)),
+    ]
     database.parts.sequencer.start()
     try:
         mail = postman.submit(_rounds, letters, database, stop)

@@ -15,7 +15,7 @@ from core.web import Citizen, Db, Form, Here, see_other
 from idp import accounts
 from idp.contacts import addresses, book, checks, undoing
 from idp.errors import AddressUnfit, ContactsFull, NumberUnfit
-from idp.login import methods, stages, throttle
+from idp.login import methods, stages, throttle, waits
 from idp.login.pages import browser
 from idp.login.stages import Stage
 from idp.notices import reach
@@ -150,6 +150,7 @@ def _page(
         account = accounts.find(db, me.subject)
         trusted = reach.trusted(db, me.subject)
         may = methods.may_change(me, methods.of(db, me.subject))
+        counter_only = waits.only_at_counter(db, me.subject)
     return pages.render(
         request,
         "idp/contact.html",
@@ -159,6 +160,7 @@ def _page(
         named="" if any(one.address == named for one in kept) else named,
         trusted=trusted,
         may_change=may,
+        counter_only=counter_only,
         numbers=bool(request.app.state.settings.sms_url),
         spoken=account.language if account else "",
         again=AGAIN,

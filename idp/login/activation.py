@@ -13,7 +13,7 @@ from core.events import Actor, record
 from idp import accounts, notify
 from idp.accounts import Account
 from idp.errors import AccountLocked, CodeSpent, NotLiving
-from idp.events import ActivationCodeMade
+from idp.events import AccountRegained, ActivationCodeMade
 from idp.login import (
     assurance,
     ceremony,
@@ -26,6 +26,7 @@ from idp.login import (
     stages,
     throttle,
     totp,
+    waits,
 )
 from idp.login.ceremony import Rejected
 from idp.login.devices import Visitor
@@ -58,6 +59,7 @@ class Finished:
 
     account: Account
     amr: tuple[str, ...]
+    most: str = assurance.HIGH
 
 
 def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
@@ -162,13 +164,12 @@ def with_passkey(
     if isinstance(made, Rejected):
         return made
     account = _open(db, stage)
-    # The code was handed over at a counter, against a look at the person.
     passkey.put(
         db,
         account.citizen_id,
         made,
         name=name,
-        acr=assurance.HIGH,
+        acr=_most(stage),
         actor=_self(account),
         browser=devices.words(visitor.user_agent),
     )
@@ -194,6 +195,8 @@ def with_password(db: Session, stage: Stage, typed_code: str) -> Finished | None
 
 def _open(db: Session, stage: Stage) -> Account:
     """Spend the code and open the account; earlier ways in and sessions end."""
+    if "wait" in stage.data:
+        return _regain(db, stage)
     spent = db.execute(
         delete(table)
         .where(
@@ -213,17 +216,45 @@ def _open(db: Session, stage: Stage) -> Account:
         language=language.current(),
         actor=actor,
     )
+    waits.stop(db, account.citizen_id, how="counter", actor=actor)
     methods.remove_all(db, account.citizen_id, actor=actor)
     accounts.end_sessions(db, account.citizen_id, reason="security", actor=actor)
     notify.tell(db, account.citizen_id, "activated")
     return account
 
 
+def _regain(db: Session, stage: Stage) -> Account:
+    """Spend the waiting time and give the account back; earlier ways in and sessions end, all else stays.
+
+    Raises WaitOver, AccountLocked.
+    """
+    account, actor = accounts.hold(db, stage.citizen_id), Actor("citizen", stage.citizen_id)
+    if account.state != accounts.ACTIVE:
+        raise AccountLocked(detail=account.state)
+    waits.spend(db, stage.data["wait"])
+    methods.remove_all(db, account.citizen_id, actor=actor)
+    accounts.end_sessions(db, account.citizen_id, reason="security", actor=actor)
+    record(db, AccountRegained(citizen=account.citizen_id), actor=actor, about=[account.citizen_id])
+    notify.tell(db, account.citizen_id, "recovered")
+    return account
+
+
+def begin_again(db: Session, citizen_id: str, wait_id: str, *, return_to: str) -> str:
+    """Begin the flow for somebody whose waiting time is over; return the token of the flow."""
+    data = {"wait": wait_id, "handle": accounts.hold(db, citizen_id).handle.hex(), "again": True}
+    return stages.begin(db, stages.ACTIVATION, citizen_id, return_to=return_to, data=data)
+
+
+def _most(stage: Stage) -> str:
+    """Return the assurance that what is set up can reach: a code of a counter was handed over against a look at the person."""
+    return assurance.LOW if "wait" in stage.data else assurance.HIGH
+
+
 def _finish(db: Session, stage: Stage, account: Account, amr: tuple[str, ...]) -> Finished:
     made = recovery.make(db, account.citizen_id, actor=_self(account))
-    spent = dict.fromkeys(("code", "handle", "verifier", "secret", "name", "again"))
+    spent = dict.fromkeys(("code", "wait", "handle", "verifier", "secret", "name", "again"))
     stages.keep(db, stage, codes=made, **spent)
-    return Finished(account, amr)
+    return Finished(account, amr, _most(stage))
 
 
 def _self(account: Account) -> Actor:

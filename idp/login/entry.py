@@ -11,7 +11,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.accounts import Account
 from idp.events import SessionBegan, SignInRefused
-from idp.login import assurance, devices, stages
+from idp.login import assurance, devices, stages, waits
 from idp.login.devices import Visitor
 
 
@@ -79,6 +79,11 @@ def enter(
             network=visitor.network,
         )
         sid = session.sid
+    if "mfa" in amr:
+        # Whoever can sign in safely needs no other way back, and may not be the one who asked for it.
+        waits.stop(db, account.citizen_id, how="sign-in", actor=actor)
+    elif waits.waits_for(db, account.citizen_id):
+        sessions.warn(db, account.citizen_id, waits.WARNING)
     event = SessionBegan(sid=sid, acr=acr, amr=tuple(amr), known_device=was_known)
     record(db, event, actor=actor, about=[account.citizen_id])
     remembered = devices.remember(db, visitor, account.citizen_id, sid=sid)

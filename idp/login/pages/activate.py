@@ -79,7 +79,9 @@ def with_passkey(request: Request, database: Db, here: Here, form: Form) -> Resp
                 db, stage, form.get("credential"), name=form.get("name"), visitor=visitor
             )
             if isinstance(outcome, Finished):
-                entered = entry.enter(db, outcome.account, outcome.amr, visitor, before=here)
+                entered = entry.enter(
+                    db, outcome.account, outcome.amr, visitor, before=here, most=outcome.most
+                )
     except PasskeyUnproven as problem:
         return _method_page(request, database, stage, errors={"passkey-create": problem.text})
     if isinstance(outcome, Rejected) or entered is None:
@@ -132,7 +134,9 @@ def with_app(request: Request, database: Db, here: Here, form: Form) -> Response
         with database.writing() as db:
             finished = activation.with_password(db, stage, form.get("totp-code"))
             if finished:
-                entered = entry.enter(db, finished.account, finished.amr, visitor, before=here)
+                entered = entry.enter(
+                    db, finished.account, finished.amr, visitor, before=here, most=finished.most
+                )
             else:
                 over = stages.failed(db, stage)
     except NameTaken as problem:
