@@ -25,6 +25,7 @@ FRESH: Acts = MappingProxyType(
         ("POST", "/my/account/card/remove"): "/my/account",
         ("POST", "/my/account/contact/new"): "/my/account/contact",
         ("POST", "/my/account/contact/{contact_id}/remove"): "/my/account/contact",
+        ("POST", "/my/account/reentry"): "/my/account/contact",
         ("GET", "/my/account/pause"): "",
         ("POST", "/my/account/pause"): "/my/account/pause",
         ("GET", "/my/account/close"): "",

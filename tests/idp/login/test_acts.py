@@ -13,6 +13,7 @@ from tests.idp.login.test_account import grow_old, nino  # noqa: F401
 # Posts under /my/account that need no fresh sign-in, with the reason.
 NO_NEED = {
     "/my/account/card/block": "stops a card that was lost, which must not wait",
+    "/my/account/reentry/stop": "stops a stranger who is coming in, which must not wait",
     "/my/account/contact/code": "goes on with what was begun, and asks by itself",
     "/my/account/contact/language": "harms nobody",
     "/my/account/app": "goes on with what was begun, and asks by itself",
