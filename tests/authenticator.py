@@ -37,6 +37,19 @@ class Credential:
 
 
 @dataclass
+class Maker:
+    """Who made an authenticator: a model number, and a certificate chain (DER, the first one's key) to vouch with."""
+
+    aaguid: bytes
+    key: ec.EllipticCurvePrivateKey
+    chain: list[bytes]
+
+    def vouch(self, data: bytes) -> dict[str, Any]:
+        """Return an attestation statement in the packed format (WebAuthn level 3, 8.2)."""
+        return {"alg": -7, "sig": self.key.sign(data, ec.ECDSA(SHA256())), "x5c": self.chain}
+
+
+@dataclass
 class Authenticator:
     """A device with a browser at `origin`. `device_bound` passkeys cannot be copied; `counts` keeps a signature counter."""
 
@@ -44,6 +57,7 @@ class Authenticator:
     device_bound: bool = True
     verifies_user: bool = True
     counts: bool = True
+    maker: "Maker | None" = None
     credentials: list[Credential] = field(default_factory=list)
 
     def create(
@@ -64,12 +78,16 @@ class Authenticator:
             unb64(wanted["user"]["id"]),
         )
         self.credentials.append(credential)
-        attested = bytes(16) + len(credential.id).to_bytes(2, "big") + credential.id + _cose(credential.key)
-        attestation = {"fmt": "none", "attStmt": {}, "authData": self._data(credential, AT) + attested}
+        aaguid = self.maker.aaguid if self.maker else bytes(16)
+        attested = aaguid + len(credential.id).to_bytes(2, "big") + credential.id + _cose(credential.key)
+        said = self._client("webauthn.create", wanted, origin, cross_origin=cross_origin, **client)
+        data = self._data(credential, AT) + attested
+        attestation = {"fmt": "none", "attStmt": {}, "authData": data}
+        if self.maker:
+            statement = self.maker.vouch(data + hashlib.sha256(said).digest())
+            attestation |= {"fmt": "packed", "attStmt": statement}
         response = {
-            "clientDataJSON": b64(
-                self._client("webauthn.create", wanted, origin, cross_origin=cross_origin, **client)
-            ),
+            "clientDataJSON": b64(said),
             "attestationObject": b64(cbor2.dumps(attestation)),
             "transports": ["internal"],
         }

@@ -35,7 +35,15 @@ COMPROMISED: Final = frozenset(
     }
 )
 AAGUID_EXTENSION: Final = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
+LONGEST_BLOB = 64 * 1024 * 1024
 _BAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError)
+
+
+class _Long(jws.JWSRegistry):
+    """The lengths of a metadata file: a chain in its header, and megabytes of models."""
+
+    max_header_length = 64 * 1024
+    max_payload_length = LONGEST_BLOB
 
 
 class UnreadableRoots(Exception):
@@ -144,7 +152,9 @@ def _opened(blob: bytes, authority: bytes) -> dict[str, Any]:
         raise UnreadableRoots("the metadata is not signed under ERTI_PASSKEY_METADATA_ROOT")
     pem = chain[0].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     key: ECKey | RSAKey = ECKey.import_key(pem) if given["alg"] == "ES256" else RSAKey.import_key(pem)
-    document = json.loads(jws.deserialize_compact(blob, key, algorithms=BLOB_ALGORITHMS).payload)
+    document = json.loads(
+        jws.deserialize_compact(blob, key, registry=_Long(algorithms=BLOB_ALGORITHMS)).payload
+    )
     if not isinstance(document, dict):
         raise TypeError("the payload is not an object")
     return document
