@@ -164,7 +164,8 @@ def _parents(person: Person) -> tuple[Relation, ...]:
         ("parent1_identifier", person.parent1_identifier),
         ("parent2_identifier", person.parent2_identifier),
     )
-    return tuple(Relation(PARENT, _identifiers(given, where)) for where, given in named if given)
+    listed = ((where, given if isinstance(given, list) else [given]) for where, given in named if given)
+    return tuple(Relation(PARENT, _identifiers(given, where)) for where, given in listed)
 
 
 def _relation(payload: Payload) -> Relation:

@@ -139,8 +139,8 @@ class Person(msgspec.Struct, frozen=True):
     email: list[str] | None = None
     household_identifier: str | None = None
     household_size: int | None = None
-    parent1_identifier: list[Identifier] | None = None
-    parent2_identifier: list[Identifier] | None = None
+    parent1_identifier: Identifier | list[Identifier] | None = None
+    parent2_identifier: Identifier | list[Identifier] | None = None
     last_updated: str | None = None
 
 

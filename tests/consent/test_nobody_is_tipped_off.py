@@ -43,7 +43,7 @@ PAGES = (
     "/ledger/logs/10001/checkpoint",
 )
 TOKENS = re.compile(rb'name="csrf_token" value="[^"]+"|nonce-[^\'" ;]+|problem-reference"[^>]*>[0-9A-Z-]+')
-MADE_AT = re.compile(rb'"made_at":"[^"]+"')
+MADE_AT = re.compile(rb'"made_at":"[^"]+"|data-left="[0-9]+"')
 # What is random or a moment: each has one length, so nothing about lengths is lost by covering it.
 RANDOM = (
     re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),

@@ -12,6 +12,7 @@ from core import clock
 from core.database import Database
 from core.events import SYSTEM, record, waiting
 from idp import accounts, notify
+from idp.notices import mail
 from idp.oidc.logout.courier import LogoutCourier
 from idp.signals.delivery import Courier
 from registry_sync import people
@@ -54,11 +55,11 @@ def test_a_mail_server_that_is_silent_holds_up_no_checkpoint(house: Database) ->
             call, _address = silent.accept()
             with house.writing() as db:
                 record(db, Moved(number=1), actor=SYSTEM, about=(CITIZEN,))
-            assert within(notify.TIMEOUT_SECONDS / 2, lambda: signed(house))
+            assert within(mail.TIMEOUT_SECONDS / 2, lambda: signed(house))
         finally:
             stop.set()
             call.close()
-            work.join(notify.TIMEOUT_SECONDS)
+            work.join(mail.TIMEOUT_SECONDS)
     assert not work.is_alive()
     mailing.close()
 

@@ -24,7 +24,8 @@ ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 def fields(response: Any) -> dict[str, str]:
     """Return what a response brings to the client, from query, fragment or form."""
     if response.status_code == 200:
-        return dict(to.re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', response.text))
+        sent = response.text.partition("data-send-at-once")[2].partition("</form>")[0]
+        return dict(to.re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', sent))
     parts = urlsplit(response.headers["location"])
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == to.CALLBACK
     assert not (parts.query and parts.fragment)
