@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import os
 import signal
 import subprocess
@@ -269,7 +270,9 @@ def test_nothing_is_stored_in_clear(store: Database, load: Load, tmp_path: Path)
         for table in tables.person.metadata.sorted_tables:
             stored = repr([tuple(row) for row in db.execute(select(table))])
             for secret in ("Ketevan", "Beridze", "38072135168", "1988", "keti"):
-                assert secret not in stored, table.name
+                assert not re.search(rf"(?<!\d){secret}(?!\d)", stored), (
+                    table.name
+                )  # digits of a moment are none
 
 
 def test_progress_ends_at_the_end(store: Database, land: Land) -> None:
