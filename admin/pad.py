@@ -244,10 +244,10 @@ def _proof_page(
 ) -> Response:
     with database.reading() as db:
         asked = card.asked(db, number)
-    response = pages.render(
+    return pages.render(
         request,
         "idp/card_proof.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         action="/pad/card",
         back="/pad",
         fields={},
@@ -257,9 +257,6 @@ def _proof_page(
         errors=errors or {},
         wait=wait,
     )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response
 
 
 def _confirm_page(request: Request, database: Database, pad: Pad) -> Response:

@@ -21,7 +21,7 @@ from core.sessions import BrowserSession
 from core.settings import Settings
 
 PACKAGES = ("core", "consent", "idp", "admin")
-WENT_WRONG = 400
+WENT_WRONG, TOO_MANY = 400, 429
 # What names a field, without the ID of the thing that it is about.
 _FIELD = re.compile(r"[a-z]+(?:[-_][a-z]+)?")
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -57,15 +57,18 @@ def render(
     status: int = 200,
     form_action: Sequence[str] = (),
     frame_src: Sequence[str] = (),
+    wait: int = 0,
     **context: Any,
 ) -> HTMLResponse:
     """Render a page.
 
     `form_action` names further origins that its forms may lead to: Chromium applies the policy to the
     redirect that answers a form as well, so login and consent pages name the client's origin. `frame_src` names
-    origins of which it may load frames. A form that comes back with `errors`, or a `wait`, gets a reference
-    number, and so does a page that says by `refusal` which rule it is about.
+    origins of which it may load frames. With a `wait`, in seconds, it answers 429 (RFC 6585, section 4). A form that
+    comes back with `errors`, or a `wait`, gets a reference number, and so does a page that says by `refusal` which rule
+    it is about.
     """
+    status = TOO_MANY if wait else status
     env: Environment = request.app.state.pages
     lang = language.current()
     html = env.get_template(template).render(
@@ -81,13 +84,16 @@ def render(
             forms.CSRF_FIELD, forms.token(request)
         ),
         csrf_token=lambda: forms.token(request),
-        refusal_reference=_form_refused(request, template, status, context),
+        refusal_reference=_form_refused(request, template, status, wait, context),
+        wait=wait,
         **context,
     )
     response = HTMLResponse(html, status_code=status)
     response.headers["Content-Security-Policy"] = policy(form_action, frame_src)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept-Language, Cookie"
+    if wait:
+        response.headers["Retry-After"] = str(wait)
     return response
 
 
@@ -117,8 +123,8 @@ def route(request: Request) -> str:
     return str(getattr(found, "path", "?"))
 
 
-def _form_refused(request: Request, template: str, status: int, context: Mapping[str, Any]) -> str:
-    errors, wait, refusal = context.get("errors"), context.get("wait"), context.get("refusal", "")
+def _form_refused(request: Request, template: str, status: int, wait: int, context: Mapping[str, Any]) -> str:
+    errors, refusal = context.get("errors"), context.get("refusal", "")
     if status < WENT_WRONG or not (errors or wait or refusal):
         return ""
     shown = [*errors.values()] if isinstance(errors, Mapping) else []

@@ -121,7 +121,7 @@ async def sign_in_needed(request: Request, error: Exception) -> Response:
     """Send a person to the sign-in page, and back to the very act afterwards; say so first if that would lose what they typed."""
     again = isinstance(error, FreshSignInNeeded)
     if isinstance(error, FreshSignInNeeded) and not problems.wants_page(request):
-        return problems.answer(request, error)
+        return await run_in_threadpool(problems.answer, request, error)
     page = error.page if isinstance(error, SignInNeeded) else "/login"
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     back = error.back if isinstance(error, FreshSignInNeeded) else ""
@@ -132,7 +132,9 @@ async def sign_in_needed(request: Request, error: Exception) -> Response:
     typed = await forms.typed(request)
     if not typed:
         return see_other(address)
-    return pages.render(request, "core/typed.html", status=403, typed=typed, address=address, again=again)
+    return await run_in_threadpool(
+        pages.render, request, "core/typed.html", status=403, typed=typed, address=address, again=again
+    )
 
 
 def _page_of(request: Request) -> str:

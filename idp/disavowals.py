@@ -1,6 +1,5 @@
 """Links in letters by which somebody who is not signed in says "this was not me": once, and for a week."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, insert, select
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, sessions
 from idp.tables import disavowal as table
 
 KEPT = timedelta(days=7)
@@ -32,7 +31,7 @@ def make(db: Session, citizen_id: str, what: str, *, sid: str = "", device: str 
     """Make a link's token for something that happens now. Only its hash is kept."""
     token, at = secrets.token_urlsafe(32), clock.now()
     suspect = Suspect(citizen_id, what, at, sid, device)
-    db.execute(insert(table).values(token_hash=_digest(token), ends_at=at + KEPT, **vars(suspect)))
+    db.execute(insert(table).values(token_hash=sessions.digest(token), ends_at=at + KEPT, **vars(suspect)))
     return token
 
 
@@ -51,8 +50,4 @@ def spend(db: Session, token: str) -> Suspect | None:
 
 
 def _live(token: str) -> tuple[ColumnElement[bool], ...]:
-    return (table.c.token_hash == _digest(token), table.c.ends_at > clock.now())
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return (table.c.token_hash == sessions.digest(token), table.c.ends_at > clock.now())

@@ -191,16 +191,13 @@ def _undo_page(
     with database.reading() as db:
         crowded = throttle.crowded(db, throttle.MAILED, browser.visitor(request))
         offer = None if done or crowded or not code else undoing.look(db, code)
-    response = pages.render(
+    return pages.render(
         request,
         "idp/undo.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         code=code[:40],
         offer=offer,
         done=done,
         wait=wait,
         errors=errors or {},
     )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response

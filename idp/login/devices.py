@@ -1,6 +1,5 @@
 """Browsers an account was used from before, and a browser's description in words."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, sessions
 from core.language import Lazy, _
 from idp.tables import known_device as table
 
@@ -50,7 +49,7 @@ def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
         return False
     found = db.execute(
         select(table.c.citizen_id).where(
-            table.c.token_hash == _digest(visitor.device),
+            table.c.token_hash == sessions.digest(visitor.device),
             table.c.citizen_id == citizen_id,
             table.c.ends_at > clock.now(),
         )
@@ -65,9 +64,9 @@ def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> str
     browser's name within the account stays.
     """
     token = secrets.token_urlsafe(32)
-    new, ends_at, name = _digest(token), clock.now() + KNOWN_FOR, None
+    new, ends_at, name = sessions.digest(token), clock.now() + KNOWN_FOR, None
     if visitor.device:
-        old = table.c.token_hash == _digest(visitor.device)
+        old = table.c.token_hash == sessions.digest(visitor.device)
         mine = delete(table).where(old, table.c.citizen_id == citizen_id).returning(table.c.device)
         name = db.scalar(mine)
         db.execute(update(table).where(old).values(token_hash=new))
@@ -92,7 +91,7 @@ def forget_since(db: Session, citizen_id: str, since: datetime, *, keep: Visitor
     """Forget each browser that signed in to an account since a moment, save the one that is kept."""
     gone = delete(table).where(table.c.citizen_id == citizen_id, table.c.ends_at >= since + KNOWN_FOR)
     if keep.device:
-        gone = gone.where(table.c.token_hash != _digest(keep.device))
+        gone = gone.where(table.c.token_hash != sessions.digest(keep.device))
     db.execute(gone)
 
 
@@ -100,7 +99,7 @@ def forget(db: Session, citizen_id: str, *, keep: Visitor | None = None) -> None
     """Forget every browser of an account, save one that is kept."""
     gone = delete(table).where(table.c.citizen_id == citizen_id)
     if keep and keep.device:
-        gone = gone.where(table.c.token_hash != _digest(keep.device))
+        gone = gone.where(table.c.token_hash != sessions.digest(keep.device))
     db.execute(gone)
 
 
@@ -115,8 +114,4 @@ def words(user_agent: str) -> str | Lazy:
 
 def digest(visitor: Visitor) -> str:
     """Return what stands for the device in counters."""
-    return _digest(visitor.device)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return sessions.digest(visitor.device)

@@ -1,6 +1,5 @@
 """The pad on a desk: a browser without a sign-in that a clerk's code joins to one procedure."""
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, sessions
 from core.database import parts
 from idp.errors import PadTaken
 from idp.login import pin
@@ -63,7 +62,7 @@ def take(db: Session, typed: str) -> str | None:
             table.c.token_hash.is_(None),
             table.c.ends_at > clock.now(),
         )
-        .values(token_hash=_digest(token))
+        .values(token_hash=sessions.digest(token))
         .returning(table.c.ref)
     ).first()
     return token if taken else None
@@ -71,7 +70,7 @@ def take(db: Session, typed: str) -> str | None:
 
 def find(db: Session, token: str) -> Pad | None:
     """Return the pad of a browser's cookie, unless its procedure is over."""
-    mine = (table.c.token_hash == _digest(token)) & (table.c.ends_at > clock.now())
+    mine = (table.c.token_hash == sessions.digest(token)) & (table.c.ends_at > clock.now())
     row = db.execute(select(table).where(mine)).first() if token else None
     return Pad(row.kind, row.ref, row.clerk, row.proved, row.ends_at) if row else None
 
@@ -99,7 +98,3 @@ def purge(db: Session) -> None:
 
 def _index(db: Session, digits: str) -> bytes:
     return blind.index(db, "idp.pad", digits)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

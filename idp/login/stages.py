@@ -1,6 +1,5 @@
 """What waits between two steps of a flow, and the one place that says which step comes next."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +9,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, sessions
 from core.database import parts
 from idp.tables import activation_code, disavowal, known_device, passkey_challenge
 from idp.tables import stage as table
@@ -41,7 +40,7 @@ def begin(
 ) -> str:
     """Begin a flow and return the token for this browser's cookie; it is new each time, so none can be planted."""
     token = secrets.token_urlsafe(32)
-    token_hash = _digest(token)
+    token_hash = sessions.digest(token)
     db.execute(
         insert(table).values(
             token_hash=token_hash,
@@ -61,7 +60,7 @@ def find(db: Session, token: str, kind: str, *, citizen_id: str | None = None) -
     if not token:
         return None
     query = select(table).where(
-        table.c.token_hash == _digest(token), table.c.kind == kind, table.c.ends_at > clock.now()
+        table.c.token_hash == sessions.digest(token), table.c.kind == kind, table.c.ends_at > clock.now()
     )
     if citizen_id is not None:
         query = query.where(table.c.citizen_id == citizen_id)
@@ -137,7 +136,3 @@ def purge(db: Session) -> int:
 
 def _seal(db: Session, citizen_id: str, token_hash: str, data: dict[str, Any]) -> bytes:
     return sealing.seal(db, citizen_id, SCOPE, msgspec.json.encode(data), aad=token_hash.encode())
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

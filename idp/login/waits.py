@@ -1,6 +1,5 @@
 """The waiting time of somebody who comes back by e-mail: begun, stopped by the owner, or spent at its end."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -49,7 +48,7 @@ def begin(db: Session, citizen_id: str) -> str:
             id=secrets.token_urlsafe(16),
             citizen_id=citizen_id,
             state="waiting",
-            token_hash=_digest(token),
+            token_hash=sessions.digest(token),
             stop_index=_stop_index(db, code),
             stop_sealed=sealing.seal(db, citizen_id, reach.SCOPE, code.encode(), aad=_AAD),
             letters=len(told),
@@ -105,7 +104,7 @@ def waits_for(db: Session, citizen_id: str) -> bool:
 def under_way(db: Session, token: str) -> Row[Any] | None:
     """Return the wait of the browser that holds this token, while it lasts."""
     live = (table.c.state == "waiting", table.c.closes_at > clock.now())
-    return db.execute(select(table).where(table.c.token_hash == _digest(token), *live)).first()
+    return db.execute(select(table).where(table.c.token_hash == sessions.digest(token), *live)).first()
 
 
 def finishes(db: Session, wait: Row[Any], typed: str) -> bool:
@@ -187,7 +186,3 @@ def _stop_index(db: Session, typed: str) -> bytes:
 
 def _finish_index(db: Session, wait_id: str, typed: str) -> bytes:
     return blind.index(db, "idp.reentry-finish", f"{wait_id}\x00{codes.read(typed)}")
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,13 +1,12 @@
 """Somebody says that they cannot get in any more: a name is given, and a code goes to the checked addresses."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock, limits
+from core import clock, limits, sessions
 from core.errors import Refused
 from idp import accounts, notify
 from idp.login import codes, waits
@@ -29,7 +28,7 @@ def begin(db: Session, typed: str) -> str:
     """
     token = secrets.token_urlsafe(32)
     row = {
-        "token_hash": _digest(token),
+        "token_hash": sessions.digest(token),
         "citizen_id": accounts.owner(db, typed) or "",
         "seen_to": False,
         "ends_at": clock.now() + LIFE,
@@ -54,7 +53,7 @@ def see_to(db: Session) -> int:
 
 def find(db: Session, token: str) -> str | None:
     """Return the citizen of a browser's ask while it lasts: empty for a name that is nobody's, None if there is no ask."""
-    live = (table.c.token_hash == _digest(token), table.c.ends_at > clock.now())
+    live = (table.c.token_hash == sessions.digest(token), table.c.ends_at > clock.now())
     found: str | None = db.scalar(select(table.c.citizen_id).where(*live))
     return found
 
@@ -101,7 +100,3 @@ def _send(db: Session, citizen_id: str) -> None:
     index = blind.index(db, "idp.reentry-proof", f"{citizen_id}\x00{codes.read(code)}")
     db.execute(insert(proofs).values(code_index=index, citizen_id=citizen_id, ends_at=until))
     notify.tell(db, citizen_id, "recovery-code", {"code": code, "until": clock.wire(until)}, to=addresses)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

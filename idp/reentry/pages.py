@@ -102,16 +102,15 @@ def stop(request: Request, database: Db, here: Here, form: Form) -> Response:
         if not wait and not (done := waits.stop_by_code(db, typed)):
             throttle.failed(db, throttle.MAILED, visitor)
     errors = {} if done or wait else {"code": UNKNOWN}
-    response = pages.render(
+    return pages.render(
         request,
         "idp/reentry_stop.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         code=typed[:40],
         done=done,
         wait=wait,
         errors=errors,
     )
-    return _with_wait(response, wait)
 
 
 @router.post("/my/account/reentry/stop")
@@ -166,10 +165,10 @@ def _page(
     wait: int = 0,
     errors: dict[str, Lazy] | None = None,
 ) -> Response:
-    response = pages.render(
+    return pages.render(
         request,
         "idp/reentry.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         step=step,
         username=username,
         opens_at=opens_at,
@@ -178,10 +177,3 @@ def _page(
         wait=wait,
         errors=errors or {},
     )
-    return _with_wait(response, wait)
-
-
-def _with_wait(response: Response, wait: int) -> Response:
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response

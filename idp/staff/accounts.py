@@ -1,6 +1,5 @@
 """Who works here: staff members, their roles, and the invitations by which they come."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,7 +88,9 @@ def open_invitation(db: Session, member: Member, *, actor: Actor) -> Invitation:
     token, expires_at = secrets.token_urlsafe(24), clock.now() + INVITATION_LASTS
     db.execute(delete(staff_invitation).where(staff_invitation.c.staff == member.id))
     db.execute(
-        insert(staff_invitation).values(token_hash=_digest(token), staff=member.id, expires_at=expires_at)
+        insert(staff_invitation).values(
+            token_hash=sessions.digest(token), staff=member.id, expires_at=expires_at
+        )
     )
     record(db, StaffInvited(staff=member.id, role=member.role), actor=actor)
     return Invitation(member, token, expires_at)
@@ -101,7 +102,7 @@ def invited(db: Session, token: str) -> Member:
         select(staff)
         .join(staff_invitation, staff_invitation.c.staff == staff.c.id)
         .where(
-            staff_invitation.c.token_hash == _digest(token),
+            staff_invitation.c.token_hash == sessions.digest(token),
             staff_invitation.c.expires_at > clock.now(),
             staff.c.state == "invited",
         )
@@ -116,7 +117,7 @@ def accept(db: Session, token: str) -> Member:
     member = invited(db, token)
     used = db.execute(
         delete(staff_invitation)
-        .where(staff_invitation.c.token_hash == _digest(token))
+        .where(staff_invitation.c.token_hash == sessions.digest(token))
         .returning(staff_invitation.c.staff)
     ).first()
     if used is None:
@@ -159,7 +160,3 @@ def _member(db: Session, row: Row[tuple[object, ...]]) -> Member:
 
 def _owner(member_id: str) -> str:
     return f"staff:{member_id}"
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -223,10 +223,10 @@ def _start_page(
     wait: int = 0,
     under_way: bool = False,
 ) -> Response:
-    response = pages.render(
+    return pages.render(
         request,
         "idp/activate.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         return_to=return_to,
         citizen_id=citizen_id,
         code=code,
@@ -234,9 +234,6 @@ def _start_page(
         wait=wait,
         under_way=under_way,
     )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response
 
 
 def _method_page(

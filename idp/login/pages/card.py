@@ -132,10 +132,10 @@ def _proof_page(
 ) -> Response:
     with database.reading() as db:
         asked = card.asked(db, number)
-    response = pages.render(
+    return pages.render(
         request,
         "idp/card_proof.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         form_action=browser.leads(database, return_to).origins,
         action="/login/card",
         back=f"/login?return_to={quote(return_to, safe='')}",
@@ -146,7 +146,6 @@ def _proof_page(
         errors=errors or {},
         wait=wait,
     )
-    return _with_wait(response, wait)
 
 
 def _block_page(
@@ -157,19 +156,12 @@ def _block_page(
     wait: int = 0,
     done: bool = False,
 ) -> Response:
-    response = pages.render(
+    return pages.render(
         request,
         "idp/card_block.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         typed=typed,
         errors=errors or {},
         wait=wait,
         done=done,
     )
-    return _with_wait(response, wait)
-
-
-def _with_wait(response: Response, wait: int) -> Response:
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response

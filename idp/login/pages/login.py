@@ -244,10 +244,10 @@ def _page(
     wait: int = 0,
 ) -> Response:
     leads = browser.leads(database, return_to)
-    response = pages.render(
+    return pages.render(
         request,
         "idp/login.html",
-        status=429 if wait else 400 if errors else 200,
+        status=400 if errors else 200,
         form_action=leads.origins,
         client=leads.name,
         return_to=return_to,
@@ -256,7 +256,6 @@ def _page(
         errors=errors or {},
         wait=wait,
     )
-    return _with_wait(response, wait)
 
 
 def _code_page(
@@ -268,34 +267,26 @@ def _code_page(
     spare: bool = False,
     error: Lazy | None = None,
 ) -> Response:
-    response = pages.render(
+    return pages.render(
         request,
         "idp/code.html",
-        status=429 if wait else 400 if error else 200,
+        status=400 if error else 200,
         form_action=browser.leads(database, stage.return_to).origins,
         errors={("recovery-code" if spare else "totp-code"): error} if error else {},
         spare=spare,
         wait=wait,
     )
-    return _with_wait(response, wait)
 
 
 def _recovery_page(
     request: Request, return_to: str, username: str = "", *, wait: int = 0, error: Lazy | None = None
 ) -> Response:
-    response = pages.render(
+    return pages.render(
         request,
         "idp/recovery.html",
-        status=429 if wait else 400 if error else 200,
+        status=400 if error else 200,
         return_to=return_to,
         username=username,
         errors={"recovery-code": error} if error else {},
         wait=wait,
     )
-    return _with_wait(response, wait)
-
-
-def _with_wait(response: Response, wait: int) -> Response:
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response

@@ -94,10 +94,10 @@ def _page(
 ) -> Response:
     settings = request.app.state.settings
     told: dict[str, Any] = {one.reason: one for one in why}
-    response = pages.render(
+    return pages.render(
         request,
         "idp/shut.html",
-        status=429 if wait else 400 if errors else 403,
+        status=400 if errors else 403,
         lock=why[0],
         closing=told.get(CLOSING),
         paused=told.get(PAUSED),
@@ -107,6 +107,3 @@ def _page(
         errors=errors or {},
         refusal=f"shut: {why[0].reason}",
     )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response

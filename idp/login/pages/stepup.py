@@ -52,10 +52,10 @@ def page(
 ) -> Response:
     """Ask for what is missing, or say what can be done where nothing would do."""
     leads = browser.leads(database, return_to)
-    response = pages.render(
+    return pages.render(
         request,
         "idp/stepup.html",
-        status=429 if wait else 400 if error else 200,
+        status=400 if error else 200,
         form_action=leads.origins,
         client=leads.name,
         leave=f"{return_to.partition('?')[0]}/leave" if return_to.startswith(onward.PATH) else "",
@@ -64,9 +64,6 @@ def page(
         errors={"totp-code": error} if error else {},
         wait=wait,
     )
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    return response
 
 
 def _held(db: Session, here: BrowserSession | None) -> BrowserSession | None:
