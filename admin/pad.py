@@ -23,12 +23,12 @@ from idp.login import card, counter, pads, pin
 from idp.login.assurance import SUBSTANTIAL
 from idp.login.pads import Pad
 from idp.login.pages import browser
-from idp.login.pages.card import NO_NUMBER, WRONG, missing
+from idp.login.pages.card import NO_NUMBER, WRONG, missing, proof_page
 from idp.login.pages.pins import twice
 
 router = APIRouter(prefix="/pad")
 CODES_IN_TEN_MINUTES = 30
-NOW = "/pad/now"
+HOME, NOW, PROOF = "/pad", "/pad/now", "/pad/card"
 
 
 @router.get("")
@@ -98,10 +98,10 @@ def prove(request: Request, database: Db, form: Form) -> Response:
         errors: dict[str, str | Lazy] = {"card-number": NO_NUMBER.format(count=card.NUMBER_DIGITS)}
         return _number_page(request, database, pad, form.get("card-number"), errors=errors)
     if not form.all("pin"):
-        return _proof_page(request, database, number)
+        return proof_page(request, database, number, action=PROOF, back=HOME)
     errors = missing(form.get("pin"), form.get("card-code"))
     if errors:
-        return _proof_page(request, database, number, errors=errors)
+        return proof_page(request, database, number, action=PROOF, back=HOME, errors=errors)
     visitor = browser.visitor(request)
     attempt = card.attempt(
         database, number, form.get("pin"), form.get("card-code"), visitor, whose=sitting.citizen
@@ -115,7 +115,9 @@ def prove(request: Request, database: Db, form: Form) -> Response:
         raise AccountLocked(detail=used.account.state)
     if used is None:
         errors = {} if attempt.wait else {"pin": WRONG}
-        return _proof_page(request, database, number, errors=errors, wait=attempt.wait)
+        return proof_page(
+            request, database, number, action=PROOF, back=HOME, errors=errors, wait=attempt.wait
+        )
     return see_other(NOW)
 
 
@@ -231,31 +233,6 @@ def _number_page(
         showing=showing,
         typed=typed,
         errors=errors or {},
-    )
-
-
-def _proof_page(
-    request: Request,
-    database: Database,
-    number: str,
-    *,
-    errors: Mapping[str, str | Lazy] | None = None,
-    wait: int = 0,
-) -> Response:
-    with database.reading() as db:
-        asked = card.asked(db, number)
-    return pages.render(
-        request,
-        "idp/card_proof.html",
-        status=400 if errors else 200,
-        action="/pad/card",
-        back="/pad",
-        fields={},
-        number=number,
-        grouped=card.grouped(number),
-        asked=asked,
-        errors=errors or {},
-        wait=wait,
     )
 
 

@@ -1,5 +1,6 @@
 """Signing in with a printed card: its number first, then the PIN and the code with the number that is asked for."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -121,6 +122,37 @@ def _number_page(
     )
 
 
+def proof_page(
+    request: Request,
+    database: Database,
+    number: str,
+    *,
+    action: str,
+    back: str,
+    fields: dict[str, str] | None = None,
+    form_action: Sequence[str] = (),
+    errors: dict[str, str | Lazy] | None = None,
+    wait: int = 0,
+) -> Response:
+    """Ask for the PIN of the card with this number and for its next code, to be sent to `action` with `fields`."""
+    with database.reading() as db:
+        asked = card.asked(db, number)
+    return pages.render(
+        request,
+        "idp/card_proof.html",
+        status=400 if errors else 200,
+        form_action=form_action,
+        action=action,
+        back=back,
+        fields=fields or {},
+        number=number,
+        grouped=card.grouped(number),
+        asked=asked,
+        errors=errors or {},
+        wait=wait,
+    )
+
+
 def _proof_page(
     request: Request,
     database: Database,
@@ -130,20 +162,15 @@ def _proof_page(
     errors: dict[str, str | Lazy] | None = None,
     wait: int = 0,
 ) -> Response:
-    with database.reading() as db:
-        asked = card.asked(db, number)
-    return pages.render(
+    return proof_page(
         request,
-        "idp/card_proof.html",
-        status=400 if errors else 200,
-        form_action=browser.leads(database, return_to).origins,
+        database,
+        number,
         action="/login/card",
         back=f"/login?return_to={quote(return_to, safe='')}",
         fields={"return_to": return_to},
-        number=number,
-        grouped=card.grouped(number),
-        asked=asked,
-        errors=errors or {},
+        form_action=browser.leads(database, return_to).origins,
+        errors=errors,
         wait=wait,
     )
 
