@@ -123,9 +123,12 @@ def tend(db: Session) -> int:
     One that staff suspended, or that a register's word has put at rest, waits until that is over.
     """
     due = table.c.ends_at <= clock.now()
-    query = select(table.c.citizen_id, table.c.reason).where(due).order_by(table.c.ends_at).limit(AT_ONCE)
+    query = select(table.c.citizen_id, table.c.reason).where(due).order_by(table.c.ends_at)
     done = 0
+    # Those that have to wait longer are read as well, and must not fill the places of those that need not.
     for row in db.execute(query.with_for_update(skip_locked=True)).all():
+        if done == AT_ONCE:
+            break
         account = accounts.hold(db, row.citizen_id)
         if row.reason == PAUSED:
             accounts.reopen(db, row.citizen_id, actor=SYSTEM, reason=PAUSED)

@@ -46,7 +46,8 @@ def keep(request: Request, database: Db, form: Form) -> Response:
         if strong and not {one.reason for one in why} - OWN_WISH:
             locks.keep(db, citizen, actor=Actor("citizen", citizen))
             why = locks.of(db, citizen)
-            stages.end(db, stage) if not why else None
+            if not why:
+                stages.end(db, stage)
     if not strong:
         return _page(request, why, errors={"keep": TOO_WEAK})
     return _page(request, why) if why else browser.clear_stage(request, see_other(KEPT))
