@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 from tests.architecture import house
 
@@ -182,6 +183,18 @@ def test_no_test_mocks_our_own_code() -> None:
             or (isinstance(node, ast.Import) and any(alias.name == "unittest.mock" for alias in node.names))
         ),
     )
+
+
+def test_tests_share_one_browser_and_bring_their_own_loops() -> None:
+    """A process has one Playwright, whose event loop stays in the thread of all tests; coroutines run apart from it."""
+    owners = {
+        house.ROOT / "tests/conftest.py": "sync_playwright(",
+        house.ROOT / "tests/apart.py": "asyncio.run(",
+    }
+    for path in house.files("tests"):
+        text = path.read_text(encoding="utf-8")
+        for owner, call in owners.items():
+            assert path in (owner, Path(__file__)) or call not in text, f"{house.name(path)}: {call}"
 
 
 def test_nothing_is_left_open_without_an_issue() -> None:

@@ -1,12 +1,12 @@
 """Requests as they come off the wire, of any size: what a client library would refuse to send."""
 
-import asyncio
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+
+from tests import apart
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ def send(
     if measured:
         tracemalloc.start()
     try:
-        # In a thread of its own: a browser of another test keeps an event loop running in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(lambda: asyncio.run(app(scope, receive, answer))).result()
+        apart.run(lambda: app(scope, receive, answer))
         peak = tracemalloc.get_traced_memory()[1] if measured else 0
     finally:
         if measured:

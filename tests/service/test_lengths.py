@@ -8,6 +8,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from service import tls
+from tests import apart
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -47,11 +48,11 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: id.erti.example\r\n\r\n"
 )
 def test_a_request_of_two_lengths_is_refused(raw: bytes) -> None:
     """A request whose end could be read in two ways gets 400 and nothing behind it an answer (RFC 9112, 6.3)."""
-    answer = asyncio.run(sent(raw))
+    answer = apart.run(lambda: sent(raw))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"heard" not in answer
 
 
 def test_a_request_of_one_length_is_heard() -> None:
     """The same request with one length is answered."""
-    assert asyncio.run(sent(HEAD + b"Content-Length: 4\r\n\r\nabcd")).endswith(b"heard")
+    assert apart.run(lambda: sent(HEAD + b"Content-Length: 4\r\n\r\nabcd")).endswith(b"heard")

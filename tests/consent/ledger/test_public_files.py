@@ -10,9 +10,10 @@ from joserfc.jwk import KeySet
 
 from consent.ledger import api, entries, note, policy, receipts, signer, tiles, tree
 from consent.ledger.sequencer import Integrated, Sequencer
-from core import problems
+from core import problems, refusals
 from core.database import Database
 from core.errors import Problem
+from core.web import network
 from keys import rotation, signing
 from tests.consent.ledger.reading import disclosure
 from verifier import erti_verify
@@ -25,6 +26,7 @@ def web(database: Database, ledger: Sequencer) -> Iterator[TestClient]:
     app.include_router(api.router)
     app.state.database = database
     app.state.settings = database.parts.settings
+    app.state.refusals = refusals.Book(database, network=network)
     app.add_exception_handler(Problem, problems.answer)  # type: ignore[arg-type]
     with TestClient(app, headers={"Accept": "application/json"}) as client:
         yield client
