@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from consent import decisions
+from consent import capacity, decisions
 from consent import importing as agencies
 from consent.ledger import signer
 from core import sessions
@@ -63,7 +63,7 @@ def found(settings: Settings, civil_file: Path, tax_file: Path) -> Town:
     with database.writing() as db:
         agencies.load(db, document, actor=SYSTEM)
         clients.load(db, document, actor=SYSTEM)
-        citizens = _living(db, civil_file)[:CITIZENS]
+        citizens = _deciding(db, civil_file)[:CITIZENS]
         for citizen in citizens:
             decisions.decide(
                 db,
@@ -103,8 +103,8 @@ def _account(database: Database, number: int) -> str:
     return username
 
 
-def _living(db: Session, civil_file: Path) -> tuple[str, ...]:
-    """The citizen IDs of people in a civil register, in its order, without those who died."""
+def _deciding(db: Session, civil_file: Path) -> tuple[str, ...]:
+    """The citizen IDs of people in a civil register, in its order, without those who died, and those for whom others decide."""
     found: dict[str, None] = {}
     for line in civil_file.read_bytes().splitlines():
         try:
@@ -117,7 +117,7 @@ def _living(db: Session, civil_file: Path) -> tuple[str, ...]:
             kind, value = str(each.get("identifier_type")), str(each.get("identifier_value"))
             citizen = people.by_identifier(db, kind, value)
             person = people.find(db, citizen) if citizen else None
-            if person and person.state == people.LIVING:
+            if person and person.state == people.LIVING and capacity.bar(db, person.citizen_id) is None:
                 found[person.citizen_id] = None
     return tuple(found)
 
