@@ -156,9 +156,9 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.add_exception_handler(InterfaceError, problems.away)
     app.add_exception_handler(ClientDisconnect, problems.gone)
     app.add_exception_handler(Exception, problems.unexpected)
-    app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     return app
 
 

@@ -58,6 +58,37 @@ ClientForm = Annotated[Posted | Problem, Depends(_form)]
 Respond = Callable[[Session, Posted, Call], Answer]
 
 
+# Routes are tried from the top, so those that are asked all the time stand there.
+@router.post("/token")
+def token(request: Request, database: Db, form: ClientForm) -> Response:
+    """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
+    return _answer(request, database, form, endpoints.token)
+
+
+@router.get("/userinfo")
+@router.post("/userinfo")
+def user_info(request: Request, database: Db, form: ClientForm) -> Response:
+    """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
+    posted = form if isinstance(form, Posted) and request.method == "POST" else None
+    found = bearer.presented(database, call(request), posted)
+    if isinstance(found, Denied):
+        return denied(found)
+    told = _told(database, found)
+    if isinstance(told, Denied):
+        return denied(told, found)
+    entry = {ENTRY_HEADER: told.event_id} if told.event_id else {}
+    headers = {**NO_STORE, **ANY_ORIGIN, **found.headers, **entry}
+    if told.jwt:
+        return Response(told.jwt, media_type="application/jwt", headers=headers)
+    return JSONResponse(told.claims, headers=headers)
+
+
+@router.post("/introspect")
+def introspect(request: Request, database: Db, form: ClientForm) -> Response:
+    """Say whether a token is good (RFC 7662)."""
+    return _answer(request, database, form, endpoints.introspect, writes=False)
+
+
 @router.get("/.well-known/openid-configuration")
 @router.get("/.well-known/oauth-authorization-server")
 def configuration(request: Request) -> Response:
@@ -87,12 +118,6 @@ def keys(database: Db) -> Response:
     return JSONResponse(found, media_type="application/jwk-set+json", headers=headers)
 
 
-@router.post("/token")
-def token(request: Request, database: Db, form: ClientForm) -> Response:
-    """Give tokens for a code, for a refresh token, or to a client in its own name (RFC 6749, 3.2)."""
-    return _answer(request, database, form, endpoints.token)
-
-
 @router.post("/par")
 def push(request: Request, database: Db, form: ClientForm) -> Response:
     """Keep an authorization request that a client sends in advance (RFC 9126)."""
@@ -107,34 +132,10 @@ def ask_for_a_device(request: Request, database: Db, form: ClientForm) -> Respon
     return _answer(request, database, form, partial(devicing.answer, network=network(request)))
 
 
-@router.post("/introspect")
-def introspect(request: Request, database: Db, form: ClientForm) -> Response:
-    """Say whether a token is good (RFC 7662)."""
-    return _answer(request, database, form, endpoints.introspect, writes=False)
-
-
 @router.post("/revoke")
 def revoke(request: Request, database: Db, form: ClientForm) -> Response:
     """End a token (RFC 7009)."""
     return _answer(request, database, form, endpoints.revoke)
-
-
-@router.get("/userinfo")
-@router.post("/userinfo")
-def user_info(request: Request, database: Db, form: ClientForm) -> Response:
-    """Give what a citizen shares with the client that holds the token (OpenID Connect Core 1.0, 5.3)."""
-    posted = form if isinstance(form, Posted) and request.method == "POST" else None
-    found = bearer.presented(database, call(request), posted)
-    if isinstance(found, Denied):
-        return denied(found)
-    told = _told(database, found)
-    if isinstance(told, Denied):
-        return denied(told, found)
-    entry = {ENTRY_HEADER: told.event_id} if told.event_id else {}
-    headers = {**NO_STORE, **ANY_ORIGIN, **found.headers, **entry}
-    if told.jwt:
-        return Response(told.jwt, media_type="application/jwt", headers=headers)
-    return JSONResponse(told.claims, headers=headers)
 
 
 @router.options("/token")
