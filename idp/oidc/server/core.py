@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidRequestError
 from sqlalchemy.orm import Session
 
 from consent import agencies, kept
 from core.database import parts
-from idp.oidc import assertions, binding, clients, details, dpop, id_tokens, metadata, protected, tokens
+from idp.oidc import assertions, binding, clients, details, dpop, id_tokens, protected, tokens
 from idp.oidc.assertions import Proof, Unproven
 from idp.oidc.client import Client
 from idp.oidc.dpop import ProofRefused
 from idp.oidc.families import Family
-from idp.oidc.server.authentication import by_assertion, by_basic, by_certificate
+from idp.oidc.server import authentication
 from idp.oidc.server.requests import (
     Answer,
     InvalidDetailsError,
@@ -36,11 +36,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.db = db
         self.issuer = parts(db).settings.issuer
         self.headers: dict[str, str] = {}  # what every answer to this request has to say
-        self.register_client_auth_method("client_secret_basic", by_basic)
-        for method, prove in by_certificate(db).items():
-            self.register_client_auth_method(method, prove)
-        for method in metadata.ASSERTION_METHODS:
-            self.register_client_auth_method(method, by_assertion)
 
     def query_client(self, client_id: str) -> Registered | None:
         found = clients.find(self.db, client_id)
@@ -68,10 +63,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         basic, proof = "Authorization" in request.headers, request.call.assertion
         if [basic, "client_secret" in request.form, proof is not None].count(True) > 1:
             raise InvalidRequestError(description="The client authenticates in two ways at once.")
-        try:
-            client: Registered = super().authenticate_client(request, methods, endpoint)
-        except InvalidClientError as error:
-            raise Unauthenticated from error
+        client = authentication.proved(self, request, methods)
+        if client is None:
+            raise Unauthenticated
         named = request.form.get("client_id")
         if (basic and request.auth_method == "none") or (named and named != client.known.client_id):
             raise Unauthenticated

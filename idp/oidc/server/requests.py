@@ -91,8 +91,5 @@ class Registered(ClientMixin):  # type: ignore[misc]
     def check_client_secret(self, client_secret: str) -> bool:
         return self.known.knows_secret(client_secret)
 
-    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
-        return self.known.token_endpoint_auth_method == method
-
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in self.known.grant_types

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -218,7 +219,7 @@ def test_any_basic_header_is_read_or_refused(content: bytes) -> None:
     """Whatever stands after Basic, reading it never breaks."""
     header = "Basic " + base64.b64encode(content).decode()
     request = Request(Posted(), Call("POST", f"{ISSUER}/token", (header,)))
-    assert authentication.by_basic(lambda _client_id: None, request) is None
+    assert authentication.by_basic(SimpleNamespace(query_client=lambda _client_id: None), request) is None
 
 
 def test_a_basic_header_that_is_no_ascii_is_refused(provider: Provider) -> None:
