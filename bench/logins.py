@@ -52,7 +52,7 @@ def show_share(settings: Settings, town: Town, server: psutil.Process, port: int
             print(f"    {outcome.failed} logins failed; the first one said: {outcome.first_failure}")
     rate = (logins.done / logins.seconds) / (alone.done / alone.seconds)
     share = (alone.cpu / alone.done) / (logins.cpu / max(logins.done, 1))
-    name = f"logins a second as a share of bare argon2id ({settings.argon2_memory_kib} KiB, {settings.argon2_passes} passes)"
+    name = f"share of bare argon2id ({settings.argon2_memory_kib} KiB, {settings.argon2_passes} passes)"
     show(name, f"{rate:.2f} by rate, {share:.2f} by CPU", "0.9")
 
 
