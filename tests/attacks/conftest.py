@@ -15,11 +15,7 @@ CALLABLE = "127.0.0.2"
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Open registration, and one host inside that may be called."""
-    changes = {
-        "registration": "open",
-        "release_deadline_seconds": 20.0,
-        "outbound_private_hosts": (CALLABLE,),
-    }
+    changes = {"registration": "open", "outbound_private_hosts": (CALLABLE,)}
     return settings.model_copy(update=changes)
 
 

@@ -4,16 +4,9 @@ from starlette.testclient import TestClient
 from consent import importing
 from core.database import Database
 from core.events import SYSTEM
-from core.settings import Settings
 from idp.oidc import clients
 from tests.consent import country
 from tests.idp.oidc.provider import CITIZEN, CLIENTS, Provider
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Give the ledger more time than a second: what is tested here is not how busy the machine is."""
-    return settings.model_copy(update={"release_deadline_seconds": 20.0})
 
 
 @pytest.fixture

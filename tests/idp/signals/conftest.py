@@ -12,9 +12,8 @@ __all__ = ["provider"]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Let calls go to loopback, where the receivers under test are, and give the ledger time."""
-    changes = {"outbound_private_hosts": ("127.0.0.1",), "release_deadline_seconds": 20.0}
-    return settings.model_copy(update=changes)
+    """Let calls go to loopback, where the receivers under test are."""
+    return settings.model_copy(update={"outbound_private_hosts": ("127.0.0.1",)})
 
 
 @pytest.fixture
