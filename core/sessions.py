@@ -14,7 +14,7 @@ from core.database import Base, Document, Moment, parts
 
 TOUCH_EVERY = timedelta(minutes=1)
 FRESH_FOR = timedelta(minutes=10)
-# (method, route) of what needs a fresh sign-in -> the path to go on at afterwards; `service.acts` fills it.
+# (method, route) of what needs a fresh sign-in -> the path to go on at afterwards; `service.freshness` fills it.
 Acts = Mapping[tuple[str, str], str]
 
 browser_session = Table(

@@ -42,7 +42,7 @@ from keys import rotation
 from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
 from keys.token import TokenCustody
-from service import acts, site, staying
+from service import freshness, site, staying
 from service.handlers import HANDLERS
 from service.metrics import Metrics
 
@@ -140,7 +140,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = store
     app.state.metrics = figures
-    app.state.acts = acts.FRESH
+    app.state.acts = freshness.ACTS
     app.state.refusals = refusals.Book(store, network=web.network)
     app.state.pages = pages.environment(settings)
     app.state.form_key = store.parts.keys.secret("forms")

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from core.sessions import Acts
 
 # (method, route) -> where to go on after signing in again; empty: where the act was begun.
-FRESH: Acts = MappingProxyType(
+ACTS: Acts = MappingProxyType(
     {
         # How the account is entered.
         ("GET", "/my/account/passkeys/new"): "",

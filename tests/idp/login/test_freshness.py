@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from core import clock, web
 from core.sessions import browser_session
-from service.acts import FRESH
+from service.freshness import ACTS
 from tests.architecture.test_routes import asked, routes
 from tests.idp.login.test_account import grow_old, nino  # noqa: F401
 
@@ -30,9 +30,9 @@ def test_each_act_is_a_route_of_citizens() -> None:
     """What the list names is there, is asked of citizens, and leads back to a page that can be opened."""
     there = {(method, route.path): route for route in routes() for method in route.methods}
     pages = {path for method, path in there if method == "GET"}
-    assert set(FRESH) <= set(there)
-    assert all(web._citizen in asked(there[act].dependant) for act in FRESH)
-    assert {back for back in FRESH.values() if back} <= pages
+    assert set(ACTS) <= set(there)
+    assert all(web._citizen in asked(there[act].dependant) for act in ACTS)
+    assert {back for back in ACTS.values() if back} <= pages
 
 
 def test_each_change_of_the_account_stands_on_the_list_or_says_why_not() -> None:
@@ -40,8 +40,8 @@ def test_each_change_of_the_account_stands_on_the_list_or_says_why_not() -> None
     posts = {
         route.path for route in routes() if "POST" in route.methods and route.path.startswith("/my/account")
     }
-    decided = {path for _method, path in FRESH} | set(NO_NEED)
-    assert posts - decided == set(), "name it in service/acts.py, or here with the reason"
+    decided = {path for _method, path in ACTS} | set(NO_NEED)
+    assert posts - decided == set(), "name it in service/freshness.py, or here with the reason"
 
 
 def test_each_act_asks_again_after_ten_minutes(nino, database) -> None:  # noqa: F811
@@ -49,7 +49,7 @@ def test_each_act_asks_again_after_ten_minutes(nino, database) -> None:  # noqa:
     grow_old(database, 11)
     assert 'id="account-again"' in nino.open("/my/account").text
     nino.open("/logout")
-    for (method, route), back in FRESH.items():
+    for (method, route), back in ACTS.items():
         path = filled(route)
         answer = nino.browser.get(path) if method == "GET" else nino.send(path)
         assert answer.headers["location"] == f"/login?return_to={filled(back) or path}", (method, route)
