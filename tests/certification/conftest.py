@@ -62,9 +62,11 @@ def run(request: pytest.FixtureRequest, variant: str, tmp_path_factory: pytest.T
         )
         database = open_house(settings)
         stack.callback(database.close)
+        app = create_app(settings, database)
+        app.state.pages.bytecode_cache = request.getfixturevalue("compiled")
         web = stack.enter_context(
             TestClient(
-                create_app(settings, database),
+                app,
                 base_url=ISSUER,
                 follow_redirects=False,
                 client=("127.0.0.1", 50_000),  # the proxy that hands client certificates over

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from consent.tables import agency
-from core import clock, sessions, web
+from core import clock, sessions
 from core.forms import Posted
 from idp.oidc import authorize, clients, families, subjects, tables, tokens
 from idp.oidc.acting import Standing
@@ -274,15 +274,24 @@ def test_a_session_that_ended_meanwhile_gives_no_code(provider: Provider) -> Non
         assert db.scalar(select(func.count()).select_from(tables.authorization)) == 0
 
 
-def test_a_session_that_ended_meanwhile_decides_nothing(provider: Provider) -> None:
+def test_a_session_that_ended_meanwhile_decides_nothing(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A "yes" from a session that ended after it was read is not kept; the way leads back to the dispatcher."""
     session = provider.sign_in()
     asked = provider.authorize(scope="openid profile").headers["location"]
     page = provider.web.get(asked)
-    with provider.database.writing() as db:
-        sessions.end(db, session)
-    app: Any = provider.web.app
-    app.dependency_overrides[web._here] = lambda: session  # as it was read a moment before
+    find = sessions.find
+
+    def ended_after_it_was_read(db: Any, token: str) -> Any:
+        monkeypatch.undo()
+        found = find(db, token)
+        assert found == session
+        with provider.database.writing() as ending:
+            sessions.end(ending, session)
+        return found
+
+    monkeypatch.setattr(sessions, "find", ended_after_it_was_read)
     answer = provider.send(page, decision="allow", attribute="given_name")
     assert answer.headers["location"].startswith("/authorize/")
     assert [one["kind"] for one in provider.history() if one["kind"].startswith("grant")] == []
