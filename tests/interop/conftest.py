@@ -34,6 +34,17 @@ class Town:
     spa_port: int
     citizen: Citizen
 
+    def allows(self, address: str, *, back: str = NODE_BACK) -> str:
+        """Let the citizen sign in and allow what is asked, in a fresh browser; return the address it is sent back to."""
+        browser = PlainBrowser(stop_at=back)
+        browser.open(address)
+        citizens.sign_in(browser, self.citizen)
+        if not browser.stopped_at:
+            browser.press("consent-allow")
+        browser.close()
+        assert browser.stopped_at.startswith(back)
+        return browser.stopped_at
+
 
 def client(client_id: str, redirect_uri: str, home: str) -> dict[str, Any]:
     """A client of the revenue service, as its developer would register it."""

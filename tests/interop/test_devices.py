@@ -1,11 +1,6 @@
 """Devices without a browser: openid-client for Node and requests-oauth2client for Python sign their owner in."""
 
-import json
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -13,32 +8,10 @@ from requests_oauth2client import AuthorizationPending, OAuth2Client, PublicApp
 
 from tests import citizens
 from tests.interop.conftest import Town
-from tests.machine import node
+from tests.interop.node_client import NodeClient
 from tests.plain_browser import PlainBrowser
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
-SCRIPT = Path(__file__).parent / "npm" / "device.mjs"
-
-
-@pytest.fixture
-def device(town: Town) -> Iterator[subprocess.Popen[str]]:
-    """The device's program."""
-    process = subprocess.Popen(
-        [node() or "node", str(SCRIPT), town.service.issuer, "device", "openid profile"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def heard(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The next line the device says."""
-    assert process.stdout
-    line = process.stdout.readline()
-    assert line, f"the device ended with {process.wait(5)}"
-    return dict(json.loads(line))
 
 
 def allow(town: Town, address: str) -> None:
@@ -56,10 +29,11 @@ def allow(town: Town, address: str) -> None:
 
 
 @pytest.mark.needs("node")
-def test_openid_client_signs_a_devices_owner_in(town: Town, device: subprocess.Popen[str]) -> None:
+def test_openid_client_signs_a_devices_owner_in(town: Town) -> None:
     """The device shows its code, waits as it was told, and gets tokens once its owner has allowed it; the code is used up."""
-    allow(town, heard(device)["verify"])
-    result = heard(device)["result"]
+    with NodeClient("device.mjs", town.service, "device", "openid profile") as device:
+        allow(town, device.heard()["verify"])
+        result = device.learns()
     assert result["claims"]["sub"] == result["userinfo"]["sub"] == town.citizen.citizen_id
     assert result["userinfo"]["given_name"] == "Nino"
     assert result["again"] == "invalid_grant"

@@ -1,70 +1,22 @@
 """Tokens bound to a key (RFC 9449), used by clients that nobody here wrote."""
 
-import json
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 import requests
 from requests_oauth2client import DPoPKey, InvalidGrant, OAuth2Client
 
-from tests import citizens
 from tests.interop.conftest import DPOP_BACK, Town
-from tests.machine import node
-from tests.plain_browser import PlainBrowser
+from tests.interop.node_client import NodeClient
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
-SCRIPT = Path(__file__).parent / "npm" / "dpop.mjs"
 SCOPE = "openid profile offline_access"
 
 
-@pytest.fixture
-def script(town: Town, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    """The script, waiting for its browser."""
-    process = subprocess.Popen(
-        [node() or "node", str(SCRIPT), town.service.issuer, "dpop", DPOP_BACK, SCOPE, request.param],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def heard(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The next line the script says."""
-    assert process.stdout
-    line = process.stdout.readline()
-    assert line, f"the script ended with {process.wait(5)}"
-    return dict(json.loads(line))
-
-
-def went_through(town: Town, address: str) -> str:
-    """Where the citizen is sent back to after they signed in and allowed what is asked."""
-    browser = PlainBrowser(stop_at=DPOP_BACK)
-    browser.open(address)
-    citizens.sign_in(browser, town.citizen)
-    if not browser.stopped_at:
-        browser.press("consent-allow")
-    stopped = browser.stopped_at
-    browser.close()
-    return stopped
-
-
 @pytest.mark.needs("node")
-@pytest.mark.parametrize("script", ["ES256", "Ed25519"], indirect=True)
-def test_openid_client_binds_a_sign_in_to_its_key_from_the_code_to_the_refresh(
-    town: Town, script: subprocess.Popen[str]
-) -> None:
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
+def test_openid_client_binds_a_sign_in_to_its_key_from_the_code_to_the_refresh(town: Town, alg: str) -> None:
     """It is sent for a nonce once, and reads and refreshes with its key; without it, or with another, nothing works."""
-    address = went_through(town, heard(script)["authorize"])
-    assert script.stdin
-    script.stdin.write(address + "\n")
-    script.stdin.flush()
-    result = heard(script)["result"]
+    with NodeClient("dpop.mjs", town.service, "dpop", DPOP_BACK, SCOPE, alg) as client:
+        result = client.learns(town.allows(client.wants(), back=DPOP_BACK))
     assert result["type"].lower() == "dpop"
     assert {"ES256", "Ed25519"} <= set(result["algorithms"])
     assert result["userinfo"]["sub"] == result["claims"]["sub"] == town.citizen.citizen_id
@@ -87,7 +39,7 @@ def test_requests_oauth2client_binds_a_sign_in_to_its_key(town: Town) -> None:
         testing=True,  # plain http
     )
     asked = client.authorization_request(scope=SCOPE, prompt="consent", dpop=True)
-    code = asked.validate_callback(went_through(town, str(asked)))
+    code = asked.validate_callback(town.allows(str(asked), back=DPOP_BACK))
     token = client.authorization_code(code, validate=False)
     assert token.token_type == "DPoP"
     told = requests.get(client.userinfo_endpoint, auth=token, timeout=10)

@@ -1,9 +1,7 @@
 """Debian's nginx, with the configuration that we document, hands certificates over to the service behind it."""
 
 import base64
-import json
 import ssl
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from idp.oidc import binding
 from tests import certificates, citizens, service_process
 from tests.certificates import Made
 from tests.interop.nginx_process import nginx_before
-from tests.machine import node
+from tests.interop.node_client import NodeClient
 from tests.plain_browser import PlainBrowser
 from tests.ports import free_port
 from tests.service_process import Service
@@ -30,7 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("interop"),
 ]
-SCRIPT = Path(__file__).parent / "npm" / "mtls.mjs"
 BACK = "https://localhost:9/back"  # nobody listens: the browser stops there
 ROOT = certificates.authority()
 OFFICE = certificates.make(
@@ -167,30 +164,16 @@ def test_openid_client_signs_a_citizen_in_with_a_certificate(
     """openid-client finds the aliases by itself, pushes its request there as FAPI 2.0 wants it, and its tokens open
     UserInfo in its own hands alone."""
     certificate, key = made.files(border.folder, "office")
-    process = subprocess.Popen(
-        [node() or "node", str(SCRIPT), border.service.issuer, caller, BACK, "openid profile offline_access"],
-        env=border.service.environment
-        | {
-            "PUSHED": pushed,
-            "CERTIFICATE": str(certificate),
-            "KEY": str(key),
-            "AUTHORITY": str(border.folder / "server.pem"),
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
+    paths = {"CERTIFICATE": certificate, "KEY": key, "AUTHORITY": border.folder / "server.pem"}
+    environment = {"PUSHED": pushed, **{name: str(path) for name, path in paths.items()}}
+    scope = "openid profile offline_access"
     browser = PlainBrowser(verify=ssl.create_default_context(cadata=SERVER.pem))
-    citizen = citizens.activate(browser, border.service.issuer, border.service.sample(int(bool(pushed))))
-    browser.stop_at = BACK
-    browser.open(json.loads(process.stdout.readline())["authorize"])
-    browser.press("consent-allow")
-    process.stdin.write(browser.stopped_at + "\n")
-    process.stdin.flush()
-    result = json.loads(process.stdout.readline())["result"]
-    process.communicate()
+    with NodeClient("mtls.mjs", border.service, caller, BACK, scope, **environment) as program:
+        citizen = citizens.activate(browser, border.service.issuer, border.service.sample(int(bool(pushed))))
+        browser.stop_at = BACK
+        browser.open(program.wants())
+        browser.press("consent-allow")
+        result = program.learns(browser.stopped_at)
     browser.close()
 
     assert result["userinfo"]["sub"] == citizen.citizen_id

@@ -1,10 +1,11 @@
-// A device without a browser, by openid-client, that signs its owner in (RFC 8628). Lines of JSON go out, none come in:
-// out {"verify": URL, "code": letters}, then out {"result": what the device learnt} once somebody has allowed it.
+// A device without a browser, by openid-client, that signs its owner in (RFC 8628). It says what it shows its owner, and
+// what it learnt once somebody has allowed it.
 
 import * as client from 'openid-client'
+import { end, say } from './lines.mjs'
+import { errorOf } from './steps.mjs'
 
 const [issuer, clientId, scope] = process.argv.slice(2)
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 
 const config = await client.discovery(new URL(issuer), clientId, {}, client.None(), {
   execute: [client.allowInsecureRequests],
@@ -16,11 +17,5 @@ const tokens = await client.pollDeviceAuthorizationGrant(config, started)
 const claims = tokens.claims()
 const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub)
 
-let again = 'accepted'
-try {
-  await client.pollDeviceAuthorizationGrant(config, started)
-} catch (error) {
-  again = error.error ?? String(error)
-}
-say({ result: { interval: started.interval, claims, userinfo, again } })
-process.exit(0)
+const again = await errorOf(() => client.pollDeviceAuthorizationGrant(config, started))
+end({ interval: started.interval, claims, userinfo, again })

@@ -1,13 +1,11 @@
 // One sign-in with tokens bound to a key (RFC 9449), by openid-client, for a client without a secret.
-// Lines of JSON go out, one line comes in, as in sign-in.mjs. No nonce is known at the start: the client has to be
-// sent for one by the server, and to keep it.
+// No nonce is known at the start: the client has to be sent for one by the server, and to keep it.
 
 import * as client from 'openid-client'
-import { createInterface } from 'node:readline'
+import { end, wayBack } from './lines.mjs'
+import { errorOf, request } from './steps.mjs'
 
 const [issuer, clientId, redirectUri, scope, alg] = process.argv.slice(2)
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 
 const config = await client.discovery(new URL(issuer), clientId, {}, client.None(), {
   execute: [client.allowInsecureRequests],
@@ -27,26 +25,12 @@ config[client.customFetch] = async (url, options) => {
 }
 
 const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
-const verifier = client.randomPKCECodeVerifier()
-const state = client.randomState()
-const nonce = client.randomNonce()
-const parameters = {
-  redirect_uri: redirectUri,
-  scope,
-  code_challenge: await client.calculatePKCECodeChallenge(verifier),
-  code_challenge_method: 'S256',
-  state,
-  nonce,
-  prompt: 'consent',
-}
+const { checks, parameters } = await request(redirectUri, scope)
 const pushes = Boolean(server.pushed_authorization_request_endpoint)
 const authorize = pushes
   ? await client.buildAuthorizationUrlWithPAR(config, parameters, { DPoP })
   : client.buildAuthorizationUrl(config, { ...parameters, dpop_jkt: await DPoP.calculateThumbprint() })
-say({ authorize: authorize.href })
-
-const back = new URL((await lines.next()).value)
-const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true }
+const back = await wayBack(authorize)
 const tokens = await client.authorizationCodeGrant(config, back, checks, undefined, { DPoP })
 const claims = tokens.claims()
 const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub, { DPoP })
@@ -55,35 +39,24 @@ const again = await client.fetchUserInfo(config, fresh.access_token, claims.sub,
 const before = refusals.length
 
 // The same token without its key, and with somebody else's; then the refresh token with somebody else's.
-const attempt = async (call) => {
-  try {
-    await call()
-    return 'accepted'
-  } catch (error) {
-    return error.error ?? error.cause?.[0]?.parameters?.error ?? String(error)
-  }
-}
 const thief = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
-const bare = await attempt(() => client.fetchUserInfo(config, fresh.access_token, claims.sub))
-const stolen = await attempt(() =>
+const bare = await errorOf(() => client.fetchUserInfo(config, fresh.access_token, claims.sub))
+const stolen = await errorOf(() =>
   client.fetchUserInfo(config, fresh.access_token, claims.sub, { DPoP: thief }),
 )
-const refreshed = await attempt(() =>
+const refreshed = await errorOf(() =>
   client.refreshTokenGrant(config, fresh.refresh_token, undefined, { DPoP: thief }),
 )
 
-say({
-  result: {
-    algorithms: server.dpop_signing_alg_values_supported,
-    pushes,
-    type: tokens.token_type,
-    claims,
-    userinfo,
-    again,
-    refusals: refusals.slice(0, before),
-    bare,
-    stolen,
-    refreshed,
-  },
+end({
+  algorithms: server.dpop_signing_alg_values_supported,
+  pushes,
+  type: tokens.token_type,
+  claims,
+  userinfo,
+  again,
+  refusals: refusals.slice(0, before),
+  bare,
+  stolen,
+  refreshed,
 })
-process.exit(0)

@@ -1,13 +1,11 @@
 // One sign-in with oauth4webapi as FAPI 2.0 Message Signing wants it: a signed request that is pushed, a signed answer,
-// private_key_jwt, tokens bound to a key, and introspection that is signed. Lines of JSON go out, one line comes in,
-// as in sign-in.mjs. The client's key comes in the environment.
+// private_key_jwt, tokens bound to a key, and introspection that is signed. The client's key comes in the
+// environment.
 
 import * as oauth from 'oauth4webapi'
-import { createInterface } from 'node:readline'
+import { end, wayBack } from './lines.mjs'
 
 const [address, clientId, redirectUri, scope] = process.argv.slice(2)
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 const insecure = { [oauth.allowInsecureRequests]: true }
 
 const issuer = new URL(address)
@@ -59,9 +57,7 @@ const pushed = await bound(
 const authorize = new URL(as.authorization_endpoint)
 authorize.searchParams.set('client_id', clientId)
 authorize.searchParams.set('request_uri', pushed.request_uri)
-say({ authorize: authorize.href })
-
-const back = new URL((await lines.next()).value)
+const back = await wayBack(authorize)
 const answer = await oauth.validateJwtAuthResponse(as, client, back, state, insecure)
 const tokens = await bound(
   () => oauth.authorizationCodeGrantRequest(as, client, proven, answer, redirectUri, verifier, { DPoP, ...insecure }),
@@ -88,18 +84,15 @@ await oauth.processRevocationResponse(
 )
 const [, dead] = await introspect(fresh.access_token)
 
-say({
-  result: {
-    answered: [...back.searchParams.keys()],
-    type: tokens.token_type,
-    claims,
-    userinfo,
-    refreshed: fresh.access_token !== tokens.access_token,
-    kept: !fresh.refresh_token || fresh.refresh_token === tokens.refresh_token,
-    introspection: kind,
-    active: [live.active, dead.active],
-    bound: Boolean(live.cnf?.jkt),
-    sentForNonce,
-  },
+end({
+  answered: [...back.searchParams.keys()],
+  type: tokens.token_type,
+  claims,
+  userinfo,
+  refreshed: fresh.access_token !== tokens.access_token,
+  kept: !fresh.refresh_token || fresh.refresh_token === tokens.refresh_token,
+  introspection: kind,
+  active: [live.active, dead.active],
+  bound: Boolean(live.cnf?.jkt),
+  sentForNonce,
 })
-process.exit(0)

@@ -1,15 +1,12 @@
 // openid-client with a certificate, as its own documentation shows it, save that requests go through node:https.
-// Lines of JSON go out, one line comes in: out {"authorize": URL}, in the address the browser was sent back to,
-// out {"result": what the client learnt}.
 
 import * as client from 'openid-client'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createInterface } from 'node:readline'
+import { end, wayBack } from './lines.mjs'
+import { request as ask, use } from './steps.mjs'
 
 const [issuer, clientId, redirectUri, scope] = process.argv.slice(2)
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 const [cert, key, ca] = ['CERTIFICATE', 'KEY', 'AUTHORITY'].map((name) => readFileSync(process.env[name]))
 const ports = new Set()
 
@@ -37,30 +34,9 @@ const config = await client.discovery(
   { [client.customFetch]: withCertificate },
 )
 config[client.customFetch] = withCertificate
-const verifier = client.randomPKCECodeVerifier()
-const state = client.randomState()
+const { checks, parameters } = await ask(redirectUri, scope)
 const build = process.env.PUSHED ? client.buildAuthorizationUrlWithPAR : client.buildAuthorizationUrl
-const authorize = await build(config, {
-  redirect_uri: redirectUri,
-  scope,
-  code_challenge: await client.calculatePKCECodeChallenge(verifier),
-  code_challenge_method: 'S256',
-  state,
-  prompt: 'consent',
-})
-say({ authorize: authorize.href })
-
-const back = new URL((await lines.next()).value)
-const tokens = await client.authorizationCodeGrant(config, back, {
-  pkceCodeVerifier: verifier,
-  expectedState: state,
-  idTokenExpected: true,
-})
-const claims = tokens.claims()
-const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub)
-const fresh = await client.refreshTokenGrant(config, tokens.refresh_token)
-const live = await client.tokenIntrospection(config, fresh.access_token)
-await client.tokenRevocation(config, fresh.access_token)
-const dead = await client.tokenIntrospection(config, fresh.access_token)
-say({ result: { token: tokens.access_token, userinfo, cnf: live.cnf, active: [live.active, dead.active], ports: [...ports] } })
-process.exit(0)
+const back = await wayBack(await build(config, parameters))
+const tokens = await client.authorizationCodeGrant(config, back, checks)
+const { userinfo, live, active } = await use(config, tokens)
+end({ token: tokens.access_token, userinfo, cnf: live.cnf, active, ports: [...ports] })

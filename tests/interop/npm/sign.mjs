@@ -1,14 +1,10 @@
 // openid-client with a key of its own: it signs its assertions, and opens what is encrypted to it.
-// Lines of JSON go out, one line comes in: out {"authorize": URL}, in the address the browser was sent back to,
-// out {"result": what the client learnt}.
 
 import * as client from 'openid-client'
-import { createInterface } from 'node:readline'
+import { end, wayBack } from './lines.mjs'
+import { request, use } from './steps.mjs'
 
 const [issuer, clientId, redirectUri, scope, alg] = process.argv.slice(2)
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
-
 const kinds = {
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
   PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
@@ -31,47 +27,15 @@ const config = await client.discovery(
 )
 client.enableDecryptingResponses(config, ['A128CBC-HS256', 'A256GCM'], { key: own, kid: opening.kid })
 
-const kinds_of_answers = []
+const kindsOfAnswers = []
 config[client.customFetch] = async (url, options) => {
   const response = await fetch(url, options)
-  kinds_of_answers.push([new URL(url).pathname, response.headers.get('content-type')])
+  kindsOfAnswers.push([new URL(url).pathname, response.headers.get('content-type')])
   return response
 }
 
-const verifier = client.randomPKCECodeVerifier()
-const state = client.randomState()
-const nonce = client.randomNonce()
-const authorize = await client.buildAuthorizationUrlWithPAR(config, {
-  redirect_uri: redirectUri,
-  scope,
-  code_challenge: await client.calculatePKCECodeChallenge(verifier),
-  code_challenge_method: 'S256',
-  state,
-  nonce,
-  prompt: 'consent',
-})
-say({ authorize: authorize.href })
-
-const back = new URL((await lines.next()).value)
-const tokens = await client.authorizationCodeGrant(config, back, {
-  pkceCodeVerifier: verifier,
-  expectedState: state,
-  expectedNonce: nonce,
-  idTokenExpected: true,
-})
-const claims = tokens.claims()
-const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub)
-const fresh = await client.refreshTokenGrant(config, tokens.refresh_token)
-const live = await client.tokenIntrospection(config, fresh.access_token)
-await client.tokenRevocation(config, fresh.access_token)
-const dead = await client.tokenIntrospection(config, fresh.access_token)
-say({
-  result: {
-    parts: tokens.id_token.split('.').length,
-    claims,
-    userinfo,
-    active: [live.active, dead.active],
-    kinds: kinds_of_answers,
-  },
-})
-process.exit(0)
+const { checks, parameters } = await request(redirectUri, scope)
+const back = await wayBack(await client.buildAuthorizationUrlWithPAR(config, parameters))
+const tokens = await client.authorizationCodeGrant(config, back, checks)
+const { claims, userinfo, active } = await use(config, tokens)
+end({ parts: tokens.id_token.split('.').length, claims, userinfo, active, kinds: kindsOfAnswers })
