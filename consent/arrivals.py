@@ -46,7 +46,7 @@ def disavowed(data: Data, _names: Names) -> Said:
     ended = _("{count} sign-ins were ended").format(count=len(data["sids"]))
     details = [(_("What followed"), ended)]
     if data.get("letter"):
-        details.append((_("How"), _("by the link in a letter to you")))
+        details.append((_("How"), _("by the link in an e-mail to you")))
     said = _("You said that something in your account was not you")
     return Said(str(said), tuple((str(term), str(text)) for term, text in details), "bad")
 

@@ -18,7 +18,7 @@ COOKIE = "erti_return"
 COOKIE_SECONDS = 60 * 86_400  # longer than anybody waits
 CONTACT = "/my/account/contact"
 NO_NAME = _("Enter your citizen ID, e-mail address or sign-in name.")
-WRONG = _("That code is not right, or its time is over. Look for the newest letter that we sent.")
+WRONG = _("That code is not right, or its time is over. Look for the newest e-mail from us.")
 UNKNOWN = _("This code stops nothing: it is mistyped, or there is nothing to stop any more.")
 
 
