@@ -16,6 +16,7 @@ BODY_LIMIT = 64 * 1024
 FIELD_LIMIT = 200
 BROWSER_COOKIE = "erti_browser"
 CSRF_FIELD = "csrf_token"
+SENT_HERE = ("same-origin", "none")  # by a page of this very origin, or by the person's own hand
 # Parts of the names of fields that hold secrets, or that nobody typed.
 NOT_SHOWN = ("password", "code", "credential", "pin", "token", "return_to", "account")
 
@@ -150,10 +151,13 @@ def token(request: Request) -> str:
 def genuine(request: Request, given: str) -> bool:
     """Tell whether a form token was made for this browser and session.
 
-    A foreign `Origin` refuses on its own; `null` says nothing either way (privacy settings send it).
+    A foreign `Origin` refuses on its own; `null` says nothing either way (privacy settings send it). So does a
+    browser's word that another site sent it (Fetch Metadata, `Sec-Fetch-Site`): no privacy setting hides that.
     """
     origin = request.headers.get("origin", "null")
     if origin not in ("null", request.app.state.settings.issuer):
+        return False
+    if request.headers.get("sec-fetch-site", "same-origin") not in SENT_HERE:
         return False
     known = request.cookies.get(cookie_name(request, BROWSER_COOKIE), "")
     session = request.cookies.get(cookie_name(request, "erti_session"), "")
