@@ -51,13 +51,17 @@ class Maker:
 
 @dataclass
 class Authenticator:
-    """A device with a browser at `origin`. `device_bound` passkeys cannot be copied; `counts` keeps a signature counter."""
+    """A device with a browser at `origin`. `device_bound` passkeys cannot be copied; `counts` keeps a signature counter.
+
+    `flags` are what a lying one says in place of the true ones.
+    """
 
     origin: str
     device_bound: bool = True
     verifies_user: bool = True
     counts: bool = True
     maker: "Maker | None" = None
+    flags: int | None = None
     credentials: list[Credential] = field(default_factory=list)
 
     def create(
@@ -131,7 +135,10 @@ class Authenticator:
         return json.dumps(said).encode()
 
     def _data(self, credential: Credential, flags: int, *, rp_id: str = "") -> bytes:
-        flags |= UP | (UV if self.verifies_user else 0) | (0 if self.device_bound else BE | BS)
+        if self.flags is not None:
+            flags |= self.flags
+        else:
+            flags |= UP | (UV if self.verifies_user else 0) | (0 if self.device_bound else BE | BS)
         rp_hash = hashlib.sha256((rp_id or credential.rp_id).encode()).digest()
         return rp_hash + bytes([flags]) + credential.sign_count.to_bytes(4, "big")
 

@@ -16,7 +16,6 @@ from idp.errors import AccountLocked, CodeSpent, NotLiving
 from idp.events import AccountRegained, ActivationCodeMade
 from idp.login import (
     assurance,
-    ceremony,
     codes,
     devices,
     methods,
@@ -160,7 +159,7 @@ def with_passkey(
 
     Raises CodeSpent, NotLiving, AccountLocked, PasskeyRefused, PasskeyUnproven.
     """
-    made = ceremony.made(db, answer, purpose=PURPOSE, browser=visitor.browser)
+    made = passkey.made(db, stage.citizen_id, answer, purpose=PURPOSE, browser=visitor.browser)
     if isinstance(made, Rejected):
         return made
     account = _open(db, stage)

@@ -102,6 +102,7 @@ class Held:
     public_key: bytes
     sign_count: int
     handle: bytes
+    device_bound: bool
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,9 @@ def used(
     Establishes: 1. the challenge is ours, made for this purpose and browser, live, and used up now;
     2. the credential is one that `find` knows, and the user handle is its owner's; 3. the type is
     `webauthn.get`; 4. the origin is exactly the issuer's, and not in a foreign frame; 5. the RP ID
-    hash is ours; 6. user present and verified; 7. the signature. Whether the counter went forward is
-    said in the result, because a copy is worth more than a refusal.
+    hash is ours; 6. user present and verified; 7. the signature; 8. what stayed on its device when it was
+    made still does, and the other way round. Whether the counter went forward is said in the result, because a
+    copy is worth more than a refusal.
     """
     settings = parts(db).settings
     try:
@@ -247,6 +249,8 @@ def used(
         )
     except MALFORMED as error:
         return Rejected(f"{type(error).__name__}: {error}"[:200])
+    if (proof.credential_device_type == CredentialDeviceType.SINGLE_DEVICE) != held.device_bound:
+        return Rejected("backup eligibility is another than when it was made")
     counts = proof.new_sign_count > 0 or held.sign_count > 0
     cloned = counts and proof.new_sign_count <= held.sign_count
     return Used(proof.credential_id, proof.new_sign_count, cloned, return_to)

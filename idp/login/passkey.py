@@ -92,9 +92,15 @@ def ask_new(
     mine = select(table.c.credential_id, table.c.transports).where(table.c.citizen_id == citizen_id)
     known = [Known(row.credential_id, tuple(row.transports)) for row in db.execute(mine)]
     name = shown_name(db, citizen_id)
+    whose = _whose(browser, citizen_id)
     return ceremony.ask_new(
-        db, purpose=purpose, browser=browser, handle=handle, name=name, known=known, key=key
+        db, purpose=purpose, browser=whose, handle=handle, name=name, known=known, key=key
     )
+
+
+def made(db: Session, citizen_id: str, answer: str, *, purpose: str, browser: str) -> Made | Rejected:
+    """Check the answer to `ask_new`: made in this browser for this citizen, whoever used the browser before."""
+    return ceremony.made(db, answer, purpose=purpose, browser=_whose(browser, citizen_id))
 
 
 def ask_sign_in(db: Session, *, browser: str, return_to: str, only: Sequence[Known] = ()) -> str:
@@ -222,15 +228,19 @@ def _free(db: Session, citizen_id: str, name: str) -> str:
     return next(one for one in itertools.chain((name,), numbered) if one not in taken)
 
 
+def _whose(browser: str, citizen_id: str) -> str:
+    return f"{browser}\x00{citizen_id}"
+
+
 def _held(db: Session, credential_id: bytes) -> Held | None:
     # Locked until the counter is written, so that of two answers with one count the second is seen.
     row = db.execute(
-        select(table.c.public_key, table.c.sign_count, account.c.handle)
+        select(table.c.public_key, table.c.sign_count, account.c.handle, table.c.device_bound)
         .join(account, account.c.citizen_id == table.c.citizen_id)
         .where(table.c.credential_id == credential_id)
         .with_for_update(of=table)
     ).first()
-    return Held(row.public_key, row.sign_count, row.handle) if row else None
+    return Held(*row) if row else None
 
 
 def _seal_name(db: Session, citizen_id: str, passkey_id: str, name: str) -> bytes:

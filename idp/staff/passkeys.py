@@ -77,8 +77,8 @@ def join(db: Session, token: str, credential: str) -> SignedIn:
     """Take an invited person's new passkey and make them active (WebAuthn level 3, section 7.1).
 
     Establishes: 1. the invitation is live and used only here; 2. the challenge is ours, unused and
-    made for joining; 3. origin and RP ID are ours; 4. the user was verified. Raises InvitationSpent
-    or PasskeyRefused; both undo everything.
+    made for joining; 3. origin and RP ID are ours, and no foreign frame is around; 4. the user was verified.
+    Raises InvitationSpent or PasskeyRefused; both undo everything.
     """
     settings = parts(db).settings
     member = accounts.accept(db, token)
@@ -118,8 +118,8 @@ def sign_in(db: Session, credential: str) -> SignedIn:
     """Check a passkey's answer and return whose it is (WebAuthn level 3, section 7.2).
 
     Establishes: 1. the passkey is one of ours; 2. the challenge is ours, unused and made for signing
-    in; 3. origin, RP ID and signature; 4. the user was verified; 5. the counter did not go back;
-    6. the member is active. Raises PasskeyRefused, the same for all.
+    in; 3. origin, frame, RP ID and signature; 4. the user was verified; 5. the counter did not go back; 6. what
+    stayed on its device still does; 7. the member is active. Raises PasskeyRefused, the same for all.
     """
     settings: Settings = parts(db).settings
     try:
@@ -138,6 +138,8 @@ def sign_in(db: Session, credential: str) -> SignedIn:
         )
     except MALFORMED as error:
         raise PasskeyRefused(detail=f"{type(error).__name__}: {error}") from error
+    if (proof.credential_device_type == DEVICE_BOUND) != row.device_bound:
+        raise PasskeyRefused(detail="backup eligibility is another than when it was made")
     member = accounts.find(db, row.staff)
     if member is None or member.state != "active":
         raise PasskeyRefused(detail="not active")
@@ -163,7 +165,10 @@ def _challenge(db: Session, use: str) -> bytes:
 
 def _spend(db: Session, client_data: bytes, use: str) -> bytes:
     """Return the challenge an answer was made for, using it up; raises PasskeyRefused."""
-    challenge = parse_client_data_json(client_data).challenge
+    said = parse_client_data_json(client_data)
+    if said.cross_origin:
+        raise PasskeyRefused(detail="answered in a foreign frame")
+    challenge = said.challenge
     spent = db.execute(
         delete(staff_challenge)
         .where(

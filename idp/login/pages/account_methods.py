@@ -15,7 +15,7 @@ from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
 from idp import accounts
 from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
-from idp.login import ceremony, devices, methods, passkey, password, recovery, stages, throttle, totp
+from idp.login import devices, methods, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
 from idp.login.pages import browser, codes
 from idp.login.pages.account import AGAIN, HOME, page
@@ -46,7 +46,9 @@ def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     try:
         with database.writing() as db:
             accounts.hold(db, me.subject)
-            made = ceremony.made(db, form.get("credential"), purpose=PURPOSE, browser=visitor.browser)
+            made = passkey.made(
+                db, me.subject, form.get("credential"), purpose=PURPOSE, browser=visitor.browser
+            )
             if isinstance(made, Rejected):
                 text = NOT_ACCEPTED
             else:
