@@ -62,6 +62,8 @@ def enter(
             account.state, stages.begin(db, stages.SHUT, account.citizen_id, return_to="", data=shown)
         )
     was_known = devices.known(db, visitor, account.citizen_id)
+    # It may have ended since it was read: a new letter, for one, ends every session and this browser's with them.
+    before = sessions.by_sid(db, before.sid) if before is not None else None
     same = before is not None and before.kind == "citizen" and before.subject == account.citizen_id
     if before is not None and same:
         since = before.auth_time if added else None

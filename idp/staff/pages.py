@@ -12,6 +12,7 @@ from core.errors import TooMany
 from core.events import Actor, record
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, StaffMember, clear_session, network, own_path, see_other, set_session
+from idp import accounts as citizens
 from idp.staff import accounts, passkeys
 from idp.staff.errors import InvitationSpent, PasskeyRefused
 from idp.staff.events import StaffSignedOut
@@ -84,7 +85,10 @@ def logout(request: Request, database: Db, me: StaffMember, _form: Form) -> Resp
 
 
 def _begin(db: Session, request: Request, here: BrowserSession | None, proved: SignedIn) -> str:
-    if here:
+    if here and here.kind == "citizen":
+        # Theirs ends as if they had left it: agencies that hold tokens of it are told.
+        citizens.end_session(db, here, reason="replaced", actor=Actor("citizen", here.subject))
+    elif here:
         sessions.end(db, here)
     _session, token = sessions.begin(
         db,
