@@ -24,6 +24,17 @@ def _chosen(data: Data, _names: Names) -> Said:
     return Said(str(counter if data["counter_only"] else mail))
 
 
+def _released(data: Data, _names: Names) -> Said:
+    said = {
+        "time": _("What was set up with a recovery code signs in from then on: its waiting time was over"),
+        "mail": _(
+            "What was set up with a recovery code signs in from then on: a code by e-mail confirmed it"
+        ),
+    }
+    gone = _("What was set up with a recovery code was removed: you said that it was not you")
+    return Said(str(said.get(data["how"], gone)))
+
+
 # kind -> (group, what it says)
 KINDS: dict[str, tuple[str, Sentence]] = {
     "contact-added": ("account", _of(_("An e-mail address was added"), _("A mobile number was added"))),
@@ -47,4 +58,9 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         _plain(_("Your account was regained by e-mail after the waiting time; older ways to sign in ended")),
     ),
     "reentry-chosen": ("account", _chosen),
+    "hold-began": (
+        "account",
+        _plain(_("With a recovery code a new way to sign in was set up, which has to wait"), "bad"),
+    ),
+    "hold-ended": ("account", _released),
 }

@@ -14,6 +14,7 @@ from core.database import Base, Document, Moment, parts
 
 TOUCH_EVERY = timedelta(minutes=1)
 FRESH_FOR = timedelta(minutes=10)
+CITIZEN, REPAIR, STAFF = "citizen", "repair", "staff"
 # (method, route) of what needs a fresh sign-in -> the path to go on at afterwards; `service.freshness` fills it.
 Acts = Mapping[tuple[str, str], str]
 
@@ -40,7 +41,10 @@ _FIND = select(browser_session)
 
 @dataclass(frozen=True)
 class BrowserSession:
-    """One signed-in browser. `kind` is citizen or staff; `sid` is the public name used in tokens and pages."""
+    """One signed-in browser; `sid` is the public name used in tokens and pages.
+
+    `kind` is citizen, staff, or repair: a citizen who may do nothing but set up how the account is entered.
+    """
 
     id_hash: str
     sid: str
@@ -55,6 +59,11 @@ class BrowserSession:
     user_agent: str
     network: str
     warning: str = ""
+
+    @property
+    def is_citizens(self) -> bool:
+        """Tell whether it is a citizen's, whatever it may do."""
+        return self.kind in (CITIZEN, REPAIR)
 
 
 def digest(token: str) -> str:
@@ -125,17 +134,24 @@ def touch(db: Session, session: BrowserSession) -> BrowserSession:
 
 
 def renew(
-    db: Session, session: BrowserSession, *, acr: str, amr: Sequence[str], auth_time: datetime | None = None
+    db: Session,
+    session: BrowserSession,
+    *,
+    acr: str,
+    amr: Sequence[str],
+    auth_time: datetime | None = None,
+    kind: str | None = None,
 ) -> str:
     """Give a session a new ID after a new authentication and return its token; the old one ends here.
 
     Both of its limits begin anew (NIST SP 800-63B-4, 5.2), unless something was only added (`auth_time`).
     The `sid` stays, so agencies' sessions stay tied to it (OpenID Connect Core, section 2, `auth_time`).
-    `auth_time` is then that of the authentication to which it was added.
+    `auth_time` is then that of the authentication to which it was added. `kind` is another from now on.
     """
     token, at = secrets.token_urlsafe(32), clock.now()
     ends_at = at + timedelta(seconds=parts(db).settings.session_seconds)
     fresh = {"acr": acr, "amr": list(amr), "auth_time": at, "last_seen_at": at, "ends_at": ends_at}
+    fresh["kind"] = kind or session.kind
     if auth_time is not None:
         fresh |= {"auth_time": auth_time, "ends_at": session.ends_at}
     db.execute(

@@ -58,6 +58,15 @@ class FreshSignInNeeded(Refused):
         self.back = back
 
 
+class RepairOnly(Refused):
+    """The citizen came in by a way that lets them set up how the account is entered, and nothing else."""
+
+    code = "repair-only"
+    text = _(
+        "You came in with a recovery code. It lets you set up a new way to sign in, and shows nothing else."
+    )
+
+
 class CertificateUnreadable(Invalid):
     """A trusted proxy handed over something else than one client certificate."""
 
@@ -98,7 +107,13 @@ Here = Annotated[BrowserSession | None, Depends(_here)]
 
 
 async def _citizen(request: Request, here: Here) -> BrowserSession:
-    if here is None or here.kind != "citizen":
+    if here is not None and here.kind == sessions.REPAIR:
+        raise RepairOnly
+    return await _owner(request, here)
+
+
+async def _owner(request: Request, here: Here) -> BrowserSession:
+    if here is None or not here.is_citizens:
         raise SignInNeeded("/login")
     acts: Acts = request.app.state.acts
     back = acts.get((request.method, _pattern(request.scope)))
@@ -114,6 +129,8 @@ async def _staff(request: Request, here: Here) -> BrowserSession:
 
 
 Citizen = Annotated[BrowserSession, Depends(_citizen)]
+# The few routes that somebody who came in to repair the account gets to as well.
+Owner = Annotated[BrowserSession, Depends(_owner)]
 StaffMember = Annotated[BrowserSession, Depends(_staff)]
 
 
@@ -135,6 +152,13 @@ async def sign_in_needed(request: Request, error: Exception) -> Response:
     return await run_in_threadpool(
         pages.render, request, "core/typed.html", status=403, typed=typed, address=address, again=again
     )
+
+
+async def repair_only(request: Request, error: Exception) -> Response:
+    """Lead somebody who may only repair the account to where that is done."""
+    if isinstance(error, RepairOnly) and not problems.wants_page(request):
+        return await run_in_threadpool(problems.answer, request, error)
+    return see_other("/my/account")
 
 
 def _page_of(request: Request) -> str:

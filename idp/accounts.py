@@ -276,7 +276,7 @@ def end_sessions(
     ending = [
         one
         for one in sessions.every(db, citizen_id)
-        if one.kind == "citizen" and (keep is None or one.sid != keep.sid)
+        if one.is_citizens and (keep is None or one.sid != keep.sid)
     ]
     for one in ending:
         end_session(db, one, reason=reason, actor=actor)

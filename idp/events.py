@@ -325,7 +325,7 @@ class ReentryBegun(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReentryStopped(Event):
-    """A way back by e-mail was stopped. `how`: sign-in, page, code, counter, choice, address or replaced."""
+    """A way back by e-mail was stopped. `how`: sign-in, page, code, counter, choice, address, disavowed or replaced."""
 
     kind: ClassVar[str] = "reentry-stopped"
     how: str
@@ -345,3 +345,19 @@ class ReentryChosen(Event):
 
     kind: ClassVar[str] = "reentry-chosen"
     counter_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldBegan(Event):
+    """A way to sign in was set up after a recovery code alone; until `ends_at` it opens nothing but the repair of the account."""
+
+    kind: ClassVar[str] = "hold-began"
+    ends_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldEnded(Event):
+    """What was held back is so no more. `how`: its time was over, confirmed by mail, or disavowed, and then it is gone."""
+
+    kind: ClassVar[str] = "hold-ended"
+    how: str

@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBi
 from core.database import Base, BigKey, Document, Moment
 
 CITIZEN = 16
+SUBSTANTIAL = "urn:erti:loa:substantial"
 
 account = Table(
     "account",
@@ -67,7 +68,20 @@ totp = Table(
     _owner(primary=True),
     Column("secret_sealed", LargeBinary, nullable=False),
     Column("last_step", BigInteger, nullable=False),
+    Column("bound_acr", String(64), nullable=False, server_default=SUBSTANTIAL),
+    Column("held_by", String(32), nullable=False, server_default=""),
     Column("added_at", Moment, nullable=False),
+)
+
+# The time for which what was set up after a recovery code alone is held back; `held_by` names the session it came from.
+holding = Table(
+    "account_holding",
+    Base.metadata,
+    _owner(primary=True),
+    Column("letters", Integer, nullable=False),
+    Column("told", Integer, nullable=False),  # how far the telling has come
+    Column("seconds", Integer, nullable=False),
+    Column("ends_at", Moment, nullable=False),
 )
 
 recovery_code = Table(
@@ -143,6 +157,7 @@ passkey = Table(
     Column("sign_count", BigInteger, nullable=False),
     Column("device_bound", Boolean, nullable=False),
     Column("bound_acr", String(64), nullable=False),
+    Column("held_by", String(32), nullable=False, server_default=""),
     Column("aaguid", String(36), nullable=False, server_default=""),  # the model, as far as it is said
     Column("transports", Document, nullable=False, server_default="[]"),
     Column("attested", Boolean, nullable=False, server_default=false()),  # the model is proven

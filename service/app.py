@@ -36,7 +36,7 @@ from core import pages, problems, refusals, web
 from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
-from core.web import Edge, FreshSignInNeeded, SignInNeeded, sign_in_needed
+from core.web import Edge, FreshSignInNeeded, RepairOnly, SignInNeeded, repair_only, sign_in_needed
 from idp.login import hashing
 from idp.login.breached import listed
 from idp.login.pages.browser import AccountShut, shut
@@ -149,6 +149,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.add_middleware(Edge, settings=settings, observe=figures.observe)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(FreshSignInNeeded, sign_in_needed)
+    app.add_exception_handler(RepairOnly, repair_only)
     app.add_exception_handler(AccountShut, shut)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, problems.http)

@@ -16,7 +16,7 @@ from core.database import Database
 from core.errors import Problem
 from idp import notify
 from idp.contacts import book
-from idp.login import counter, locks, stages
+from idp.login import counter, holding, locks, stages
 from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
 from idp.oidc.logout.courier import LogoutCourier
@@ -143,6 +143,7 @@ def run(database: Database, stop: threading.Event) -> None:
     plan = duties(courier, leaver)
     letters = [
         Duty("ways back", 2, tending.turn),
+        Duty("what is held back", 2, holding.turn),
         Duty("mail", 2, lambda house: notify.deliver(house, stop=stop)),
     ]
     database.parts.sequencer.start()

@@ -30,6 +30,7 @@ from idp.login import (
 from idp.login.ceremony import Rejected
 from idp.login.devices import Visitor
 from idp.login.stages import Stage
+from idp.login.totp import Bounds
 from idp.tables import activation_code as table
 from keys import blind
 from registry_sync import people
@@ -188,7 +189,8 @@ def with_password(db: Session, stage: Stage, typed_code: str) -> Finished | None
     if name := stage.data.get("name"):
         accounts.choose_name(db, account.citizen_id, name, actor=_self(account))
     password.put(db, account.citizen_id, stage.data["verifier"], actor=_self(account))
-    totp.put(db, account.citizen_id, secret, step, actor=_self(account))
+    bounds = Bounds(assurance.lower(_most(stage), assurance.SUBSTANTIAL))
+    totp.put(db, account.citizen_id, secret, step, bounds=bounds, actor=_self(account))
     return _finish(db, stage, account, assurance.PASSWORD_AND_CODE)
 
 

@@ -202,7 +202,7 @@ def block(
     record(db, CardBlocked(card=row.id, reason=reason), actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "card-blocked")
     for one in sessions.every(db, citizen_id):
-        if one.kind == "citizen" and "pin" in one.amr and (keep is None or one.sid != keep.sid):
+        if one.is_citizens and "pin" in one.amr and (keep is None or one.sid != keep.sid):
             accounts.end_session(db, one, reason="security", actor=actor)
     return True
 

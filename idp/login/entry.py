@@ -43,6 +43,7 @@ def enter(
     before: BrowserSession | None,
     most: str = assurance.HIGH,
     added: bool = False,
+    held: bool = False,
 ) -> Entered | Shut:
     """Begin or renew the browser's session for somebody who proved to be the account's citizen.
 
@@ -50,6 +51,8 @@ def enter(
     keeps its `sid`, so that agencies' sessions stay tied to it; anybody else's ends. The session
     reaches what `amr` does, but not more than `most`, nor than it was proofed who this is.
     `added`: something was shown beside what `before` began with, whose time stays that of the sign-in.
+    `held`: what was shown is held back (`holding`); then, and after a recovery code alone, the session may do
+    nothing but set up how the account is entered.
     """
     # Held and read anew: a lock that came in between either sees this session and ends it, or is seen here.
     account = accounts.hold(db, account.citizen_id)
@@ -57,31 +60,29 @@ def enter(
     acr = assurance.reached(amr, proofing=account.proofing, most=most)
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
-        shown = {"acr": acr, "amr": list(amr)}
-        return Shut(
-            account.state, stages.begin(db, stages.SHUT, account.citizen_id, return_to="", data=shown)
-        )
+        return _shut(db, account, acr, amr)
     was_known = devices.known(db, visitor, account.citizen_id)
     # It may have ended since it was read: a new letter, for one, ends every session and this browser's with them.
     before = sessions.by_sid(db, before.sid) if before is not None else None
-    same = before is not None and before.kind == "citizen" and before.subject == account.citizen_id
+    same = before is not None and before.is_citizens and before.subject == account.citizen_id
+    kind = sessions.REPAIR if held or assurance.recovered(amr) else sessions.CITIZEN
     if before is not None and same:
         since = before.auth_time if added else None
-        sid, token = before.sid, sessions.renew(db, before, acr=acr, amr=amr, auth_time=since)
+        sid, token = before.sid, sessions.renew(db, before, acr=acr, amr=amr, auth_time=since, kind=kind)
     else:
         if before is not None:
             _leave(db, before)
         session, token = sessions.begin(
             db,
             subject=account.citizen_id,
-            kind="citizen",
+            kind=kind,
             acr=acr,
             amr=amr,
             user_agent=visitor.user_agent,
             network=visitor.network,
         )
         sid = session.sid
-    if "mfa" in amr:
+    if "mfa" in amr and not held:
         # Whoever can sign in safely needs no other way back, and may not be the one who asked for it.
         waits.stop(db, account.citizen_id, how="sign-in", actor=actor)
     elif waits.waits_for(db, account.citizen_id):
@@ -95,8 +96,13 @@ def enter(
     return Entered(token, remembered)
 
 
+def _shut(db: Session, account: Account, acr: str, amr: Sequence[str]) -> Shut:
+    shown = {"acr": acr, "amr": list(amr)}
+    return Shut(account.state, stages.begin(db, stages.SHUT, account.citizen_id, return_to="", data=shown))
+
+
 def _leave(db: Session, before: BrowserSession) -> None:
-    if before.kind == "citizen":
+    if before.is_citizens:
         accounts.end_session(db, before, reason="replaced", actor=Actor("citizen", before.subject))
     else:
         sessions.end(db, before)

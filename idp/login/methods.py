@@ -10,10 +10,11 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.errors import LastStrongMethod
 from idp.events import PasswordRemoved
-from idp.login import assurance, card, devices, passkey, password, recovery, stages, totp
+from idp.login import assurance, card, devices, holding, passkey, password, recovery, stages, totp
 from idp.login.card import Card
 from idp.login.devices import Visitor
 from idp.login.passkey import Passkey
+from idp.login.totp import Bounds
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Methods:
 
     passkeys: list[Passkey]
     password: bool
-    app: bool
+    app: Bounds | None
     codes_left: int
     card: Card | None
     proofing: str = accounts.COUNTER
@@ -34,19 +35,31 @@ class Methods:
 
     @property
     def usable(self) -> list[Passkey]:
-        """The passkeys that open the account: those that may have been copied do not."""
-        return [one for one in self.passkeys if one.suspected_at is None]
+        """The passkeys that open the account: those that may have been copied, or are held back, do not."""
+        return [one for one in self.passkeys if one.suspected_at is None and not one.held_by]
+
+    @property
+    def by_app(self) -> bool:
+        """Tell whether password and app open the account."""
+        return self.password and self.app is not None and not self.app.held_by
+
+    @property
+    def own_password(self) -> bool:
+        """Tell whether there is a password that is not held back."""
+        return self.password and not (self.app is not None and self.app.held_by)
 
     @property
     def strong(self) -> int:
         """Count the safe ways in: passkeys, a password with an app, a card."""
-        return len(self.usable) + (self.password and self.app) + self.by_card
+        return len(self.usable) + self.by_app + self.by_card
 
     @property
     def best(self) -> str:
         """Return the highest assurance that the account can be entered with."""
         reached = [one.acr for one in self.usable]
-        if (self.password and self.app) or self.by_card:
+        if self.app is not None and self.by_app:
+            reached.append(assurance.lower(assurance.SUBSTANTIAL, self.app.acr))
+        if self.by_card:
             reached.append(assurance.SUBSTANTIAL)
         most = max(reached, key=assurance.ORDER.index, default=assurance.LOW)
         return assurance.lower(most, assurance.proofed(self.proofing))
@@ -66,7 +79,7 @@ def of(db: Session, citizen_id: str) -> Methods:
     return Methods(
         passkey.of(db, citizen_id),
         password.has(db, citizen_id),
-        totp.has(db, citizen_id),
+        totp.bounds(db, citizen_id),
         recovery.left(db, citizen_id),
         card.of(db, citizen_id),
         found.proofing if found else accounts.COUNTER,
@@ -82,11 +95,24 @@ def may_change(session: BrowserSession, methods: Methods) -> bool:
     """Tell whether a session may change how the account is entered.
 
     It must be fresh, and as strong as the account allows up to substantial: a password alone must not
-    bring in a passkey beside an app. Whoever came in with a recovery code lost the rest, and may.
+    bring in a passkey beside an app. Whoever came in to repair the account lost the rest, and may add to it.
     """
     wanted = assurance.lower(methods.best, assurance.SUBSTANTIAL)
     strong_enough = assurance.reaches(session.acr, wanted)
-    return fresh(session) and (strong_enough or assurance.recovered(session.amr))
+    return fresh(session) and (strong_enough or session.kind == sessions.REPAIR)
+
+
+def handed_on(session: BrowserSession) -> Bounds:
+    """Return what a password with an app that a session sets up is bound to: no more than that session reached.
+
+    A password alone may have an app added to it. What comes from a recovery code is held back.
+    """
+    if tuple(session.amr) == assurance.PASSWORD:
+        return Bounds(assurance.SUBSTANTIAL)
+    return Bounds(
+        assurance.lower(session.acr, assurance.SUBSTANTIAL),
+        session.sid if session.kind == sessions.REPAIR else "",
+    )
 
 
 def shut_others_out(db: Session, session: BrowserSession, visitor: Visitor, *, reason: str) -> None:
@@ -111,7 +137,7 @@ def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
     """Remove password and app together; raises LastStrongMethod unless a passkey or a card remains."""
     accounts.hold(db, citizen_id)
     found = of(db, citizen_id)
-    if not found.usable and not found.by_card:
+    if found.own_password and not found.usable and not found.by_card:
         raise LastStrongMethod
     gone = [password.drop(db, citizen_id), totp.drop(db, citizen_id)]
     if any(gone):
@@ -136,4 +162,5 @@ def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:
         record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
     card.drop(db, citizen_id, actor=actor)
     recovery.drop(db, citizen_id)
+    holding.forget(db, citizen_id)
     devices.forget(db, citizen_id)

@@ -36,7 +36,8 @@ _UNNAMED = _("Passkey")
 class Passkey:
     """One passkey of a citizen, as shown to them, and the assurance (`acr`) that it reaches.
 
-    A suspected one may have been copied, and opens nothing any more.
+    A suspected one may have been copied, and opens nothing any more. `held_by` names the session of a recovery
+    code that one came from which is held back.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Passkey:
     used_at: datetime
     suspected_at: datetime | None
     known: Known
+    held_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Proved:
     device_bound: bool
     bound_acr: str
     return_to: str
+    held: bool = False
 
 
 def of(db: Session, citizen_id: str) -> list[Passkey]:
@@ -77,6 +80,7 @@ def of(db: Session, citizen_id: str) -> list[Passkey]:
             row.used_at,
             row.suspected_at,
             Known(row.credential_id, tuple(row.transports)),
+            row.held_by,
         )
         for row in rows
     ]
@@ -129,6 +133,7 @@ def put(
     acr: str,
     actor: Actor,
     browser: str | Lazy = _UNNAMED,
+    held_by: str = "",
 ) -> None:
     """Add a passkey to an account under the name typed, else under one that its maker or `browser` gives it.
 
@@ -151,6 +156,7 @@ def put(
             sign_count=made.sign_count,
             device_bound=made.device_bound,
             bound_acr=acr,
+            held_by=held_by,
             aaguid=made.aaguid,
             transports=list(made.transports),
             attested=made.proven,
@@ -212,7 +218,7 @@ def prove(db: Session, answer: str, *, browser: str) -> Proved | Rejected:
         update(table).where(table.c.id == row.id).values(sign_count=outcome.sign_count, used_at=clock.now())
     )
     owner = accounts.hold(db, row.citizen_id)
-    return Proved(owner, _counts_as_bound(db, row), row.bound_acr, outcome.return_to)
+    return Proved(owner, _counts_as_bound(db, row), row.bound_acr, outcome.return_to, bool(row.held_by))
 
 
 def _counts_as_bound(db: Session, row: Row[Any]) -> bool:

@@ -18,6 +18,7 @@ from keys import sealing
 ACTIVATION = "activation"
 SECOND_FACTOR = "second-factor"
 CHANGE = "change"
+CONFIRM = "confirm"  # a code by mail beside a recovery code
 SHUT = "shut"  # proved who they are, at an account that is locked
 SCOPE = "account"
 MOST_FAILURES = 5
@@ -113,6 +114,8 @@ def next_page(stage: Stage) -> str:
         return "/login/code"
     if stage.kind == SHUT:
         return "/login/shut"
+    if stage.kind == CONFIRM:
+        return "/my/account/confirm"
     home = "/activate" if stage.kind == ACTIVATION else "/my/account"
     if "codes" in stage.data:
         return f"{home}/codes"

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.sessions import BrowserSession
 from idp.login import assurance, methods
+from idp.login.methods import Methods
 from idp.login.passkey import Passkey
 
 ADD_AN_APP, AT_THE_COUNTER, NEVER = "app", "counter", "never"
@@ -39,17 +40,19 @@ def lacking(db: Session, session: BrowserSession, wanted: str, *, fresh: bool = 
     if wanted not in assurance.ORDER or assurance.reaches(session.acr, wanted):
         return None
     found = methods.of(db, session.subject)
-    together = assurance.reached(assurance.PASSWORD_AND_CODE, proofing=found.proofing)
-    both = found.password and found.app and assurance.reaches(together, wanted)
+    most = found.app.acr if found.app else assurance.LOW
+    together = assurance.reached(assurance.PASSWORD_AND_CODE, proofing=found.proofing, most=most)
+    both = found.by_app and assurance.reaches(together, wanted)
     card = found.by_card and assurance.reaches(
         assurance.reached(assurance.CARD, proofing=found.proofing), wanted
     )
     begun = tuple(session.amr) == assurance.PASSWORD and not fresh
-    advice = _advice(found.proofing, wanted)
+    advice = _advice(session, found, wanted)
     return Lacking(wanted, both and begun, found.reaching(wanted), both or card, advice)
 
 
-def _advice(proofing: str, wanted: str) -> str:
-    if not assurance.reaches(assurance.proofed(proofing), wanted):
-        return NEVER if proofing == assurance.TEST.name else AT_THE_COUNTER
-    return ADD_AN_APP if assurance.reaches(assurance.SUBSTANTIAL, wanted) else AT_THE_COUNTER
+def _advice(session: BrowserSession, found: Methods, wanted: str) -> str:
+    if not assurance.reaches(assurance.proofed(found.proofing), wanted):
+        return NEVER if found.proofing == assurance.TEST.name else AT_THE_COUNTER
+    app = methods.handed_on(session)
+    return ADD_AN_APP if found.app is None and assurance.reaches(app.acr, wanted) else AT_THE_COUNTER

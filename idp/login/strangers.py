@@ -12,7 +12,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.disavowals import Suspect
 from idp.events import Disavowed
-from idp.login import devices, stages
+from idp.login import devices, holding, stages, waits
 from idp.login.devices import Visitor
 
 
@@ -29,14 +29,15 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     """Sign the stranger out, with every token, and forget the browser; recorded, and told to the citizen.
 
     Where it is known which browser it was, only that one goes. Else every session does but the speaker's own, and
-    each browser is forgotten that signed in since the longest-lived session that can have done it began. No way of
-    signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
+    each browser is forgotten that signed in since the longest-lived session that can have done it began. Whoever waits
+    to come back by e-mail is stopped, and what was set up after a recovery code goes while it is held back. No other way
+    of signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
     """
     citizen_id = suspect.citizen_id
     accounts.hold(db, citizen_id)
     device = suspect.device or devices.of_session(db, citizen_id, suspect.sid)
     here = speaker.session if speaker.session and speaker.session.subject == citizen_id else None
-    mine = [one for one in sessions.every(db, citizen_id) if one.kind == "citizen"]
+    mine = [one for one in sessions.every(db, citizen_id) if one.is_citizens]
     since = None
     if device:
         named = {suspect.sid, devices.forget_one(db, citizen_id, device)}
@@ -46,8 +47,10 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
         devices.forget_since(db, citizen_id, since, keep=speaker.visitor)
         ending = [one for one in mine if here is None or one.sid != here.sid]
     stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
+    waits.stop(db, citizen_id, how="disavowed", actor=actor)
     for one in ending:
         accounts.end_session(db, one, reason="security", actor=actor)
+    holding.discard(db, citizen_id, actor=actor)
     event = Disavowed(
         citizen=citizen_id,
         what=suspect.what,

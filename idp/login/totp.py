@@ -59,7 +59,15 @@ def step(secret: str, typed: str, *, after: int = NEVER) -> int | None:
     return found
 
 
-def put(db: Session, citizen_id: str, secret: str, used_step: int, *, actor: Actor) -> None:
+@dataclass(frozen=True)
+class Bounds:
+    """The most that password and app reach together; `held_by` names the session of a recovery code they came from."""
+
+    acr: str
+    held_by: str = ""
+
+
+def put(db: Session, citizen_id: str, secret: str, used_step: int, *, bounds: Bounds, actor: Actor) -> None:
     """Set or replace a citizen's app; `used_step` is the step whose code confirmed it, which is spent."""
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
     db.execute(
@@ -67,11 +75,21 @@ def put(db: Session, citizen_id: str, secret: str, used_step: int, *, actor: Act
             citizen_id=citizen_id,
             secret_sealed=sealing.seal(db, citizen_id, SCOPE, secret.encode(), aad=AAD),
             last_step=used_step,
+            bound_acr=bounds.acr,
+            held_by=bounds.held_by,
             added_at=clock.now(),
         )
     )
     record(db, TotpAdded(), actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "totp-added")
+
+
+def bounds(db: Session, citizen_id: str) -> Bounds | None:
+    """Return what a citizen's app is bound to, or None if there is no app."""
+    row = db.execute(
+        select(table.c.bound_acr, table.c.held_by).where(table.c.citizen_id == citizen_id)
+    ).first()
+    return Bounds(row.bound_acr, row.held_by) if row else None
 
 
 def accept(db: Session, citizen_id: str, typed: str) -> bool:

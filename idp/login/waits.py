@@ -40,7 +40,7 @@ def begin(db: Session, citizen_id: str) -> str:
         raise Refused(detail=account.state)
     stop(db, citizen_id, how="replaced", actor=SYSTEM)
     told = reach.everywhere(db, citizen_id)
-    at, seconds = clock.now(), _seconds(db, citizen_id, len(told))
+    at, seconds = clock.now(), length(db, citizen_id, len(told))
     opens_at = at + timedelta(seconds=seconds)
     token, code = secrets.token_urlsafe(32), codes.draw(GROUPS)
     db.execute(
@@ -166,8 +166,8 @@ def choose(db: Session, citizen_id: str, *, at_counter: bool, actor: Actor) -> N
     notify.tell(db, citizen_id, "counter-only" if at_counter else "mail-again")
 
 
-def _seconds(db: Session, citizen_id: str, channels: int) -> int:
-    """Return how long is waited: longer where one address is all that can warn, and after others were stopped."""
+def length(db: Session, citizen_id: str, channels: int) -> int:
+    """Return how many seconds are waited: longer where one address is all that can warn, and after others were stopped."""
     settings = parts(db).settings
     base = settings.recovery_wait_seconds if channels > 1 else settings.recovery_wait_alone_seconds
     stopped = db.scalar(

@@ -14,6 +14,19 @@ NOTICES: dict[str, Lazy] = {
     "totp-added": _("An authenticator app was set up for your Erti account."),
     "codes-made": _("New recovery codes were made for your Erti account. The old ones no longer work."),
     "code-used": _("A recovery code was used to sign in to your Erti account."),
+    "held": _(
+        "With a recovery code a new way to sign in to your Erti account was set up. Until {until} it shows nothing and "
+        "signs in nowhere, so that you can say if it was not you."
+    ),
+    "held-soon": _(
+        "A reminder: with a recovery code a new way to sign in to your Erti account was set up. On {until} it begins to "
+        "open the account."
+    ),
+    "held-code": _(
+        "Somebody who has one of your recovery codes set up a new way to sign in to your Erti account. If it is you, type "
+        "this code on the page that asks for it:\n\n{code}"
+    ),
+    "held-over": _("What was set up with a recovery code opens your Erti account from now on."),
     "name-changed": _("The sign-in name of your Erti account was changed."),
     "new-device": _("Your Erti account was used from a browser we had not seen before."),
     "guessing": _(
@@ -114,6 +127,11 @@ _STOP = _(
     "{issuer}/recover/stop?code={code}\n"
     "Then change the password of your mailbox: whoever asked could read in it."
 )
+_HELD = _(
+    "If it was you, there is nothing to do but wait. If it was not, open this page and say so; you need not be signed in: "
+    "{issuer}/not-me/{link}\nWhat was set up is removed then. The link works once, and for a week. Afterwards make new "
+    "recovery codes, because somebody else has the old ones: {issuer}/my/account"
+)
 # What to do about it, where it is more than to look at the account.
 ADVICE: dict[str, Lazy] = {
     "contact-code": _(
@@ -138,6 +156,12 @@ ADVICE: dict[str, Lazy] = {
         "It works until {until}, in that browser and nowhere else. If you asked for nothing, stop it now: sign in "
         "with a passkey, or with password and code, or use the page that our earlier letters name."
     ),
+    "held": _HELD,
+    "held-soon": _HELD,
+    "held-code": _(
+        "It works once, until {until}. If it was not you, tell it to nobody, whoever asks, and use the link in our "
+        "letter about the new way to sign in to say that it was not you."
+    ),
     "recovered": _(
         "If this was not you, go to a public service hall with your papers at once: there your account is given back "
         "to you, and whoever is in it is put out."
@@ -147,6 +171,10 @@ SUBJECTS: dict[str, Lazy] = {
     "contact-code": _("Your code for Erti"),
     "contact-added": _("An address was added to your Erti account"),
     "contact-removed": _("An address was removed from your Erti account"),
+    "held": _("A recovery code set up a new way into your Erti account"),
+    "held-soon": _("Reminder: a recovery code set up a new way into your Erti account"),
+    "held-code": _("Your code to confirm your new way into Erti"),
+    "held-over": _("The new way into your Erti account works"),
     "recovery-code": _("Your code for coming back into Erti"),
     "recovery-begun": _("Somebody wants to come back into your Erti account"),
     "recovery-goes-on": _("Reminder: somebody wants to come back into your Erti account"),
@@ -158,6 +186,9 @@ SUBJECTS: dict[str, Lazy] = {
 }
 _STOP_SHORT = _(
     "Erti: somebody wants into your account by e-mail. Not you? Sign in to Erti; stop code {code}"
+)
+_HELD_SHORT = _(
+    "Erti: a recovery code set up a new way into your account. Not you? Sign in as always and remove it."
 )
 # What is told by text message as well, in two segments at most (GSM 03.38: 306 characters, or 134 of other alphabets).
 SHORT: dict[str, Lazy] = {
@@ -181,6 +212,9 @@ SHORT: dict[str, Lazy] = {
     "mail-again": _(
         "Erti: your account may be given back by e-mail again. Not you? Sign in as always and look."
     ),
+    "held": _HELD_SHORT,
+    "held-soon": _HELD_SHORT,
+    "held-over": _("Erti: what was set up with a recovery code opens your account from now on."),
     "recovery-begun": _STOP_SHORT,
     "recovery-goes-on": _STOP_SHORT,
     "recovery-soon": _STOP_SHORT,
@@ -205,7 +239,8 @@ SHORT: dict[str, Lazy] = {
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
-    "code-used", "name-changed", "new-device",
+    "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
+    "card-removed",
 })  # fmt: skip
 # About one's data; no name, value or reference stands in them.
 DATA_NOTICES: dict[str, Lazy] = {

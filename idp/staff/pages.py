@@ -85,7 +85,7 @@ def logout(request: Request, database: Db, me: StaffMember, _form: Form) -> Resp
 
 
 def _begin(db: Session, request: Request, here: BrowserSession | None, proved: SignedIn) -> str:
-    if here and here.kind == "citizen":
+    if here and here.is_citizens:
         # Theirs ends as if they had left it: agencies that hold tokens of it are told.
         citizens.end_session(db, here, reason="replaced", actor=Actor("citizen", here.subject))
     elif here:

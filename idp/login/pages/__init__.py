@@ -10,6 +10,7 @@ from idp.login.pages.activate import router as activate_router
 from idp.login.pages.card import router as card_router
 from idp.login.pages.leaving import router as leaving_router
 from idp.login.pages.login import router as login_router
+from idp.login.pages.repairing import router as repairing_router
 from idp.login.pages.sessions import router as sessions_router
 from idp.login.pages.shut import router as shut_router
 from idp.login.pages.stepup import router as stepup_router
@@ -25,6 +26,7 @@ for pages in (
     account_methods_router,
     leaving_router,
     account_card_router,
+    repairing_router,
     sessions_router,
     shut_router,
     strangers_router,

@@ -7,14 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from webauthn.helpers import bytes_to_base64url
 
-from core import pages
+from core import pages, sessions
 from core.database import Database
 from core.language import Lazy, _
 from core.sessions import BrowserSession
-from core.web import Citizen, Db
+from core.web import Db, Owner
 from idp import accounts
 from idp.login import assurance, methods, passkey
 from idp.login.methods import Methods
+from idp.login.pages import repairing
 from registry_sync import people
 
 router = APIRouter()
@@ -28,8 +29,10 @@ REACHES: dict[str, Lazy] = {
 
 
 @router.get("/my/account")
-def show(request: Request, database: Db, me: Citizen) -> Response:
-    """Show the ways to sign in."""
+def show(request: Request, database: Db, me: Owner) -> Response:
+    """Show the ways to sign in, or to somebody who came in to repair the account what they can do."""
+    if me.kind == sessions.REPAIR:
+        return repairing.page(request, database, me)
     return page(request, database, me)
 
 
@@ -67,7 +70,7 @@ def page(
 def _for_devices(rp_id: str, handle: bytes, name: str, found: Methods) -> dict[str, Any]:
     """Return what devices are told about the account, so that they forget passkeys that were removed."""
     whose = {"rpId": rp_id, "userId": bytes_to_base64url(handle)}
-    ids = [bytes_to_base64url(one.known.id) for one in found.usable]
+    ids = [bytes_to_base64url(one.known.id) for one in found.passkeys if one.suspected_at is None]
     return {
         "accepted": {**whose, "allAcceptedCredentialIds": ids},
         "owner": {**whose, "name": name, "displayName": name},

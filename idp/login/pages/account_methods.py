@@ -3,20 +3,22 @@
 from typing import Any
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import limits, pages
+from core import limits, pages, sessions
 from core.database import Database
-from core.errors import TooMany
+from core.errors import Conflict, TooMany
 from core.events import Actor
 from core.language import _
 from core.sessions import BrowserSession
-from core.web import Citizen, Db, Form, see_other
+from core.web import Citizen, Db, Form, Owner, see_other
 from idp import accounts
 from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
-from idp.login import devices, methods, passkey, password, recovery, stages, throttle, totp
+from idp.login import devices, holding, methods, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
+from idp.login.devices import Visitor
 from idp.login.pages import browser, codes
 from idp.login.pages.account import AGAIN, HOME, page
 from idp.login.stages import Stage
@@ -31,13 +33,13 @@ WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and
 
 
 @router.get("/my/account/passkeys/new")
-def show_passkey(request: Request, database: Db, me: Citizen, kind: str = "") -> Response:
+def show_passkey(request: Request, database: Db, me: Owner, kind: str = "") -> Response:
     """Offer to make another passkey; `kind` is ``key`` for a security key."""
     return _passkey_page(request, database, me, key=kind == KEY) if _may(database, me) else see_other(AGAIN)
 
 
 @router.post("/my/account/passkeys")
-def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+def add_passkey(request: Request, database: Db, me: Owner, form: Form) -> Response:
     """Add the passkey that was just made."""
     if not _may(database, me):
         return see_other(AGAIN)
@@ -52,9 +54,19 @@ def add_passkey(request: Request, database: Db, me: Citizen, form: Form) -> Resp
             if isinstance(made, Rejected):
                 text = NOT_ACCEPTED
             else:
+                bounds = methods.handed_on(me)
                 passkey.put(
-                    db, me.subject, made, name=form.get("name"), acr=me.acr, actor=_self(me), browser=words
+                    db,
+                    me.subject,
+                    made,
+                    name=form.get("name"),
+                    acr=me.acr,
+                    actor=_self(me),
+                    browser=words,
+                    held_by=bounds.held_by,
                 )
+                if bounds.held_by:
+                    holding.begin(db, me)
     except PasskeyUnproven as problem:
         text = problem.text
     if text is not None:
@@ -86,20 +98,24 @@ def remove_passkey(request: Request, database: Db, me: Citizen, form: Form, pass
 
 
 @router.get("/my/account/password")
-def show_password(request: Request, database: Db, me: Citizen) -> Response:
+def show_password(request: Request, database: Db, me: Owner) -> Response:
     """Ask for a new password."""
+    if _repairs_beside(database, me):
+        return see_other(HOME)
     return _password_page(request, database, me) if _may(database, me) else see_other(AGAIN)
 
 
 @router.post("/my/account/password")
-def change_password(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+def change_password(request: Request, database: Db, me: Owner, form: Form) -> Response:
     """Change the password at once where there is an app; else the app comes next, and both begin together."""
     if not _may(database, me):
         return see_other(AGAIN)
+    if _repairs_beside(database, me):
+        return see_other(HOME)
     secret = form.raw("password")
     with database.reading() as db:
         account = accounts.find(db, me.subject)
-        has_app = totp.has(db, me.subject)
+        has_app = totp.has(db, me.subject) and me.kind == sessions.CITIZEN
         unlike = password.words(db, me.subject, account.username if account else "")
     try:
         password.fit(database.parts, secret, unlike=unlike)
@@ -141,28 +157,27 @@ def begin_app(request: Request, database: Db, me: Citizen, form: Form) -> Respon
 
 
 @router.get("/my/account/app")
-def show_app(request: Request, database: Db, me: Citizen) -> Response:
+def show_app(request: Request, database: Db, me: Owner) -> Response:
     """Show the secret of the app that is being set up."""
     stage = _stage(request, database, me)
     return _app_page(request, stage) if stage and "secret" in stage.data else see_other(HOME)
 
 
 @router.post("/my/account/app")
-def confirm_app(request: Request, database: Db, me: Citizen, form: Form) -> Response:
+def confirm_app(request: Request, database: Db, me: Owner, form: Form) -> Response:
     """Confirm the new app by a first code; a new password that waits for it begins with it."""
     stage = _stage(request, database, me)
     if stage is None or "secret" not in stage.data:
         return see_other(HOME)
     if not _may(database, me):
         return see_other(AGAIN)
+    if _repairs_beside(database, me):
+        return see_other(HOME)
     with database.writing() as db:
         accounts.hold(db, me.subject)
         step = totp.step(stage.data["secret"], form.get("totp-code"))
         if step is not None and stages.end(db, stage):
-            totp.put(db, me.subject, stage.data["secret"], step, actor=_self(me))
-            if verifier := stage.data.get("verifier"):
-                password.put(db, me.subject, verifier, actor=_self(me))
-            methods.shut_others_out(db, me, browser.visitor(request), reason="security")
+            _set_up_app(db, me, stage, step, browser.visitor(request))
     if step is None:
         return _app_page(request, stage, errors={"totp-code": WRONG_CODE})
     return browser.clear_stage(request, see_other(HOME))
@@ -222,6 +237,26 @@ def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     except (NameTaken, NameUnfit) as problem:
         return page(request, database, me, status=400, errors={"username": problem.text})
     return see_other(HOME)
+
+
+def _set_up_app(db: Session, me: BrowserSession, stage: Stage, step: int, visitor: Visitor) -> None:
+    """Let app and password begin; everybody else is shut out, save by somebody who only repairs the account."""
+    bounds = methods.handed_on(me)
+    if bounds.held_by and methods.of(db, me.subject).own_password:
+        raise Conflict(detail="a password came in between")
+    totp.put(db, me.subject, stage.data["secret"], step, bounds=bounds, actor=_self(me))
+    if verifier := stage.data.get("verifier"):
+        password.put(db, me.subject, verifier, actor=_self(me))
+    if bounds.held_by:
+        holding.begin(db, me)
+    else:
+        methods.shut_others_out(db, me, visitor, reason="security")
+
+
+def _repairs_beside(database: Database, me: BrowserSession) -> bool:
+    """Tell whether somebody who only repairs the account would touch a password that is not of their making."""
+    with database.reading() as db:
+        return me.kind == sessions.REPAIR and methods.of(db, me.subject).own_password
 
 
 def _may(database: Database, me: BrowserSession) -> bool:

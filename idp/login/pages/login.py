@@ -117,8 +117,7 @@ def code(request: Request, database: Db, here: Here, form: Form) -> Response:
         elif recovery.use(db, citizen_id, spare) if spare else totp.accept(db, citizen_id, typed):
             throttle.succeeded(db, throttle.CODE, citizen_id, visitor, known=is_known)
             stages.end(db, stage)
-            account = accounts.hold(db, citizen_id)
-            outcome = entry.enter(db, account, assurance.PASSWORD_AND_CODE, visitor, before=here)
+            outcome = _by_app(db, citizen_id, visitor, here)
         elif over := stages.failed(db, stage):
             throttle.failed(db, throttle.CODE, visitor)
             record(db, SecondFactorFailed(), actor=SYSTEM, about=[citizen_id])
@@ -141,14 +140,15 @@ def show_recovery(request: Request, here: Here, return_to: str = "") -> Response
 
 @router.post("/login/recovery")
 def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
-    """Sign in with a recovery code alone, at the lowest assurance: only where there is no password to add to it."""
+    """Come in with a recovery code alone, to repair the account: only where there is no password to add to it."""
     visitor, return_to = browser.visitor(request), browser.where_to(form.get("return_to"), "/my/account")
     username, outcome = form.get("username"), None
     with database.writing() as db:
         wait = throttle.crowded(db, throttle.RECOVERY, visitor)
         # Nobody's ID stands in for an unknown name, so that the work is the same.
         citizen_id = ("" if wait else accounts.owner(db, username)) or ""
-        owner = "" if password.has(db, citizen_id) else citizen_id
+        has_password, app = password.has(db, citizen_id), totp.bounds(db, citizen_id)
+        owner = "" if has_password and not (app and app.held_by) else citizen_id
         if recovery.use(db, owner, form.get("recovery-code")):
             account = accounts.hold(db, owner)
             outcome = entry.enter(db, account, assurance.RECOVERY, visitor, before=here)
@@ -189,13 +189,33 @@ def passkey_verify(request: Request, database: Db, here: Here, answer: JsonText)
         proved = passkey.prove(db, answer, browser=visitor.browser)
         if not isinstance(proved, Rejected):
             amr = assurance.passkey(device_bound=proved.device_bound)
-            outcome = entry.enter(db, proved.account, amr, visitor, before=here, most=proved.bound_acr)
+            outcome = entry.enter(
+                db, proved.account, amr, visitor, before=here, most=proved.bound_acr, held=proved.held
+            )
     if isinstance(proved, Rejected):
         raise _why(proved)(detail=proved.reason)
     if outcome is None:
         raise PasskeyRefused
     response = JSONResponse({"location": proved.return_to})
     return _no_store(browser.dress(request, response, browser.opened(outcome)))
+
+
+def _by_app(
+    db: Session, citizen_id: str, visitor: Visitor, here: BrowserSession | None
+) -> Entered | Shut | None:
+    """Let in whoever gave password and code, as far as the app is bound; nobody if there is none any more."""
+    account, bounds = accounts.hold(db, citizen_id), totp.bounds(db, citizen_id)
+    if bounds is None:
+        return None
+    return entry.enter(
+        db,
+        account,
+        assurance.PASSWORD_AND_CODE,
+        visitor,
+        before=here,
+        most=bounds.acr,
+        held=bool(bounds.held_by),
+    )
 
 
 def _failed(method: str, *, wait: int = 0) -> None:

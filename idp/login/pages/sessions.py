@@ -44,6 +44,14 @@ DISAVOWABLE = (
     "totp-added",
     "recovery-codes-made",
     "alerts-changed",
+    "hold-began",
+    "reentry-begun",
+    "contact-added",
+    "contact-removed",
+    "card-issued",
+    "card-used",
+    "card-pin-changed",
+    "card-removed",
 )
 
 
@@ -53,7 +61,7 @@ def show(request: Request, database: Db, me: Citizen) -> Response:
     history.settle(database, me.subject)
     here = network(request)
     with database.reading() as db:
-        found = [_session(db, one, me, here) for one in sessions.of(db, me.subject) if one.kind == "citizen"]
+        found = [_session(db, one, me, here) for one in sessions.of(db, me.subject) if one.is_citizens]
         lately = _lately(db, me.subject)
     return pages.render(
         request,
@@ -115,7 +123,7 @@ def secure(request: Request, database: Db, me: Citizen) -> Response:
     """Lead through what to secure after somebody else was in the account."""
     with database.reading() as db:
         found = methods.of(db, me.subject)
-        others = sum(one.kind == "citizen" and one.sid != me.sid for one in sessions.of(db, me.subject))
+        others = sum(one.is_citizens and one.sid != me.sid for one in sessions.of(db, me.subject))
     return pages.render(
         request, "idp/secure.html", section="security", methods=found, others=others, fresh=methods.fresh(me)
     )
@@ -156,7 +164,7 @@ def _suspicious(db: Session, me: BrowserSession, event_id: str) -> HistoryEntry:
 
 def _mine(db: Session, me: BrowserSession, sid: str) -> BrowserSession | None:
     session = sessions.by_sid(db, sid)
-    mine = session is not None and session.kind == "citizen" and session.subject == me.subject
+    mine = session is not None and session.is_citizens and session.subject == me.subject
     return session if mine else None
 
 

@@ -86,5 +86,13 @@ def _judge(
         throttle.failed(db, throttle.CODE, visitor)
         return 0, None
     throttle.succeeded(db, throttle.CODE, me.subject, visitor, known=known)
-    account = accounts.hold(db, me.subject)
-    return 0, entry.enter(db, account, assurance.PASSWORD_AND_CODE, visitor, before=me, added=True)
+    account, bounds = accounts.hold(db, me.subject), totp.bounds(db, me.subject)
+    return 0, entry.enter(
+        db,
+        account,
+        assurance.PASSWORD_AND_CODE,
+        visitor,
+        before=me,
+        most=bounds.acr if bounds else assurance.LOW,
+        added=True,
+    )

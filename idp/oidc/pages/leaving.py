@@ -78,7 +78,7 @@ def _gone(request: Request, database: Database, here: BrowserSession | None, tar
 
 def _end(database: Database, here: BrowserSession) -> list[str]:
     with database.writing() as db:
-        if here.kind != "citizen":
+        if not here.is_citizens:
             sessions.end(db, here)
             return []
         framed = frames.of_session(db, here.sid)

@@ -1,0 +1,176 @@
+"""What was set up after a recovery code alone: held back until its time is over, or its owner confirms it by mail."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock, sessions
+from core.database import Database, parts
+from core.events import SYSTEM, Actor, record
+from core.sessions import BrowserSession
+from idp import accounts, notify
+from idp.events import HoldBegan, HoldEnded, PasswordRemoved
+from idp.login import assurance, codes, passkey, password, stages, totp, waits
+from idp.login.stages import Stage
+from idp.notices import reach
+from idp.tables import holding as table
+from idp.tables import outbox
+from idp.tables import passkey as passkeys
+from idp.tables import totp as apps
+
+BEGUN, HEARD, REMINDED = 0, 1, 2
+LAST_PART = 8  # the reminder goes out when an eighth of the time is left
+BY_TIME, BY_MAIL, DISAVOWED = "time", "mail", "disavowed"
+
+
+def begin(db: Session, session: BrowserSession) -> None:
+    """Let the time begin anew for what a session of a recovery code has just set up, and tell it everywhere."""
+    citizen_id = session.subject
+    told = reach.everywhere(db, citizen_id)
+    seconds = waits.length(db, citizen_id, len(told))
+    ends_at = clock.now() + timedelta(seconds=seconds)
+    forget(db, citizen_id)
+    values = {"letters": len(told), "told": BEGUN, "seconds": seconds, "ends_at": ends_at}
+    db.execute(insert(table).values(citizen_id=citizen_id, **values))
+    actor = Actor("citizen", citizen_id)
+    record(db, HoldBegan(ends_at=ends_at), actor=actor, about=[citizen_id])
+    notify.tell(db, citizen_id, "held", {"until": clock.wire(ends_at)}, to=told)
+
+
+def of(db: Session, citizen_id: str) -> Row[Any] | None:
+    """Return the time that is running for a citizen, with `ends_at`, or None if nothing is held back."""
+    return db.execute(select(table).where(table.c.citizen_id == citizen_id)).first()
+
+
+def holds(db: Session, citizen_id: str, *, sid: str = "") -> bool:
+    """Tell whether something of a citizen is held back, or something that came from one session."""
+    for one in (passkeys, apps):
+        which = (one.c.citizen_id == citizen_id, one.c.held_by == sid if sid else one.c.held_by != "")
+        if db.execute(select(one.c.citizen_id).where(*which)).first() is not None:
+            return True
+    return False
+
+
+def may_confirm(db: Session, session: BrowserSession) -> bool:
+    """Tell whether a session may confirm what it set up by mail: to an address that is trusted for coming back."""
+    citizen_id = session.subject
+    by_mail = bool(reach.trusted(db, citizen_id)) and not waits.only_at_counter(db, citizen_id)
+    return by_mail and bool(parts(db).settings.smtp_url) and holds(db, citizen_id, sid=session.sid)
+
+
+def ask(db: Session, session: BrowserSession) -> str:
+    """Send a code to the trusted addresses and return the token of the flow, for the cookie of this browser."""
+    citizen_id, code = session.subject, codes.draw(waits.GROUPS)
+    token = stages.begin(db, stages.CONFIRM, citizen_id, return_to="/my/account", data={"code": code})
+    until = clock.now() + timedelta(seconds=parts(db).settings.interaction_seconds)
+    facts = {"code": code, "until": clock.wire(until)}
+    notify.tell(db, citizen_id, "held-code", facts, to=reach.trusted(db, citizen_id))
+    return token
+
+
+def confirm(db: Session, stage: Stage, session: BrowserSession, typed: str) -> bool | None:
+    """Release what a session set up if the code as typed is right: True. False if it is wrong, None if once too often.
+
+    A saved code and one that was sent to a checked address are two ways to recover (NIST SP 800-63B-4, 4.2.2.2), so what
+    is released reaches substantial. Whatever else is held back came from somebody with less, and goes.
+    """
+    citizen_id = session.subject
+    accounts.hold(db, citizen_id)  # of two at once the second finds the flow ended
+    right = secrets.compare_digest(codes.read(typed), codes.read(str(stage.data["code"])))
+    if not right:
+        return None if stages.failed(db, stage) else False
+    if not stages.end(db, stage) or not may_confirm(db, session):
+        return None
+    actor = Actor("citizen", citizen_id)
+    for one in (passkeys, apps):
+        mine = (one.c.citizen_id == citizen_id, one.c.held_by == session.sid)
+        db.execute(update(one).where(*mine).values(held_by="", bound_acr=assurance.SUBSTANTIAL))
+    _drop_held(db, citizen_id, actor=actor)
+    _end(db, citizen_id, how=BY_MAIL, actor=actor)
+    # Whoever has both comes in anew with what is released, and alone.
+    accounts.end_sessions(db, citizen_id, reason="security", actor=actor)
+    notify.tell(db, citizen_id, "held-over")
+    return True
+
+
+def discard(db: Session, citizen_id: str, *, actor: Actor) -> bool:
+    """Remove what is held back, because its owner says that it was somebody else; tell whether there was anything."""
+    accounts.hold(db, citizen_id)
+    for one in sessions.every(db, citizen_id):
+        if one.kind == sessions.REPAIR:
+            accounts.end_session(db, one, reason="security", actor=actor)
+    stages.end_all(db, stages.CONFIRM, citizen_id)
+    if not _drop_held(db, citizen_id, actor=actor):
+        return False
+    _end(db, citizen_id, how=DISAVOWED, actor=actor)
+    return True
+
+
+def forget(db: Session, citizen_id: str) -> None:
+    """Stop the time, without a word: what it was about is gone, or it begins anew."""
+    db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+
+
+def turn(database: Database) -> None:
+    """Take each time that runs one step further: heard of, reminded of, over."""
+    with database.reading() as db:
+        running = db.scalars(select(table.c.citizen_id)).all()
+    for citizen_id in running:
+        with database.writing() as db:
+            _step(db, citizen_id)
+
+
+def _step(db: Session, citizen_id: str) -> None:
+    account = accounts.hold(db, citizen_id)
+    row, at = of(db, citizen_id), clock.now()
+    if row is None:
+        return
+    if not holds(db, citizen_id):
+        forget(db, citizen_id)
+        return
+    whole = timedelta(seconds=row.seconds)
+    mine = update(table).where(table.c.citizen_id == citizen_id)
+    if account.state != accounts.ACTIVE or (row.told == BEGUN and not _heard(db, row)):
+        # An owner who is not told cannot object, and one who shut the account has objected to everything.
+        db.execute(mine.values(ends_at=at + whole))
+    elif row.told == BEGUN:
+        db.execute(mine.values(told=HEARD))
+    elif row.told == HEARD and at >= row.ends_at - whole / LAST_PART:
+        ends_at = max(row.ends_at, at + whole / LAST_PART)
+        db.execute(mine.values(told=REMINDED, ends_at=ends_at))
+        notify.tell(db, citizen_id, "held-soon", {"until": clock.wire(ends_at)})
+    elif row.told == REMINDED and at >= row.ends_at:
+        for one in (passkeys, apps):
+            db.execute(update(one).where(one.c.citizen_id == citizen_id).values(held_by=""))
+        _end(db, citizen_id, how=BY_TIME, actor=SYSTEM)
+        notify.tell(db, citizen_id, "held-over")
+
+
+def _heard(db: Session, row: Row[Any]) -> bool:
+    """Tell whether one of the letters about it went out, or there is nowhere to send one."""
+    if not row.letters or not parts(db).settings.smtp_url:
+        return True
+    which = (outbox.c.citizen_id == row.citizen_id, outbox.c.notice == "held")
+    return int(db.scalar(select(func.count()).where(*which)) or 0) < int(row.letters)
+
+
+def _drop_held(db: Session, citizen_id: str, *, actor: Actor) -> bool:
+    held = [one.id for one in passkey.of(db, citizen_id) if one.held_by]
+    for one in held:
+        passkey.drop(db, citizen_id, one, actor=actor)
+    app = totp.bounds(db, citizen_id)
+    if app is not None and app.held_by:
+        password.drop(db, citizen_id)
+        totp.drop(db, citizen_id)
+        record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
+        notify.tell(db, citizen_id, "password-removed")
+        return True
+    return bool(held)
+
+
+def _end(db: Session, citizen_id: str, *, how: str, actor: Actor) -> None:
+    forget(db, citizen_id)
+    record(db, HoldEnded(how=how), actor=actor, about=[citizen_id])

@@ -1,0 +1,225 @@
+"""Attempts to come into somebody's account by the ways that are for whoever lost every other."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from core import clock
+from core.database import Database
+from core.events import Actor
+from core.sessions import REPAIR, browser_session
+from idp.contacts import book
+from idp.login import assurance, holding, methods, recovery, stepup, totp
+from idp.login.throttle import RECOVERY
+from idp.tables import passkey as passkeys
+from tests.architecture.test_routes import REPAIR as REPAIRING
+from tests.architecture.test_routes import routes
+from tests.authenticator import Authenticator
+from tests.idp.login.conftest import born, letter, person
+from tests.idp.login.person import ISSUER, PASSWORD, Person
+from tests.idp.login.test_contacts import postbox
+from tests.idp.login.test_reentry import DAY, MAIL, Time, asked, run, settings, time
+from tests.idp.oidc.conftest import provider
+from tests.idp.oidc.provider import PORTAL, Provider, answered
+from tests.postbox import Postbox
+
+__all__ = ["born", "letter", "person", "postbox", "provider", "settings", "time"]
+
+
+@pytest.fixture
+def nino(person: Any, letter: Any, database: Database, time: Time) -> Any:
+    """Give a citizen with a passkey and a sheet of recovery codes, and an address that was checked long ago."""
+    somebody = person()
+    somebody.citizen_id, code = letter()
+    somebody.codes = somebody.activate_with_passkey(somebody.citizen_id, code)
+    with database.writing() as db:
+        book.add(db, somebody.citizen_id, MAIL, actor=Actor("citizen", somebody.citizen_id))
+    time.pass_by(8 * DAY)
+    run(database)
+    return somebody
+
+
+def come_in(somebody: Person, name: str, code: str) -> Any:
+    """Use a recovery code alone."""
+    somebody.open("/login/recovery")
+    return somebody.send("/login/recovery", username=name, recovery__code=code)
+
+
+def add_passkey(somebody: Person) -> None:
+    """Set up a passkey on a new device."""
+    somebody.device = Authenticator(ISSUER)
+    somebody.open("/my/account/passkeys/new")
+    made = somebody.device.create(somebody.options())
+    assert somebody.send("/my/account/passkeys", name="Of a stranger", credential=made).status_code == 303
+
+
+def add_password(somebody: Person) -> None:
+    """Set up a password with an app."""
+    somebody.open("/my/account/password")
+    assert somebody.send("/my/account/password", password=PASSWORD).headers["location"] == "/my/account/app"
+    somebody.open("/my/account/app")
+    somebody.secret = somebody.text("totp-secret").replace(" ", "")
+    assert somebody.send("/my/account/app", totp__code=code_now(somebody, -1)).status_code == 303
+
+
+def code_now(somebody: Person, step: int = 0) -> str:
+    """Return the app's code at the moment of the house, whose clock tests move on."""
+    return pyotp.TOTP(somebody.secret).generate_otp(clock.seconds(clock.now()) // totp.STEP_SECONDS + step)
+
+
+def sign_in(somebody: Person, name: str) -> Any:
+    """Sign in with password and code."""
+    assert somebody.give_password(name).headers["location"] == "/login/code"
+    somebody.open("/login/code")
+    return somebody.send("/login/code", totp__code=code_now(somebody))
+
+
+def kind_and_level(database: Database, somebody: Person) -> tuple[str, str]:
+    """Return of what kind somebody's newest session is, and what it reaches."""
+    newest = select(browser_session.c.kind, browser_session.c.acr).order_by(
+        browser_session.c.auth_time.desc()
+    )
+    with database.reading() as db:
+        row = db.execute(newest).first()
+    assert row is not None
+    return row.kind, row.acr
+
+
+def test_attempt_to_read_with_a_recovery_code_alone(nino: Any, person: Any, provider: Provider) -> None:
+    """Whoever has the paper gets to the few pages that set up a way in: no value, no history, no way out of the owner's, no agency."""
+    thief = person("203.0.113.9")
+    assert come_in(thief, nino.citizen_id, nino.codes[0]).headers["location"] == "/my/account"
+    assert "given_name" not in thief.open("/my/account").text
+    assert "passkey-remove" not in thief.page
+    mine = [one for one in routes() if one.path.startswith("/my") and one.path not in REPAIRING]
+    assert len(mine) > 50
+    for route in mine:
+        path = re.sub(r"{\w+}", "1", route.path)
+        thief.open("/my/account")
+        answer = thief.browser.get(path) if "GET" in route.methods else thief.send(path)
+        assert answer.status_code == 303, path
+        assert answer.headers["location"] == "/my/account", path
+    assert thief.ask("/my/sessions/end").status_code == 403
+    me = provider.sign_in()
+    with provider.database.writing() as db:
+        db.execute(browser_session.update().where(browser_session.c.sid == me.sid).values(kind=REPAIR))
+    assert answered(provider.authorize(PORTAL, prompt="none"))["error"] == "login_required"
+    assert "/login?return_to=" in provider.authorize(PORTAL).headers["location"]
+
+
+def test_attempt_to_lift_oneself_with_a_recovery_code(
+    nino: Any, person: Any, database: Database, postbox: Postbox, time: Time
+) -> None:
+    """What is set up with a code alone opens no more than the code, is told at once and again, and is worth little even after its time."""
+    thief = person("203.0.113.9")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    add_passkey(thief)
+    add_password(thief)
+    run(database)
+    told = [str(one["Subject"]) for one in postbox.to(MAIL)]
+    assert "A recovery code set up a new way into your Erti account" in told
+    assert thief.use_passkey().status_code == 200
+    assert kind_and_level(database, thief) == (REPAIR, assurance.LOW)
+    assert thief.open("/my/data").headers["location"] == "/my/account"
+    assert sign_in(thief, nino.citizen_id).status_code == 303
+    assert kind_and_level(database, thief) == (REPAIR, assurance.LOW)
+    with database.reading() as db:
+        assert methods.of(db, nino.citizen_id).best == assurance.HIGH, "what is held back counts for nothing"
+    for _part in range(16):
+        time.pass_by(DAY / 2)
+        holding.turn(database)
+        run(database)
+    assert any("Reminder: a recovery code" in str(one["Subject"]) for one in postbox.to(MAIL))
+    assert thief.use_passkey().status_code == 200
+    assert kind_and_level(database, thief) == ("citizen", assurance.LOW)
+    time.pass_by(60)
+    assert sign_in(thief, nino.citizen_id).status_code == 303
+    assert kind_and_level(database, thief) == ("citizen", assurance.LOW)
+    with database.reading() as db:
+        session = db.execute(select(browser_session).order_by(browser_session.c.auth_time.desc())).first()
+        missing = stepup.lacking(db, session, assurance.SUBSTANTIAL)  # type: ignore[arg-type]
+        assert missing is not None
+        assert (missing.code, missing.anew, missing.advice) == (False, False, stepup.AT_THE_COUNTER)
+    assert thief.open("/my/account/passkeys/new").status_code == 303, "a weak way in brings in no other"
+
+
+def test_attempt_to_use_a_recovery_code_again(
+    nino: Any, person: Any, letter: Any, database: Database
+) -> None:
+    """A code works once, of many at once for one, and at nobody else's account."""
+    other, thief = person("203.0.113.8"), person("203.0.113.9")
+    theirs, code = letter()
+    other.activate_with_passkey(theirs, code)
+    assert come_in(thief, theirs, nino.codes[0]).status_code == 400
+    assert come_in(thief, nino.citizen_id, nino.codes[0]).status_code == 303, "which has not spent it"
+    assert come_in(person("203.0.113.10"), nino.citizen_id, nino.codes[0]).status_code == 400
+
+    def use(_number: int) -> bool:
+        with database.writing() as db:
+            return recovery.use(db, nino.citizen_id, nino.codes[1])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(use, range(8))) == 1
+
+
+def test_attempt_to_guess_recovery_codes(nino: Any, person: Any) -> None:
+    """Twenty guesses of 2^80 from one network, then it waits; the owner comes in from anywhere else."""
+    thief = person("203.0.113.9")
+    for _guess in range(RECOVERY.network.most):
+        assert come_in(thief, nino.citizen_id, "0000-0000-0000-0000").status_code == 400
+    assert come_in(thief, nino.citizen_id, nino.codes[0]).status_code == 429, "the right one is not looked at"
+    assert 'id="wait-notice"' in thief.page
+    assert come_in(person("203.0.113.200"), nino.citizen_id, nino.codes[0]).status_code == 303
+
+
+def test_attempt_to_recover_by_an_address_of_ones_own(
+    nino: Any, person: Any, database: Database, postbox: Postbox
+) -> None:
+    """An address that was added lately gets no code: neither to come back with, nor to confirm what a recovery code set up."""
+    with database.writing() as db:
+        for one in book.reach.kept(db, nino.citizen_id):
+            book.remove(db, nino.citizen_id, one.id, actor=Actor("citizen", nino.citizen_id))
+        book.add(db, nino.citizen_id, "thief@example.net", actor=Actor("citizen", nino.citizen_id))
+    thief = person("203.0.113.9")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    add_passkey(thief)
+    assert "held-confirm" not in thief.open("/my/account").text
+    assert thief.send("/my/account/confirm/send").headers["location"] == "/my/account"
+    asked(thief, nino.citizen_id)
+    run(database)
+    subjects = {str(one["Subject"]) for one in postbox.to("thief@example.net")}
+    assert subjects, "it is told what happens"
+    assert not [one for one in subjects if one.startswith("Your code")]
+
+
+def test_attempt_to_confirm_what_another_set_up(
+    nino: Any, person: Any, database: Database, postbox: Postbox
+) -> None:
+    """The code by mail confirms what its own browser set up; what somebody else set up with another code of the sheet goes."""
+    thief, back = person("203.0.113.9"), person("203.0.113.10")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    add_passkey(thief)
+    come_in(back, nino.citizen_id, nino.codes[1])
+    add_passkey(back)
+    back.open("/my/account")
+    assert back.send("/my/account/confirm/send").headers["location"] == "/my/account/confirm"
+    run(database)
+    code = re.search(r"^(\w{4}-\w{4}-\w{4})$", postbox.newest(MAIL), re.MULTILINE)
+    assert code
+    thief.open("/my/account")
+    assert thief.send("/my/account/confirm", code=code[1]).headers["location"] == "/my/account"
+    back.open("/my/account/confirm")
+    for _guess in range(3):
+        assert back.send("/my/account/confirm", code="0000-0000-0000").status_code == 400
+    assert 'id="repaired-sign-in"' in back.send("/my/account/confirm", code=code[1]).text
+    assert thief.open("/my/account").status_code == 303
+    assert thief.use_passkey().status_code == 403
+    assert back.use_passkey().status_code == 200
+    assert kind_and_level(database, back) == ("citizen", assurance.SUBSTANTIAL)
+    assert back.open("/my/account/contact").status_code == 200
+    with database.reading() as db:
+        assert len(db.execute(select(passkeys.c.id)).all()) == 2, "the owner's first and the new one"
