@@ -62,9 +62,7 @@ class RepairOnly(Refused):
     """The citizen came in by a way that lets them set up how the account is entered, and nothing else."""
 
     code = "repair-only"
-    text = _(
-        "You came in with a recovery code. It lets you set up a new way to sign in, and shows nothing else."
-    )
+    text = _("What you came in with lets you set up a new way to sign in, and shows nothing else.")
 
 
 class CertificateUnreadable(Invalid):
