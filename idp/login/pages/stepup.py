@@ -11,7 +11,7 @@ from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp import accounts
-from idp.login import assurance, devices, entry, onward, stepup, throttle, totp
+from idp.login import assurance, devices, entry, stepup, throttle, totp
 from idp.login.devices import Visitor
 from idp.login.entry import Entered, Shut
 from idp.login.pages import browser
@@ -58,7 +58,7 @@ def page(
         status=400 if error else 200,
         form_action=leads.origins,
         client=leads.name,
-        leave=f"{return_to.partition('?')[0]}/leave" if return_to.startswith(onward.PATH) else "",
+        leave=leads.leave,
         return_to=return_to,
         missing=missing,
         errors={"totp-code": error} if error else {},

@@ -4,7 +4,9 @@ from core.events import SYSTEM
 from core.forms import Posted
 from idp.login import onward
 from idp.oidc import clients, interactions
+from tests.authenticator import Authenticator
 from tests.consent import country
+from tests.idp.login.person import ISSUER
 
 HOME = "https://portal.example/back"
 CLIENT = {
@@ -48,6 +50,26 @@ def test_an_address_that_is_not_the_clients_is_not_allowed(begun, database, else
     path = begun(elsewhere)
     with database.reading() as db:
         assert onward.read(db, path).origins == ()
+
+
+def test_the_way_back_to_the_client_is_no_other_form(begun, person, letter) -> None:
+    """Who lacks assurance may leave to the client; a crafted path to go back to makes no button for another form of ours."""
+    synced = person()
+    synced.device = Authenticator(ISSUER, device_bound=False, counts=False)
+    synced.activate_with_passkey(*letter())
+    asked = begun(HOME)
+    wants = "acr=urn:erti:loa:high"
+    page = synced.open(f"/login?return_to={asked}&{wants}").text
+    assert f'action="{asked}/leave"' in page
+    for crafted in (
+        "/authorize/../my/account/pause%23",
+        f"{asked}/account%23",
+        f"{asked}%23",
+        "/authorize/x",
+    ):
+        page = synced.open(f"/login?return_to={crafted}&{wants}").text
+        assert 'id="stepup-stuck"' in page
+        assert 'id="stepup-leave"' not in page, crafted
 
 
 @pytest.mark.parametrize("path", ["/my", "/authorize/", "/authorize/unknown", "/authorizeevil", ""])
