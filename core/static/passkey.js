@@ -6,7 +6,8 @@
 //     data-finish-url   leave out to send the form itself with the answer in its hidden field "credential";
 //                       given, the answer is posted there as JSON and {"location": "/…"} is followed
 //     data-autofill     present: also offer passkeys in the sign-in name's suggestions ("get" only)
-//     data-busy data-cancelled data-failed data-unsupported   sentences for [data-passkey-status]
+//     data-busy data-cancelled data-held data-failed data-unsupported   sentences for [data-passkey-status], and
+//     data-reference, which stands before the number of a refusal
 //   <input type="hidden" name="credential">  <button type="button" data-passkey-start>  <p data-passkey-status role="status">
 //
 // [data-passkey-only] elements are hidden until the browser is known to support passkeys. The page of one's own passkeys
@@ -48,9 +49,15 @@ const post = async (form, url, body, type) => {
     headers: { "Content-Type": type, Accept: "application/json", "X-CSRF-Token": csrf(form) },
   });
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(said.title || said.detail || form.dataset.failed), { about: said.type });
-  return said;
+  if (answer.ok) return said;
+  const reference = said.reference ? `${form.dataset.reference} ${said.reference}` : "";
+  throw Object.assign(new Error(), { told: said.title, about: said.type, reference });
 };
+
+// The service's own words, or the page's: a browser's are in its language, for whoever wrote the page.
+const sentence = ({ cancelled, held, failed }, problem) => ({
+  NotAllowedError: cancelled, AbortError: cancelled, InvalidStateError: held,
+}[problem.name] ?? (problem.told || failed));
 
 const signal = (name, facts) => window.PublicKeyCredential?.[name]?.(facts).catch(() => {});
 
@@ -81,9 +88,20 @@ const finish = async (form, credential) => {
 const setUp = (form) => {
   const status = form.querySelector("[data-passkey-status]");
   const button = form.querySelector("[data-passkey-start]");
-  const say = (text) => { if (status) status.textContent = text ?? ""; };
+  const say = (text) => {
+    status.textContent = text ?? "";
+    status.classList.remove("error");
+  };
+  const tell = (problem) => {
+    say(sentence(form.dataset, problem));
+    status.classList.add("error");
+    const note = document.createElement("small");
+    note.textContent = problem.reference ?? "";
+    status.append(" ", note);
+  };
   let stop = null; // the AbortController of the suggestion that waits in the sign-in name's field
-  let suggestion = Promise.resolve(); // done when it has let go: a browser answers one request at a time
+  // Done when it has let go, since a browser answers one request at a time; true when it has signed somebody in.
+  let suggestion = Promise.resolve(false);
 
   const ask = async (publicKey, extra) => (form.dataset.passkey === "create"
     ? navigator.credentials.create({ publicKey, ...extra })
@@ -94,12 +112,12 @@ const setUp = (form) => {
     say(form.dataset.busy);
     try {
       stop?.abort();
-      await suggestion;
+      if (await suggestion) return;
       const credential = await ask(await optionsFor(form), {});
       await finish(form, credential);
     } catch (problem) {
       button.disabled = false;
-      say(problem.name === "NotAllowedError" || problem.name === "AbortError" ? form.dataset.cancelled : problem.message || form.dataset.failed);
+      tell(problem);
       offer();
     }
   };
@@ -107,14 +125,16 @@ const setUp = (form) => {
   const suggest = async () => {
     const { signal: stopped } = stop = new AbortController();
     try {
-      if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+      if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return false;
       const options = await optionsFor(form);
-      if (stopped.aborted) return;
+      if (stopped.aborted) return false;
       const credential = await ask(options, { mediation: "conditional", signal: stopped });
       say(form.dataset.busy);
       await finish(form, credential);
+      return true;
     } catch (problem) {
-      if (problem.name !== "AbortError" && problem.name !== "NotAllowedError") say(problem.message || form.dataset.failed);
+      if (problem.name !== "AbortError" && problem.name !== "NotAllowedError") tell(problem);
+      return false;
     }
   };
 
@@ -128,6 +148,7 @@ const setUp = (form) => {
     return;
   }
   for (const part of form.querySelectorAll("[data-passkey-only]")) part.hidden = false;
+  button.disabled = false; // a page that was gone back to may have kept it as it was
   button.addEventListener("click", start);
   form.addEventListener("submit", (event) => { event.preventDefault(); start(); });
   offer();
