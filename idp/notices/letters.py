@@ -16,13 +16,14 @@ from core.language import _
 from core.settings import Settings
 from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, SHORT, SUBJECTS
 
-_SUBJECT = _("About your Erti account")
-_DATA_SUBJECT = _("About looks at your data")
 _STAFF = _("Staff of Erti")
 _MORE = _("and {more} more")
 _WHEN = _("When: {when}")
 _WHERE = _("From: {device}")
-_NEVER = _("We never ask for a password or a code by mail or telephone.")
+_NEVER = _(
+    "We never ask for a password or a code by mail or telephone. You need not follow a link: you can always type {issuer} "
+    "yourself."
+)
 _DATA_FRAME = _(
     "{notice}\n\nWho looked at what, and why, stands in your history: {issuer}/my/history\n"
     "There you can also say that you do not recognise a look. Which looks you are told about you choose at "
@@ -59,8 +60,7 @@ def compose(settings: Settings, letter: Letter) -> EmailMessage:
     message["To"] = Address(addr_spec=letter.address)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no answers from machines
     with _speaking(letter.language):
-        about = _SUBJECT if letter.notice in NOTICES else _DATA_SUBJECT
-        message["Subject"] = str(SUBJECTS.get(letter.notice, about))
+        message["Subject"] = str(SUBJECTS[letter.notice])
         message.set_content(_text(settings, letter))
     return message
 
@@ -88,7 +88,7 @@ def _text(settings: Settings, letter: Letter) -> str:
         when = [str(_WHEN.format(when=said["at"]))] if said["at"] else []
         where = [str(_WHERE.format(device=letter.facts["device"]))] if letter.facts.get("device") else []
         advice = ADVICE.get(letter.notice, _LINKED if said["link"] else _ADVICE).format(**said)
-        paragraphs = [str(notice), "\n".join([*when, *where]), str(advice), str(_NEVER)]
+        paragraphs = [str(notice), "\n".join([*when, *where]), str(advice), str(_NEVER.format(**said))]
         return "\n\n".join(filter(None, paragraphs))
     lines = []
     for name, at in letter.facts.get("looks", ()):
@@ -97,7 +97,7 @@ def _text(settings: Settings, letter: Letter) -> str:
     if lines and more:
         lines.append(f"- {_MORE.format(more=more)}")
     notice = DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more)
-    return f"{_DATA_FRAME.format(notice=notice, issuer=settings.issuer)}\n\n{_NEVER}"
+    return f"{_DATA_FRAME.format(notice=notice, issuer=settings.issuer)}\n\n{_NEVER.format(**said)}"
 
 
 def _said(settings: Settings, letter: Letter) -> dict[str, str]:

@@ -35,38 +35,33 @@ NOTICES: dict[str, Lazy] = {
     ),
     "locked": _("Your Erti account was locked."),
     "register-name": _(
-        "A register changed your name. The old and the new one stand on your page until you have read them: {issuer}/my"
+        "A register changed your name. The old and the new one stand on your page at Erti until you have read them."
     ),
-    "paused": _("Your Erti account was paused: nobody can sign in until it is opened again."),
+    "paused": _("Your Erti account was paused: every browser was signed out, and nobody can sign in."),
     "reopening": _(
-        "It was asked, with one of your recovery codes, to open your paused Erti account again. It opens after the waiting "
-        "time. If it was not you, sign in before then and keep it paused."
+        "Somebody asked, with one of your recovery codes, to open your paused Erti account again. It opens after the waiting "
+        "time."
     ),
     "closing": _(
-        "It was asked to close your Erti account. Everybody is signed out now. If you think better of it, or it was not "
-        "you, sign in and keep the account: the page says until when."
+        "Somebody who was signed in asked to close your Erti account. Every browser is signed out now."
     ),
-    "suspended": _(
-        "Your Erti account was suspended by staff. Sign in to read why and what you can do, or ask at a public service hall."
-    ),
+    "suspended": _("Your Erti account was suspended by staff."),
     "guarded": _(
-        "A register says that somebody acts for you by law in all matters, so your Erti account rests until that is over. If "
-        "this is not right, any public service hall takes the time to look at it with you."
+        "A register says that somebody acts for you by law in all matters, so your Erti account rests until that is over."
     ),
     "of-age": _(
         "You are now of the age at which you decide about your data yourself, and your parents do not act for you here any "
-        "more. Look at what they allowed, and keep or stop it: {issuer}/my/sharing"
+        "more."
     ),
     "reopened": _("Your Erti account can be used again."),
     "disavowed": _(
-        "It was said that something in your Erti account was not you. What it came from was signed out. Sign in and "
-        "go through what to secure: {issuer}/my/sessions/secure"
+        "You, or somebody with a link from one of our e-mails, said that something in your Erti account was not you. The "
+        "browser it came from was signed out."
     ),
+    "alerts-changed": _("The choice of looks at your data that we tell you about by e-mail was changed."),
     "card-issued": _("A card for signing in to your Erti account was printed. An older one no longer works."),
-    "card-few": _(
-        "Few codes are left on your Erti card. Print a new one, or ask for one at a public service hall."
-    ),
-    "card-used-up": _("Your Erti card has no codes left. Ask for a new one at a public service hall."),
+    "card-few": _("Few codes are left on your Erti card."),
+    "card-used-up": _("Your Erti card has no codes left."),
     "card-pin-changed": _("The PIN of your Erti card was changed."),
     "card-blocked": _("Your Erti card was blocked. It no longer signs in."),
     "card-removed": _("Your Erti card was removed."),
@@ -134,6 +129,45 @@ _HELD = _(
 )
 # What to do about it, where it is more than to look at the account.
 ADVICE: dict[str, Lazy] = {
+    "passkey-clone": _(
+        "That passkey no longer signs in. Open {issuer}/my/account, remove it and make a new one. If it was not you who "
+        "signed in, somebody has a copy: look at {issuer}/my/sessions as well."
+    ),
+    "guessing": _(
+        "There is nothing you have to do. If it happens again, choose a sign-in name that others do not know, or use a "
+        "passkey: it cannot be guessed."
+    ),
+    "locked": _("A public service hall can tell you why, and open it again. Bring an identity document."),
+    "register-name": _(
+        "You find it on {issuer}/my. If the new name is wrong, turn to the register; any public service hall helps you with that."
+    ),
+    "paused": _(
+        "To open it again, go to a public service hall, or sign in and give one of your recovery codes. If it was not you who "
+        "paused it, do the same, and then look at {issuer}/my/sessions."
+    ),
+    "reopening": _(
+        "If this was you, there is nothing to do but wait. If it was not, sign in before then and keep the account paused."
+    ),
+    "closing": _(
+        "If this was you, there is nothing to do. If you think better of it, or it was not you, sign in and keep the account: "
+        "the page says until when."
+    ),
+    "suspended": _("Sign in to read why and what you can do, or ask at a public service hall."),
+    "guarded": _("If this is not right, any public service hall takes the time to look at it with you."),
+    "of-age": _("Look at what they allowed, and keep or stop it: {issuer}/my/sharing"),
+    "reopened": _(
+        "There is nothing to do. If something looks wrong when you sign in, a public service hall helps you."
+    ),
+    "disavowed": _("Sign in, and go through what to secure: {issuer}/my/sessions/secure"),
+    "card-few": _(
+        "Print a new card on {issuer}/my/account, or ask for one at a public service hall. The old one then ends."
+    ),
+    "card-used-up": _("Print a new card on {issuer}/my/account, or ask for one at a public service hall."),
+    "contact-checked": _("You can change where we write at any time: {issuer}/my/account/contact"),
+    "recovery-stopped": _(
+        "If you asked for it yourself, you can ask again at {issuer}/recover. If you did not, change the password of your "
+        "mailbox: whoever asked could read in it."
+    ),
     "contact-code": _(
         "Type it on the page that asks for it. It works once, until {until}. If you asked for no code, somebody "
         "typed your address by mistake, and there is nothing to do."
@@ -154,20 +188,59 @@ ADVICE: dict[str, Lazy] = {
     "recovery-open": _STOP,
     "recovery-finish": _(
         "It works until {until}, in that browser and nowhere else. If you asked for nothing, stop it now: sign in "
-        "with a passkey, or with password and code, or use the page that our earlier letters name."
+        "with a passkey, or with password and code, or use the page that our earlier e-mails name."
     ),
     "held": _HELD,
     "held-soon": _HELD,
     "held-code": _(
         "It works once, until {until}. If it was not you, tell it to nobody, whoever asks, and use the link in our "
-        "letter about the new way to sign in to say that it was not you."
+        "e-mail about the new way to sign in to say that it was not you."
     ),
     "recovered": _(
         "If this was not you, go to a public service hall with your papers at once: there your account is given back "
         "to you, and whoever is in it is put out."
     ),
 }
+# Each says what happened: who reads only this knows whether to open it.
 SUBJECTS: dict[str, Lazy] = {
+    "activated": _("Your Erti account was opened"),
+    "passkey-added": _("A passkey was added to your Erti account"),
+    "passkey-removed": _("A passkey was removed from your Erti account"),
+    "passkey-clone": _("A passkey of your Erti account may have been copied"),
+    "password-set": _("The password of your Erti account was changed"),
+    "password-removed": _("The password of your Erti account was removed"),
+    "totp-added": _("An app was set up for your Erti account"),
+    "codes-made": _("New recovery codes were made for your Erti account"),
+    "code-used": _("A recovery code of your Erti account was used"),
+    "name-changed": _("The sign-in name of your Erti account was changed"),
+    "new-device": _("New sign-in to your Erti account"),
+    "guessing": _("Somebody tried to get into your Erti account"),
+    "locked": _("Your Erti account was locked"),
+    "register-name": _("A register changed your name"),
+    "paused": _("Your Erti account is paused"),
+    "reopening": _("Your paused Erti account will be opened again"),
+    "closing": _("Your Erti account will be closed"),
+    "suspended": _("Your Erti account was suspended"),
+    "guarded": _("Your Erti account rests"),
+    "of-age": _("You now decide about your data yourself"),
+    "reopened": _("Your Erti account can be used again"),
+    "disavowed": _("Somebody was signed out of your Erti account"),
+    "alerts-changed": _("Your alerts about looks at your data were changed"),
+    "card-issued": _("A card for your Erti account was printed"),
+    "card-few": _("Few codes are left on your Erti card"),
+    "card-used-up": _("Your Erti card has no codes left"),
+    "card-pin-changed": _("The PIN of your Erti card was changed"),
+    "card-blocked": _("Your Erti card was blocked"),
+    "card-removed": _("Your Erti card was removed"),
+    "contact-checked": _("We write to you here about your Erti account"),
+    "contact-gone": _("An address was removed from your Erti account for good"),
+    "contact-undone": _("A change at your Erti account was taken back"),
+    "counter-only": _("Your Erti account is given back at a counter only"),
+    "mail-again": _("Your Erti account may be given back by e-mail"),
+    "dispute-answered": _("Your question about a look at your data was answered"),
+    "dispute-overdue": _("Your question about a look at your data was not answered in time"),
+    "alert": _("Somebody looked at your data"),
+    "alert-summary": _("More looks at your data"),
     "contact-code": _("Your code for Erti"),
     "contact-added": _("An address was added to your Erti account"),
     "contact-removed": _("An address was removed from your Erti account"),
@@ -240,13 +313,12 @@ SHORT: dict[str, Lazy] = {
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
-    "card-removed",
+    "card-removed", "alerts-changed",
 })  # fmt: skip
 # About one's data; no name, value or reference stands in them.
 DATA_NOTICES: dict[str, Lazy] = {
     "dispute-answered": _("A look at your data that you did not recognise has been answered."),
     "dispute-overdue": _("A look at your data that you did not recognise was not answered in time."),
-    "alerts-changed": _("It was changed which looks at your data you are told about by e-mail."),
     "alert": _("You asked to be told about looks at your data:\n\n{looks}"),
     "alert-summary": _(
         "There were more looks yesterday that you asked to be told about, beyond those already mailed: {more}."

@@ -20,6 +20,8 @@ from registry_sync import people
 from tests.consent import country
 from tests.ports import free_port
 
+LONGEST_SUBJECT = 78  # RFC 5322, 2.1.1: one line
+
 
 class Postbox(Message):
     """Keeps the letters that arrive."""
@@ -182,3 +184,11 @@ def test_every_notice_fits_its_column_and_can_be_written(database, citizen, post
     assert notify.deliver(worker) == 1
     assert len(box.letters) == 1
     worker.close()
+
+
+def test_each_notice_has_a_subject_that_says_what_happened() -> None:
+    """Whoever sees only a list of e-mails knows what each is about: none shares its subject with another."""
+    subjects = {notice: str(subject) for notice, subject in words.SUBJECTS.items()}
+    assert set(subjects) == {*words.NOTICES, *words.DATA_NOTICES}
+    assert len(set(subjects.values())) == len(subjects)
+    assert all(len(subject) <= LONGEST_SUBJECT for subject in subjects.values())

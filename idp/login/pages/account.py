@@ -43,19 +43,22 @@ def page(
     *,
     status: int = 200,
     errors: dict[str, Any] | None = None,
+    typed: str | None = None,
 ) -> Response:
-    """Render the page, with what went wrong in it."""
+    """Render the page, with what went wrong in it and the name as it was typed."""
     with database.reading() as db:
         account = accounts.find(db, me.subject)
         found = methods.of(db, me.subject)
         name = passkey.shown_name(db, me.subject)
+    name_now = account.username if account and account.named else ""
     return pages.render(
         request,
         "idp/account.html",
         status=status,
         section="security",
         citizen_id=people.grouped(me.subject),
-        username=account.username if account and account.named else "",
+        username=name_now,
+        typed=name_now if typed is None else typed[:254],
         methods=found,
         proofed_at=account.proofed_at if account else None,
         reach={one.id: REACHES[found.reach(one)] for one in found.passkeys},

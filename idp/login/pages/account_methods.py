@@ -235,7 +235,8 @@ def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Resp
         with database.writing() as db:
             accounts.choose_name(db, me.subject, form.get("username"), actor=_self(me))
     except (NameTaken, NameUnfit) as problem:
-        return page(request, database, me, status=400, errors={"username": problem.text})
+        typed = form.get("username")
+        return page(request, database, me, status=400, errors={"username": problem.text}, typed=typed)
     return see_other(HOME)
 
 
