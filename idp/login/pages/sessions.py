@@ -53,12 +53,6 @@ DISAVOWABLE = (
     "alerts-changed",
     "hold-began",
     "reentry-begun",
-    "contact-added",
-    "contact-removed",
-    "card-issued",
-    "card-used",
-    "card-pin-changed",
-    "card-removed",
 )
 
 
