@@ -16,7 +16,7 @@ STEP = 1 << STEP_BITS
 _LEAF, _INNER = b"erti/map/v1\x00", b"erti/map/v1\x01"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subtree:
     """What a part of the map comes to: how many chains are in it, and its hash."""
 
@@ -86,6 +86,32 @@ def fold_step(children: Mapping[int, Subtree]) -> Subtree:
                 higher[number >> 1] = join(NOTHING, node)
         row = higher
     return row.get(0, NOTHING)
+
+
+class Step:
+    """Eight levels of the map: 256 subtrees and all that stands above them, of which a change moves only its way up."""
+
+    def __init__(self, children: Mapping[int, Subtree]) -> None:
+        self._nodes = [NOTHING] * STEP + [children.get(number, NOTHING) for number in range(STEP)]
+        for place in range(STEP - 1, 0, -1):
+            self._nodes[place] = join(self._nodes[2 * place], self._nodes[2 * place + 1])
+
+    @property
+    def whole(self) -> Subtree:
+        """The subtree over all of them; the same as `fold_step` gives."""
+        return self._nodes[1]
+
+    def changed(self, children: Mapping[int, Subtree]) -> Step:
+        """The same with other subtrees in these places; this one stays as it is."""
+        step = object.__new__(Step)
+        step._nodes = nodes = self._nodes.copy()
+        above = {STEP + number for number in children}
+        for number, node in children.items():
+            nodes[STEP + number] = node
+        while above := {place >> 1 for place in above if place > 1}:
+            for place in above:
+                nodes[place] = join(nodes[2 * place], nodes[2 * place + 1])
+        return step
 
 
 class CitizenMap:

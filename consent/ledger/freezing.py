@@ -31,7 +31,7 @@ def freeze(database: Database, *, origin: str, kind: str = logs.OPEN) -> Log:
         if origin in {log.origin for log in logs.every(db)}:
             raise OriginTaken(detail=origin)
         old = logs.current(db, kind)
-    map_store.follow(database, old.number, old.size)
+    map_store.follow(database, old.number)
     with database.writing() as db:
         batch = Batch.begin(db, Labels(database.parts), kind)
         at = clock.wire(clock.now())

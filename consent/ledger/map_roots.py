@@ -17,7 +17,7 @@ def write(database: Database, log: Log) -> int:
         newest = map_store.state(db, log.number).root_index
     if newest is not None and newest + 1 == log.size:
         return newest
-    map_store.follow(database, log.number, log.size)
+    map_store.follow(database, log.number)
     with database.writing() as db:
         return end(Batch.begin(db, Labels(database.parts), log.kind))
 

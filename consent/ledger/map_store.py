@@ -1,48 +1,59 @@
 """The citizen map in the database: brought up to date from the entries, and proofs read from it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from consent.ledger import citizen_map, entries
-from consent.ledger.citizen_map import PAGE_BITS, STEP_BITS, Proof, Subtree
+from consent.ledger.citizen_map import NOTHING, PAGE_BITS, STEP_BITS, Proof, Step, Subtree
 from consent.ledger.errors import LedgerBusy
-from consent.ledger.rows import Writer
-from consent.ledger.tables import entry, map_leaf, map_node, map_state
+from consent.ledger.rows import Query, Writer
+from consent.ledger.tables import head, map_leaf, map_node, map_state
 from core.database import Database
 
-ROWS_AT_ONCE = 2000
-# What is left for whoever holds the head lock: few enough to be no burden on those who wait for it.
-FEW = 200
-MANY = 16
+# How many entries one transaction takes in: on SQLite all others wait for it.
+ROWS_AT_ONCE = 1000
+# What is left for whoever holds the head lock: few enough to be no burden on those who wait for it. More come while
+# a step is made, so the last steps are short; if they come too fast, the chase ends anyway.
+FEW = 16
+MOST_CHASED: Final = 12
+STEPS_KEPT: Final = 600
 # The chains of one page: how long each is, and its head.
 Page = dict[bytes, tuple[int, bytes]]
 _MIDDLE, _PAGE = STEP_BITS, PAGE_BITS
+# What stands below a subtree, by that subtree: its hash is that of all of it, so what is found here is never out of
+# date, whatever became of the tables, and whatever was undone.
+_STEPS: Final[OrderedDict[Subtree, Step]] = OrderedDict()
 
 _STATE = select(map_state).where(map_state.c.log == bindparam("log"))
-_LINKS = (
-    select(entry.c.label, entry.c.seq, entry.c.commitment)
-    .where(
-        entry.c.log == bindparam("log"),
-        entry.c.leaf_index >= bindparam("start"),
-        entry.c.leaf_index < bindparam("stop"),
-        entry.c.label.is_not(None),
-    )
-    .order_by(entry.c.leaf_index)
+_LINKS: Final = Query(
+    "SELECT label, commitment FROM ledger_entry WHERE log = :log AND leaf_index >= :start AND leaf_index < :stop "
+    "AND label IS NOT NULL ORDER BY leaf_index"
 )
+_ON_PAGES: Final = {
+    "sqlite": Query(
+        "SELECT page, label, n, head FROM ledger_map_leaf "
+        "WHERE log = :log AND page IN (SELECT value FROM json_each(:pages))"
+    ),
+    "postgresql": Query(
+        "SELECT page, label, n, head FROM ledger_map_leaf "
+        "WHERE log = :log AND page = ANY(CAST(:pages AS integer[]))"
+    ),
+}
+_SIZE = select(head.c.size).where(head.c.log == bindparam("log"))
 _LEAVES = select(map_leaf.c.page, map_leaf.c.label, map_leaf.c.n, map_leaf.c.head).where(
     map_leaf.c.log == bindparam("log")
 )
-_ON_PAGES = _LEAVES.where(map_leaf.c.page.in_(bindparam("pages", expanding=True)))
 _BETWEEN = _LEAVES.where(map_leaf.c.page.between(bindparam("first"), bindparam("last")))
-_NODES = select(map_node.c.number, map_node.c.chains, map_node.c.hash).where(
-    map_node.c.log == bindparam("log"),
-    map_node.c.depth == bindparam("depth"),
-    map_node.c.number.between(bindparam("first"), bindparam("last")),
+_NODES: Final = Query(
+    "SELECT number, chains, hash FROM ledger_map_node "
+    "WHERE log = :log AND depth = :depth AND number BETWEEN :first AND :last"
 )
 _BEGIN = {
     "sqlite": sqlite.insert(map_state).on_conflict_do_nothing(),
@@ -85,15 +96,36 @@ def state(db: Session, log: int) -> State:
     return State(row.applied, row.root_index, row.tree_root) if row else State(0, None, None)
 
 
-def follow(database: Database, log: int, size: int) -> None:
-    """Bring a log's map near to `size` leaves in steps of their own, so that the last one has little to do."""
-    while True:
-        with database.reading() as db:
+@dataclass(frozen=True)
+class Change:
+    """What the entries start..stop-1 make of a log's map: chains, pages and what stands above them, the whole of it."""
+
+    log: int
+    start: int
+    stop: int
+    leaves: Sequence[Mapping[str, Any]]
+    pages: Mapping[int, Subtree]
+    middle: Mapping[int, Subtree]
+    whole: Subtree
+
+
+def follow(database: Database, log: int) -> None:
+    """Bring a log's map near to its end, so that little is left to do for whoever locks the log.
+
+    Nobody waits while the map is worked out, and what comes meanwhile is taken in too, until few are left.
+    Raises LedgerBusy if another process does the same.
+    """
+    goal = chased = 0
+    while chased < MOST_CHASED:
+        with database.snapshot() as db:
             start = state(db, log).applied
-        if size - start <= FEW:
-            return
+            if start >= goal:
+                goal, chased = db.execute(_SIZE, {"log": log}).scalar_one(), chased + 1
+                if goal - start <= FEW:
+                    return
+            change = _worked_out(db, log, start, min(start + ROWS_AT_ONCE, goal))
         with database.writing() as db:
-            apply(db, log, min(start + ROWS_AT_ONCE, size))
+            _write(db, change)
 
 
 def apply(db: Session, log: int, stop: int) -> Subtree:
@@ -101,16 +133,24 @@ def apply(db: Session, log: int, stop: int) -> Subtree:
 
     Safe against another process doing the same: who comes second raises LedgerBusy and undoes its part.
     """
-    dialect = db.get_bind().dialect.name
-    db.execute(_BEGIN[dialect], {"log": log, "applied": 0})
     start = state(db, log).applied
-    if stop > start:
-        moved = db.execute(_SET_APPLIED, {"of": log, "start": start, "stop": stop})
-        if moved.rowcount != 1:  # type: ignore[attr-defined]
-            raise LedgerBusy(overload=True, detail="the map is brought up to date by another process")
-        if pages := _take(db, log, start, stop):
-            _hash(db, log, pages)
-    return citizen_map.fold_step(_children(db, log, _MIDDLE, 0))
+    change = _worked_out(db, log, start, max(start, stop))
+    _write(db, change)
+    return change.whole
+
+
+def _write(db: Session, change: Change) -> None:
+    """Put a change into the tables. Raises LedgerBusy if the map is no longer as it was when it was worked out."""
+    log = change.log
+    db.execute(_BEGIN[db.get_bind().dialect.name], {"log": log, "applied": 0})
+    if change.stop == change.start:
+        return
+    moved = db.execute(_SET_APPLIED, {"of": log, "start": change.start, "stop": change.stop})
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise LedgerBusy(overload=True, detail="the map is brought up to date by another process")
+    _PUT_LEAF.put(db, change.leaves)
+    _put_nodes(db, log, _PAGE, change.pages)
+    _put_nodes(db, log, _MIDDLE, change.middle)
 
 
 def logged(db: Session, log: int, place: int, tree_root: bytes) -> None:
@@ -156,46 +196,58 @@ def _ending(
     return Proof(tuple(siblings), (there, citizen_map.value_hash(n, head))), None
 
 
-def _take(db: Session, log: int, start: int, stop: int) -> Mapping[int, Page]:
-    """Let chains go on to where the entries start..stop-1 lead them; returns the pages that changed, whole."""
-    links = db.execute(_LINKS, {"log": log, "start": start, "stop": stop}).all()
-    pages: dict[int, Page] = {citizen_map.page_of(label): {} for label, _seq, _commitment in links}
-    for page, label, n, head in _on_pages(db, log, sorted(pages)):
-        pages[page][label] = n, head
+def _worked_out(db: Session, log: int, start: int, stop: int) -> Change:
+    """Let chains go on to where the entries start..stop-1 lead them, and hash what that changes; writes nothing."""
+    links = _LINKS.all(db, log=log, start=start, stop=stop)
+    pages = _on_pages(db, log, sorted({citizen_map.page_of(label) for label, _commitment in links}))
     changed = set()
-    for label, _seq, commitment in links:
+    for label, commitment in links:
         page = pages[citizen_map.page_of(label)]
-        n, head = page.get(label) or (0, entries.first_head(label))
-        page[label] = n + 1, entries.next_head(head, commitment)
+        n, last = page.get(label) or (0, entries.first_head(label))
+        page[label] = n + 1, entries.next_head(last, commitment)
         changed.add(label)
     rows = []
     for label in sorted(changed):
         number = citizen_map.page_of(label)
-        n, head = pages[number][label]
-        rows.append({"log": log, "page": number, "label": label, "n": n, "head": head})
-    _PUT_LEAF.put(db, rows)
-    return pages
-
-
-def _hash(db: Session, log: int, pages: Mapping[int, Page]) -> None:
-    """Hash these pages and what stands above them anew."""
+        n, last = pages[number][label]
+        rows.append({"log": log, "page": number, "label": label, "n": n, "head": last})
     folded = {
         page: citizen_map.fold(_hashed([(label, *held[label]) for label in sorted(held)]))
         for page, held in pages.items()
     }
-    middle = {page >> STEP_BITS for page in pages}
-    below = _below_middle(db, log, sorted(middle))
-    for page, found in folded.items():
-        below[page >> STEP_BITS][page & (citizen_map.STEP - 1)] = found
-    _put_nodes(db, log, _PAGE, folded)
-    _put_nodes(
-        db, log, _MIDDLE, {number: citizen_map.fold_step(children) for number, children in below.items()}
-    )
+    top = _children(db, log, _MIDDLE, 0)
+    middle = _middle_of(db, log, folded, top)
+    return Change(log, start, stop, rows, folded, middle, citizen_map.fold_step(top | middle))
 
 
-def _on_pages(db: Session, log: int, pages: Sequence[int]) -> Iterator[Row[*tuple[Any, ...]]]:
-    for first in range(0, len(pages), ROWS_AT_ONCE):
-        yield from db.execute(_ON_PAGES, {"log": log, "pages": pages[first : first + ROWS_AT_ONCE]})
+def _middle_of(
+    db: Session, log: int, folded: Mapping[int, Subtree], top: Mapping[int, Subtree]
+) -> dict[int, Subtree]:
+    """What stands eight levels above changed pages."""
+    below: dict[int, dict[int, Subtree]] = {}
+    for page, node in folded.items():
+        below.setdefault(page >> STEP_BITS, {})[page & (citizen_map.STEP - 1)] = node
+    found = {}
+    for number, children in below.items():
+        before = top.get(number, NOTHING)
+        step = _STEPS.pop(before, None) or Step(_children(db, log, _PAGE, number))
+        after = step.changed(children)
+        found[number] = after.whole
+        _STEPS[after.whole] = after
+    while len(_STEPS) > STEPS_KEPT:
+        _STEPS.popitem(last=False)
+    return found
+
+
+def _on_pages(db: Session, log: int, numbers: Sequence[int]) -> dict[int, Page]:
+    """These pages, whole."""
+    pages: dict[int, Page] = {number: {} for number in numbers}
+    if pages:
+        engine = db.get_bind().dialect.name
+        wanted = json.dumps(numbers) if engine == "sqlite" else numbers
+        for number, label, n, last in _ON_PAGES[engine].all(db, log=log, pages=wanted):
+            pages[number][label] = n, last
+    return pages
 
 
 def _put_nodes(db: Session, log: int, depth: int, nodes: Mapping[int, Subtree]) -> None:
@@ -209,20 +261,8 @@ def _put_nodes(db: Session, log: int, depth: int, nodes: Mapping[int, Subtree]) 
 def _children(db: Session, log: int, depth: int, number: int) -> dict[int, Subtree]:
     """The up to 256 subtrees at `depth` below the one with this number eight levels higher."""
     first = number << STEP_BITS
-    span = {"log": log, "depth": depth, "first": first, "last": first + citizen_map.STEP - 1}
-    return {place - first: Subtree(chains, found) for place, chains, found in db.execute(_NODES, span)}
-
-
-def _below_middle(db: Session, log: int, numbers: Sequence[int]) -> dict[int, dict[int, Subtree]]:
-    """The pages below each of these, read at once where they are many."""
-    if len(numbers) < MANY:
-        return {number: _children(db, log, _PAGE, number) for number in numbers}
-    below: dict[int, dict[int, Subtree]] = {number: {} for number in numbers}
-    span = {"first": numbers[0] << STEP_BITS, "last": (numbers[-1] + 1 << STEP_BITS) - 1}
-    for place, chains, found in db.execute(_NODES, {"log": log, "depth": _PAGE, **span}):
-        if (children := below.get(place >> STEP_BITS)) is not None:
-            children[place & (citizen_map.STEP - 1)] = Subtree(chains, found)
-    return below
+    found = _NODES.all(db, log=log, depth=depth, first=first, last=first + citizen_map.STEP - 1)
+    return {place - first: Subtree(chains, made) for place, chains, made in found}
 
 
 def _below(db: Session, log: int, label: bytes, depth: int) -> list[tuple[bytes, int, bytes]]:
