@@ -11,7 +11,8 @@ from core.database import Database
 def write(database: Database, log: Log) -> int:
     """Add the map's root at the end of a log that grew since the last one; returns the index of the newest root.
 
-    Most of the work is done before the head lock is taken. Raises LedgerBusy if another process does the same.
+    Nearly all the work is done before the head lock is taken. If the log is frozen meanwhile, the root goes into the
+    one that follows it. Raises LedgerBusy if another process does the same.
     """
     with database.reading() as db:
         newest = map_store.state(db, log.number).root_index

@@ -20,15 +20,16 @@ from core.database import Database
 # How many entries one transaction takes in: on SQLite all others wait for it.
 ROWS_AT_ONCE = 1000
 # What is left for whoever holds the head lock: few enough to be no burden on those who wait for it. More come while
-# a step is made, so the last steps are short; if they come too fast, the chase ends anyway.
+# these are taken in, each time fewer; if they come too fast, the chase ends anyway.
 FEW = 16
 MOST_CHASED: Final = 12
+# A log's map has 256 of them, of 64 KB each once it is full; the open log and that of what is withheld grow.
 STEPS_KEPT: Final = 600
 # The chains of one page: how long each is, and its head.
 Page = dict[bytes, tuple[int, bytes]]
 _MIDDLE, _PAGE = STEP_BITS, PAGE_BITS
-# What stands below a subtree, by that subtree: its hash is that of all of it, so what is found here is never out of
-# date, whatever became of the tables, and whatever was undone.
+# What stands below a subtree, by that subtree. Its hash is that of all of it and a label is in the hash of its chain, so
+# what is found here is never out of date nor another log's, whatever became of the tables and whatever was undone.
 _STEPS: Final[OrderedDict[Subtree, Step]] = OrderedDict()
 
 _STATE = select(map_state).where(map_state.c.log == bindparam("log"))
@@ -110,9 +111,10 @@ class Change:
 
 
 def follow(database: Database, log: int) -> None:
-    """Bring a log's map near to its end, so that little is left to do for whoever locks the log.
+    """Bring a log's map near to the log's end, so that little is left to do for whoever locks the log.
 
-    Nobody waits while the map is worked out, and what comes meanwhile is taken in too, until few are left.
+    Nobody waits while the map is worked out, and what comes meanwhile is taken in too, until few are left. If this
+    ends half way, the tables hold the map of fewer entries, and the next one goes on from there.
     Raises LedgerBusy if another process does the same.
     """
     goal = chased = 0
@@ -123,7 +125,7 @@ def follow(database: Database, log: int) -> None:
                 goal, chased = db.execute(_SIZE, {"log": log}).scalar_one(), chased + 1
                 if goal - start <= FEW:
                     return
-            change = _worked_out(db, log, start, min(start + ROWS_AT_ONCE, goal))
+            change = _change(db, log, start, min(start + ROWS_AT_ONCE, goal))
         with database.writing() as db:
             _write(db, change)
 
@@ -134,13 +136,16 @@ def apply(db: Session, log: int, stop: int) -> Subtree:
     Safe against another process doing the same: who comes second raises LedgerBusy and undoes its part.
     """
     start = state(db, log).applied
-    change = _worked_out(db, log, start, max(start, stop))
+    change = _change(db, log, start, max(start, stop))
     _write(db, change)
     return change.whole
 
 
 def _write(db: Session, change: Change) -> None:
-    """Put a change into the tables. Raises LedgerBusy if the map is no longer as it was when it was worked out."""
+    """Put a change into the tables. Raises LedgerBusy if the map is no longer the one that it was worked out from.
+
+    Entries never change their chain or place, so how many are in the map says which map it is.
+    """
     log = change.log
     db.execute(_BEGIN[db.get_bind().dialect.name], {"log": log, "applied": 0})
     if change.stop == change.start:
@@ -196,8 +201,11 @@ def _ending(
     return Proof(tuple(siblings), (there, citizen_map.value_hash(n, head))), None
 
 
-def _worked_out(db: Session, log: int, start: int, stop: int) -> Change:
-    """Let chains go on to where the entries start..stop-1 lead them, and hash what that changes; writes nothing."""
+def _change(db: Session, log: int, start: int, stop: int) -> Change:
+    """Let chains go on to where the entries start..stop-1 lead them, and hash what that changes; writes nothing.
+
+    What another process writes meanwhile may be mixed in where the transaction is no snapshot: `_write` refuses that.
+    """
     links = _LINKS.all(db, log=log, start=start, stop=stop)
     pages = _on_pages(db, log, sorted({citizen_map.page_of(label) for label, _commitment in links}))
     changed = set()
@@ -223,7 +231,7 @@ def _worked_out(db: Session, log: int, start: int, stop: int) -> Change:
 def _middle_of(
     db: Session, log: int, folded: Mapping[int, Subtree], top: Mapping[int, Subtree]
 ) -> dict[int, Subtree]:
-    """What stands eight levels above changed pages."""
+    """What stands eight levels above changed pages, with each step's new state kept in the place of the old."""
     below: dict[int, dict[int, Subtree]] = {}
     for page, node in folded.items():
         below.setdefault(page >> STEP_BITS, {})[page & (citizen_map.STEP - 1)] = node

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from consent.ledger import citizen_map, entries, logs, map_roots, map_store, signer
+from consent.ledger import citizen_map, entries, erasure, freezing, fsck, logs, map_roots, map_store, signer
+from consent.ledger.batch import Batch
 from consent.ledger.citizen_map import CitizenMap, Step, Subtree
+from consent.ledger.errors import LedgerBusy
 from consent.ledger.sequencer import Sequencer
-from consent.ledger.tables import entry, map_node
+from consent.ledger.subjects import Labels
+from consent.ledger.tables import entry, map_leaf, map_node
+from core import clock
 from core.database import Database
+from core.events import SYSTEM
 from tests.consent.ledger.reading import disclosure
 
 LOG = 1
@@ -102,7 +108,7 @@ def test_whoever_signs_does_little_under_the_head_lock(
     ledger.start()
     grow(ledger, 60)
     worked: list[int] = []
-    inner = map_store._worked_out
+    inner = map_store._change
 
     def watched(db: Any, log: int, start: int, stop: int) -> Any:
         if log == LOG:
@@ -113,9 +119,91 @@ def test_whoever_signs_does_little_under_the_head_lock(
                 thread.join()
         return inner(db, log, start, stop)
 
-    monkeypatch.setattr(map_store, "_worked_out", watched)
+    monkeypatch.setattr(map_store, "_change", watched)
     with database.reading() as db:
         log = next(one for one in logs.every(db) if one.number == LOG)
     map_roots.write(database, log)
     assert sum(worked) > 100
     assert worked[-1] <= 20
+
+
+def dies(_database: Database) -> None:
+    """The process ends, and the next one remembers nothing."""
+    map_store._STEPS.clear()
+    raise ZeroDivisionError
+
+
+def frozen(database: Database) -> None:
+    """The year's log is closed by another process."""
+    freezing.freeze(database, origin="ledger.erti.example/2027")
+
+
+def signed(database: Database) -> None:
+    """The root is logged by another process, and more comes after it."""
+    with database.writing() as db:
+        map_roots.end(Batch.begin(db, Labels(database.parts)))
+    database.parts.sequencer.submit(disclosure("somebody-new")).wait(20)
+
+
+def erased(database: Database) -> None:
+    """Somebody's history is erased."""
+    with database.writing() as db:
+        year = clock.now().year
+        ordered = erasure.order(
+            db, "somebody-7", year, basis=erasure.COURT, actor=SYSTEM, reference="1", reason="ordered"
+        )
+    erasure.carry_out(database, ordered)
+
+
+@pytest.mark.parametrize("meanwhile", [dies, frozen, signed, erased])
+def test_what_happens_before_the_log_is_locked_does_no_harm(
+    database: Database,
+    ledger: Sequencer,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Database], None],
+) -> None:
+    """Whatever becomes of the log between the map's work and the lock, every root that is logged is that of the entries."""
+    ledger.start()
+    grow(ledger, 30)
+    inner = map_store.follow
+
+    def followed(database: Database, log: int) -> None:
+        inner(database, log)
+        if log == LOG and not done:
+            done.append(log)
+            meanwhile(database)
+
+    done: list[int] = []
+    monkeypatch.setattr(map_store, "follow", followed)
+    if meanwhile is dies:
+        with pytest.raises(ZeroDivisionError):
+            signer.sign_if_due(database)
+        with database.reading() as db:
+            assert not map_store.state(db, LOG).settled
+    for _time in range(2):
+        signer.sign_if_due(database)
+        grow(ledger, 3)
+    signer.sign_if_due(database)
+    assert done
+    assert fsck.check(database) == []
+
+
+def test_a_change_of_an_older_map_is_refused(database: Database, ledger: Sequencer) -> None:
+    """Of two processes that worked out the same entries the second writes nothing, be its change longer or shorter."""
+    ledger.start()
+    grow(ledger, 9)
+    with database.snapshot() as db:
+        size = logs.current(db).size
+        first, longer = (map_store._change(db, LOG, 0, stop) for stop in (size - 2, size))
+    with database.writing() as db:
+        map_store._write(db, first)
+    for late in (longer, first):
+        with pytest.raises(LedgerBusy), database.writing() as db:
+            map_store._write(db, late)
+    with database.reading() as db:
+        assert map_store.state(db, LOG).applied == first.stop
+        assert {row.label for row in db.execute(select(map_leaf.c.label))} == {
+            one["label"] for one in first.leaves
+        }
+    signer.sign_if_due(database)
+    assert fsck.check(database) == []
