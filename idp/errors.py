@@ -102,8 +102,8 @@ class PasskeySuspected(PasskeyRefused):
 
     code = "passkey-suspected"
     text = _(
-        "This passkey may have been copied, so it no longer signs in. Sign in another way, for example with a recovery "
-        "code, and remove it."
+        "This passkey may have been copied, so it no longer signs in. Sign in another way and remove it. If you have no "
+        "other, set one up with a recovery code."
     )
 
 

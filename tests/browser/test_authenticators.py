@@ -234,8 +234,10 @@ def test_whom_the_device_does_not_know_is_not_let_in(home: Home) -> None:
 def test_a_copied_passkey_opens_nothing_and_its_owner_is_told(home: Home, postbox: Postbox) -> None:
     """When a count comes back lower the copy and the original are both refused; page, letter and account say so, and what to do."""
     phone = home.reader.plug_in(PHONE)
-    codes = home.enrol(5)
-    home.open(HOME)
+    home.enrol(5)
+    key = home.reader.plug_in(KEY)
+    add(home, "#passkey-add-key", "Key")
+    key.present(touched=False)
     home.page.fill("#username", "luka@example.org")
     home.page.click("#name-submit")
     home.sign_out()
@@ -246,18 +248,22 @@ def test_a_copied_passkey_opens_nothing_and_its_owner_is_told(home: Home, postbo
     home.says(REFERENCE)
     home.is_outside()
     phone.hold(original, signCount=original["signCount"] + 10)
-    home.open("/login")
-    home.page.click("#passkey-login")
+    home.open(f"/login?return_to={HOME}")
     home.says("may have been copied")
     assert within(20, lambda: "may have been copied" in texts(postbox, "luka@example.org"))
-    home.recover(codes[0])
-    suspected = home.page.locator("#passkeys .notice.bad")
+    phone.present(touched=False)
+    key.present(touched=True)
+    home.page.click("#passkey-login")
+    home.at(HOME)
+    suspected = card(home, "Chrome on Linux")
     expect(suspected).to_contain_text("It no longer signs in. Remove it and make a new one")
-    assert within(5, lambda: phone.credentials == [])  # the device was told that it is worth nothing any more
-    home.page.click("#passkeys summary")
-    home.page.get_by_role("button", name="Remove this passkey").click()
-    expect(home.page.locator("#passkeys .card")).to_have_count(0)
-    add(home, "#passkey-add", "New phone")
+    assert within(5, lambda: phone.credentials == []), "the device was told that it is worth nothing any more"
+    phone.present(touched=True)
+    key.present(touched=False)
+    suspected.locator("summary").click()
+    suspected.get_by_role("button", name="Remove this passkey").click()
+    expect(home.page.locator("#passkeys .card")).to_have_count(1)
+    add(home, "#passkey-add", "The phone again")
     home.sign_out()
     home.open(f"/login?return_to={HOME}")
     home.at(HOME)
@@ -354,26 +360,31 @@ def test_a_removed_passkey_is_refused_and_forgotten(home: Home) -> None:
     home.is_outside()
 
 
-def test_on_a_shared_device_nobody_uses_the_others_passkey(home: Home) -> None:
-    """Whoever has to show more is asked for a passkey of their own: the other person's on the same device does not do."""
-    device = home.reader.plug_in(PHONE)
+def test_on_a_shared_key_nobody_uses_the_others_passkey(home: Home) -> None:
+    """Whoever has to show more is asked for a passkey of their own: another person's on the same key does not do."""
+    key = home.reader.plug_in(KEY)
     home.enrol(0)
-    (theirs,) = device.credentials
-    codes = home.enrol(1)
-    (own,) = (one for one in device.credentials if one["userHandle"] != theirs["userHandle"])
+    (theirs,) = key.credentials
+    home.enrol(1)
+    (own,) = (one for one in key.credentials if one["userHandle"] != theirs["userHandle"])
+    phone = home.reader.plug_in(PHONE)
+    key.present(touched=False)
+    add(home, "#passkey-add", "Phone")
     home.sign_out()
-    device.present(touched=False)
-    home.recover(codes[0])
-    device.present(touched=True)
-    device.send("removeCredential", credentialId=own["credentialId"])
-    home.open(f"/login?return_to={HOME}&acr={SUBSTANTIAL}")
-    home.page.click("#passkey-login")
-    home.says("the passkey was not used")
-    assert home.reached() == (LOW, ["otp"])
-    device.hold(own)
-    home.page.click("#passkey-login")
+    key.send("removeCredential", credentialId=own["credentialId"])
+    home.open(f"/login?return_to={HOME}")
     home.at(HOME)
     assert home.reached()[0] == SUBSTANTIAL
+    phone.pull_out()
+    key.present(touched=True)
+    home.open(f"/login?return_to={HOME}&acr={HIGH}")
+    home.page.click("#passkey-login")
+    home.says("the passkey was not used")
+    assert home.reached()[0] == SUBSTANTIAL
+    key.hold(own)
+    home.page.click("#passkey-login")
+    home.at(HOME)
+    assert home.reached()[0] == HIGH
     expect(home.page.locator("#account-facts")).to_contain_text(home.citizen_id[:4])
 
 
