@@ -1,14 +1,16 @@
 """How often something may happen: counters that every process shares."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Integer, String, Table, delete, select, update
+from sqlalchemy import Column, Integer, String, Table, bindparam, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import Base, Moment
+from core.database import Base, Moment, among, texts
 
 limit_counter = Table(
     "limit_counter",
@@ -17,6 +19,39 @@ limit_counter = Table(
     Column("hits", Integer, nullable=False),
     Column("until", Moment, nullable=False, index=True),
 )
+_FIND = {
+    engine: select(limit_counter).where(named)
+    for engine, named in among(limit_counter.c.key_hash, "names").items()
+}
+_FORGET = delete(limit_counter).where(limit_counter.c.key_hash == bindparam("name"))
+_PUT: dict[str, sqlite.Insert | postgresql.Insert] = {
+    "sqlite": sqlite.insert(limit_counter),
+    "postgresql": postgresql.insert(limit_counter),
+}
+# A window that is over begins anew with what is counted now.
+_OVER = limit_counter.c.until <= bindparam("at", type_=Moment())
+_HIT = {
+    engine: put.on_conflict_do_update(
+        index_elements=["key_hash"],
+        set_={
+            "hits": case((_OVER, put.excluded.hits), else_=limit_counter.c.hits + put.excluded.hits),
+            "until": case((_OVER, put.excluded.until), else_=limit_counter.c.until),
+        },
+    ).returning(limit_counter.c.hits, limit_counter.c.until)
+    for engine, put in _PUT.items()
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """How often something happened in a window, and in how many seconds that ends; both are 0 if there is none."""
+
+    hits: int = 0
+    ends_in: int = 0
+
+    def wait(self, most: int) -> int:
+        """Return the seconds to wait once it happened `most` times, else 0."""
+        return self.ends_in if self.hits >= most else 0
 
 
 def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int, times: int = 1) -> int:
@@ -24,38 +59,29 @@ def hit(db: Session, bucket: str, key: str, *, most: int, per_seconds: int, time
 
     The window begins with the first event. The key is stored hashed, so the table names nobody.
     """
-    name, at = _name(bucket, key), clock.now()
+    at = clock.now()
     ends = at + timedelta(seconds=per_seconds)
-    dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
-    fresh = dialect.insert(limit_counter).values(key_hash=name, hits=0, until=ends)
-    db.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["key_hash"],
-            set_={"hits": 0, "until": ends},
-            where=limit_counter.c.until <= at,
-        )
-    )
-    row = db.execute(
-        update(limit_counter)
-        .where(limit_counter.c.key_hash == name)
-        .values(hits=limit_counter.c.hits + times)
-        .returning(limit_counter.c.hits, limit_counter.c.until)
-    ).one()
+    values = {"key_hash": _name(bucket, key), "hits": times, "until": ends, "at": at}
+    row = db.execute(_HIT[db.get_bind().dialect.name], values).one()
     return _left(row.until, at) if row.hits > most else 0
 
 
 def check(db: Session, bucket: str, key: str, *, most: int) -> int:
     """Like `hit` without counting: return the seconds to wait, or 0."""
-    at = clock.now()
-    row = db.execute(select(limit_counter).where(limit_counter.c.key_hash == _name(bucket, key))).first()
-    if row is None or row.until <= at or row.hits < most:
-        return 0
-    return _left(row.until, at)
+    return counts(db, [(bucket, key)])[0].wait(most)
+
+
+def counts(db: Session, marks: Sequence[tuple[str, str]]) -> list[Count]:
+    """Return the counts of several buckets and keys by one look-up, in their order."""
+    at, names = clock.now(), [_name(bucket, key) for bucket, key in marks]
+    rows = db.execute(_FIND[db.get_bind().dialect.name], {"names": texts(db, names)})
+    found = {row.key_hash: Count(row.hits, _left(row.until, at)) for row in rows if row.until > at}
+    return [found.get(name, Count()) for name in names]
 
 
 def forget(db: Session, bucket: str, key: str) -> None:
     """Start a key's count anew, as after a success."""
-    db.execute(delete(limit_counter).where(limit_counter.c.key_hash == _name(bucket, key)))
+    db.execute(_FORGET, {"name": _name(bucket, key)})
 
 
 def purge(db: Session) -> None:

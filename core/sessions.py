@@ -37,6 +37,7 @@ browser_session = Table(
     Column("warning", String(16), nullable=False, server_default=""),
 )
 _FIND = select(browser_session)
+_INSERT = insert(browser_session)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def begin(
         user_agent=user_agent[:256],
         network=network[:64],
     )
-    db.execute(insert(browser_session).values(**vars(session)))
+    db.execute(_INSERT, vars(session))
     return session, token
 
 

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -74,7 +74,11 @@ OF_SOMEBODY = (
     stage,
     totp,
 )
-_FIND = select(table)
+_FIND = select(table).where(table.c.citizen_id == bindparam("citizen_id"))
+_HOLD = _FIND.with_for_update()
+_OWNER = select(table.c.citizen_id).where(
+    or_(table.c.citizen_id == bindparam("citizen_id"), table.c.name_index == bindparam("name_index"))
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Account:
 
 def find(db: Session, citizen_id: str) -> Account | None:
     """Return a citizen's account, or None before its activation."""
-    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id)).first()
+    row = db.execute(_FIND, {"citizen_id": citizen_id}).first()
     return _account(db, row) if row else None
 
 
@@ -117,8 +121,7 @@ def owner(db: Session, typed: str) -> str | None:
     """
     citizen_id = people.compact(typed) or ""
     index = blind.index(db, "idp.username", names.normal(typed))
-    either = or_(table.c.citizen_id == citizen_id, table.c.name_index == index)
-    found: str | None = db.scalar(select(table.c.citizen_id).where(either))
+    found: str | None = db.scalar(_OWNER, {"citizen_id": citizen_id, "name_index": index})
     return found
 
 
@@ -135,7 +138,7 @@ def new_handle() -> bytes:
 
 def hold(db: Session, citizen_id: str) -> Account:
     """Return an account and keep others from changing it until this transaction ends; raises AccountMissing."""
-    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    row = db.execute(_HOLD, {"citizen_id": citizen_id}).first()
     if row is None:
         raise AccountMissing
     return _account(db, row)
@@ -200,7 +203,7 @@ def lock(
     Further reasons add up, and `reopen` takes them away one by one. `why` are the words of staff, for the citizen;
     `until` is when an account closes that is locked for that. After a death nothing is mailed, and what waits to be is not.
     """
-    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    row = db.execute(_HOLD, {"citizen_id": citizen_id}).first()
     if row is None or row.state == CLOSED or reason in row.locks:
         return False
     _set_state(db, citizen_id, LOCKED, [*row.locks, reason])
@@ -221,7 +224,7 @@ def reopen(
 
     Of a closed account the reason goes as well, and it stays closed.
     """
-    row = db.execute(_FIND.where(table.c.citizen_id == citizen_id).with_for_update()).first()
+    row = db.execute(_HOLD, {"citizen_id": citizen_id}).first()
     if row is None or not row.locks or (reason is not None and reason not in row.locks):
         return False
     left = [lock for lock in row.locks if reason is not None and lock != reason]

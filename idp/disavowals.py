@@ -11,6 +11,7 @@ from core import clock, sessions
 from idp.tables import disavowal as table
 
 KEPT = timedelta(days=7)
+_INSERT = insert(table)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def make(db: Session, citizen_id: str, what: str, *, sid: str = "", device: str 
     """Make a link's token for something that happens now. Only its hash is kept."""
     token, at = secrets.token_urlsafe(32), clock.now()
     suspect = Suspect(citizen_id, what, at, sid, device)
-    db.execute(insert(table).values(token_hash=sessions.digest(token), ends_at=at + KEPT, **vars(suspect)))
+    db.execute(_INSERT, {"token_hash": sessions.digest(token), "ends_at": at + KEPT, **vars(suspect)})
     return token
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import agencies
@@ -31,6 +31,8 @@ RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 72
 LASTING, LASTING_TRIES = frozenset({"recovery-begun", "held"}), 60
 IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
+_READER = select(account.c.locks, account.c.language).where(account.c.citizen_id == bindparam("citizen_id"))
+_INSERT = insert(outbox)
 
 
 def tell(
@@ -50,11 +52,16 @@ def tell(
     and the browser it came from. What somebody else can have done gets a link to say so; `sid` and `device` name the
     session and the browser it came from, where that is known. Nobody writes to somebody who has died.
     """
-    if "deceased" in (db.scalar(select(account.c.locks).where(account.c.citizen_id == citizen_id)) or ()):
+    reader = db.execute(_READER, {"citizen_id": citizen_id}).first()
+    if reader is not None and "deceased" in reader.locks:
         return
     chosen = reach.everywhere(db, citizen_id) if to is None else to
     places = [one for one in chosen if "@" in one or notice in words.SHORT]
-    said = {**(facts or {}), "at": clock.wire(clock.now()), "device": _device(db, citizen_id)}
+    said = {
+        **(facts or {}),
+        "at": clock.wire(clock.now()),
+        "device": _device(reader.language if reader else ""),
+    }
     if notice in DISAVOWABLE:
         said["link"] = disavowals.make(db, citizen_id, notice, sid=sid, device=device)
     rows: list[bytes | None] = []
@@ -63,12 +70,11 @@ def tell(
         rows.append(sealing.seal(db, citizen_id, "account", content, aad=_FACTS))
     values = {"citizen_id": citizen_id, "notice": notice, "attempts": 0, "due_at": clock.now()}
     # One that reaches nobody goes into the outbox as well, and from there into the log.
-    db.execute(insert(outbox), [{**values, "facts": sealed} for sealed in rows or [None]])
+    db.execute(_INSERT, [{**values, "facts": sealed} for sealed in rows or [None]])
 
 
-def _device(db: Session, citizen_id: str) -> str:
+def _device(spoken: str) -> str:
     """Return the browser of this request in the words of the citizen, who need not be the one who sits at it."""
-    spoken = db.scalar(select(account.c.language).where(account.c.citizen_id == citizen_id))
     before = language.current()
     language.speak(spoken or before)
     try:

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
@@ -12,6 +12,12 @@ from core.language import Lazy, _
 from idp.tables import known_device as table
 
 KNOWN_FOR = timedelta(days=365)
+_KNOWN = select(table.c.citizen_id).where(
+    table.c.token_hash == bindparam("token_hash"),
+    table.c.citizen_id == bindparam("citizen_id"),
+    table.c.ends_at > bindparam("at"),
+)
+_INSERT = insert(table)
 SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -47,21 +53,15 @@ def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
     """Tell whether this browser was signed in to this account before (OWASP, device cookies)."""
     if not visitor.device:
         return False
-    found = db.execute(
-        select(table.c.citizen_id).where(
-            table.c.token_hash == sessions.digest(visitor.device),
-            table.c.citizen_id == citizen_id,
-            table.c.ends_at > clock.now(),
-        )
-    ).first()
-    return found is not None
+    mine = {"token_hash": sessions.digest(visitor.device), "citizen_id": citizen_id, "at": clock.now()}
+    return db.execute(_KNOWN, mine).first() is not None
 
 
-def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> str:
-    """Remember this browser for an account and return the new token of its cookie; `sid` is of its sign-in.
+def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> tuple[str, str]:
+    """Remember this browser for an account; return the new token of its cookie, and its name within the account.
 
     The token is new each time, so that one planted in a browser beforehand is worth nothing afterwards. The
-    browser's name within the account stays.
+    name stays. `sid` is of the browser's sign-in.
     """
     token = secrets.token_urlsafe(32)
     new, ends_at, name = sessions.digest(token), clock.now() + KNOWN_FOR, None
@@ -70,9 +70,10 @@ def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> str
         mine = delete(table).where(old, table.c.citizen_id == citizen_id).returning(table.c.device)
         name = db.scalar(mine)
         db.execute(update(table).where(old).values(token_hash=new))
-    values = {"token_hash": new, "citizen_id": citizen_id, "ends_at": ends_at, "sid": sid}
-    db.execute(insert(table).values(**values, device=name or secrets.token_urlsafe(16)))
-    return token
+    name = name or secrets.token_urlsafe(16)
+    values = {"token_hash": new, "citizen_id": citizen_id, "ends_at": ends_at, "sid": sid, "device": name}
+    db.execute(_INSERT, values)
+    return token, name
 
 
 def of_session(db: Session, citizen_id: str, sid: str) -> str:

@@ -89,9 +89,8 @@ def enter(
         sessions.warn(db, account.citizen_id, waits.WARNING)
     event = SessionBegan(sid=sid, acr=acr, amr=tuple(amr), known_device=was_known)
     record(db, event, actor=actor, about=[account.citizen_id])
-    remembered = devices.remember(db, visitor, account.citizen_id, sid=sid)
+    remembered, device = devices.remember(db, visitor, account.citizen_id, sid=sid)
     if not was_known:
-        device = devices.of_session(db, account.citizen_id, sid)
         notify.tell(db, account.citizen_id, "new-device", sid=sid, device=device)
     return Entered(token, remembered)
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import disclosure
@@ -30,6 +30,7 @@ FEWEST_DIFFERENT = 5
 FEWEST_OTHERS = 8
 OF_THE_PERSON = ("name", "given_name", "family_name", "birthdate")
 _WORD = re.compile(r"\w{3,}")
+_VERIFIER = select(table.c.verifier).where(table.c.citizen_id == bindparam("citizen_id"))
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) 
         # Somebody who is not there has a count too, under the name as it would be looked up.
         subject = citizen_id or people.compact(typed_name) or names.normal(typed_name)
         known = devices.known(db, visitor, subject)
-        verifier = db.scalar(select(table.c.verifier).where(table.c.citizen_id == subject))
+        verifier = db.scalar(_VERIFIER, {"citizen_id": subject})
         wait = throttle.attempt(db, throttle.PASSWORD, subject, visitor, known=known)
         told = bool(wait) and throttle.stopped(
             db, throttle.PASSWORD, subject, somebody=citizen_id is not None
@@ -137,15 +138,14 @@ def settle(db: Session, attempt: Attempt, visitor: Visitor) -> Account | None:
     if attempt.wait:
         return None
     account = accounts.hold(db, attempt.subject) if attempt.right else None
-    mine = table.c.citizen_id == attempt.subject
-    if account is None or db.scalar(select(table.c.verifier).where(mine)) != attempt.checked:
+    if account is None or db.scalar(_VERIFIER, {"citizen_id": attempt.subject}) != attempt.checked:
         if not attempt.known:
             throttle.failed(db, throttle.PASSWORD, visitor)
         return None
     throttle.succeeded(db, throttle.PASSWORD, attempt.subject, visitor, known=attempt.known)
     if attempt.newer:
-        still = table.c.verifier == attempt.checked
-        db.execute(update(table).where(mine, still).values(verifier=attempt.newer))
+        same = (table.c.citizen_id == attempt.subject, table.c.verifier == attempt.checked)
+        db.execute(update(table).where(*same).values(verifier=attempt.newer))
     return account
 
 
@@ -178,7 +178,7 @@ def drop(db: Session, citizen_id: str) -> bool:
 
 def has(db: Session, citizen_id: str) -> bool:
     """Tell whether a citizen has a password."""
-    return db.execute(select(table.c.citizen_id).where(table.c.citizen_id == citizen_id)).first() is not None
+    return db.scalar(_VERIFIER, {"citizen_id": citizen_id}) is not None
 
 
 def _normal(secret: str) -> str:

@@ -72,12 +72,16 @@ def crowded(db: Session, way: Way, visitor: Visitor) -> int:
     Whoever holds a whole range of addresses may fail ten times as often from all of it as from one. While
     wrong guesses come from everywhere, each network may fail a tenth as often.
     """
-    alarm = parts(db).settings.guessing_alarm
-    most = way.network.most // (10 if limits.check(db, EVERYWHERE, way.name, most=alarm) else 1)
-    return max(
-        limits.check(db, f"{way.name}:network", visitor.network, most=most),
-        limits.check(db, f"{way.name}:range", around(visitor.network), most=10 * most),
+    everywhere, near, far = limits.counts(
+        db,
+        [
+            (EVERYWHERE, way.name),
+            (f"{way.name}:network", visitor.network),
+            (f"{way.name}:range", around(visitor.network)),
+        ],
     )
+    most = way.network.most // (10 if everywhere.wait(parts(db).settings.guessing_alarm) else 1)
+    return max(near.wait(most), far.wait(10 * most))
 
 
 def failed(db: Session, way: Way, visitor: Visitor) -> None:

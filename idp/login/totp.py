@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyotp
 import segno
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -18,6 +18,7 @@ from keys import sealing
 STEP_SECONDS = 30
 DRIFT_STEPS = 1
 NEVER = 0
+_HAS = select(table.c.citizen_id).where(table.c.citizen_id == bindparam("citizen_id"))
 SCOPE, AAD = "account", b"totp"
 
 
@@ -118,4 +119,4 @@ def drop(db: Session, citizen_id: str) -> bool:
 
 def has(db: Session, citizen_id: str) -> bool:
     """Tell whether a citizen has an app."""
-    return db.execute(select(table.c.citizen_id).where(table.c.citizen_id == citizen_id)).first() is not None
+    return db.execute(_HAS, {"citizen_id": citizen_id}).first() is not None

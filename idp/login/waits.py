@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
@@ -27,6 +27,7 @@ OPEN_FOR = timedelta(days=7)
 REMEMBERED = timedelta(days=30)
 MOST_DOUBLINGS = 2
 _AAD = b"reentry-stop"
+_WAITS = select(table.c.id).where(table.c.citizen_id == bindparam("citizen_id"), table.c.state == "waiting")
 
 
 def begin(db: Session, citizen_id: str) -> str:
@@ -97,8 +98,7 @@ def stoppable(db: Session, typed: str) -> str:
 
 def waits_for(db: Session, citizen_id: str) -> bool:
     """Tell whether somebody waits to come back into this account."""
-    which = (table.c.citizen_id == citizen_id, table.c.state == "waiting")
-    return db.execute(select(table.c.id).where(*which)).first() is not None
+    return db.execute(_WAITS, {"citizen_id": citizen_id}).first() is not None
 
 
 def under_way(db: Session, token: str) -> Row[Any] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -15,6 +15,8 @@ from keys.errors import Shredded
 
 SCOPE = "account"
 MAIL, PHONE = "mail", "phone"
+_OF = select(table).where(table.c.citizen_id == bindparam("citizen_id")).order_by(table.c.checked_at)
+_NAME = select(account.c.name_sealed).where(account.c.citizen_id == bindparam("citizen_id"))
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,8 @@ class Contact:
 
 def of(db: Session, citizen_id: str) -> list[Contact]:
     """Return a citizen's checked addresses and numbers, the oldest first; those removed of late as well."""
-    rows = db.execute(
-        select(table).where(table.c.citizen_id == citizen_id).order_by(table.c.checked_at)
-    ).all()
     found = []
-    for row in rows:
+    for row in db.execute(_OF, {"citizen_id": citizen_id}).all():
         address = _open(db, citizen_id, row.address_sealed, b"contact" + row.id.encode())
         if address:
             found.append(
@@ -84,7 +83,7 @@ def trusted(db: Session, citizen_id: str) -> list[str]:
 
 def sign_in_address(db: Session, citizen_id: str) -> str:
     """Return the sign-in name if it is an e-mail address, else nothing. Nobody checked it."""
-    sealed = db.scalar(select(account.c.name_sealed).where(account.c.citizen_id == citizen_id))
+    sealed = db.scalar(_NAME, {"citizen_id": citizen_id})
     name = _open(db, citizen_id, sealed, b"username") if sealed else ""
     return name if "@" in name else ""
 

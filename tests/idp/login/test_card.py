@@ -233,7 +233,7 @@ def test_guessing_does_not_lock_out_the_owners_browser(holder, database) -> None
     """Whatever strangers do with a card's number, a browser that it was used in before goes on."""
     citizen_id, mine = holder
     with database.writing() as db:
-        token = devices.remember(db, HERE, citizen_id, sid="here")
+        token, _name = devices.remember(db, HERE, citizen_id, sid="here")
     for at in range(throttle.CARD.unknown.most + 1):
         try_card(database, mine.number, PIN, f"{at:08}", visitor=replace(HERE, network="203.0.113.9"))
     assert try_card(database, mine.number, PIN, mine.codes[0], visitor=replace(HERE, device=token))
