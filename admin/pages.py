@@ -101,4 +101,4 @@ for room in (
     registry,
     staff,
 ):
-    router.include_router(room.router)
+    router.routes += room.router.routes

@@ -3,10 +3,9 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -45,6 +44,7 @@ from keys.custody import Custody, FolderCustody
 from keys.ring import Keyring
 from keys.token import TokenCustody
 from service import freshness, site, staying
+from service.directory import Directory
 from service.handlers import HANDLERS
 from service.metrics import Metrics
 
@@ -164,13 +164,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     return app
 
 
-@cache
 def _routes() -> list[BaseRoute]:
-    """Put the routers together once in a process: what FastAPI works out about each route when it is first asked for stays."""
-    every = APIRouter()
-    for router in ROUTERS:
-        every.include_router(router)
-    return every.routes
+    """Put the routes together, in one list: an included router is searched anew on each level it stands in."""
+    routes = [route for router in ROUTERS for route in router.routes]
+    return [Directory(routes), *routes]
 
 
 def _problem(request: Request, error: Exception) -> Response:

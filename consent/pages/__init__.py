@@ -34,4 +34,4 @@ for room in (
     acting,
     withheld,
 ):
-    router.include_router(room.router)
+    router.routes += room.router.routes

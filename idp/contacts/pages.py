@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +19,7 @@ from idp.login.pages import browser
 from idp.login.stages import Stage
 from idp.notices import reach
 
-router = APIRouter(dependencies=[Depends(browser.noted)])
+router = browser.router()
 HOME = "/my/account/contact"
 AGAIN = f"/login?return_to={HOME}"
 WRONG = _("That code is not right. Look at the newest message that we sent there.")

@@ -1,6 +1,5 @@
 """`/recover`: coming back by e-mail, step by step; which step it is, the browser's cookie tells."""
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,7 +12,7 @@ from idp.login import activation, methods, throttle, waits
 from idp.login.pages import browser
 from idp.reentry import asks
 
-router = APIRouter(dependencies=[Depends(browser.noted)])
+router = browser.router()
 COOKIE = "erti_return"
 COOKIE_SECONDS = 60 * 86_400  # longer than anybody waits
 CONTACT = "/my/account/contact"

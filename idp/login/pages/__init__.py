@@ -1,8 +1,7 @@
 """The citizen's pages of signing in: `/login`, `/activate`, `/my/account`, `/my/sessions` and `/not-me`."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from idp.login.pages import browser
 from idp.login.pages.account import router as account_router
 from idp.login.pages.account_card import router as account_card_router
 from idp.login.pages.account_methods import router as account_methods_router
@@ -16,7 +15,7 @@ from idp.login.pages.shut import router as shut_router
 from idp.login.pages.stepup import router as stepup_router
 from idp.login.pages.strangers import router as strangers_router
 
-router = APIRouter(dependencies=[Depends(browser.noted)])
+router = APIRouter()
 for pages in (
     login_router,
     stepup_router,
@@ -31,4 +30,4 @@ for pages in (
     shut_router,
     strangers_router,
 ):
-    router.include_router(pages)
+    router.routes += pages.routes

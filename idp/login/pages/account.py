@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from webauthn.helpers import bytes_to_base64url
@@ -15,10 +14,10 @@ from core.web import Db, Owner
 from idp import accounts
 from idp.login import assurance, methods, passkey
 from idp.login.methods import Methods
-from idp.login.pages import repairing
+from idp.login.pages import browser, repairing
 from registry_sync import people
 
-router = APIRouter()
+router = browser.router()
 HOME = "/my/account"
 AGAIN = f"/login?return_to={HOME}"
 REACHES: dict[str, Lazy] = {

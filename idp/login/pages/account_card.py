@@ -1,6 +1,5 @@
 """`/my/account/card`: printing a card oneself, changing its PIN, blocking and removing it."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +18,7 @@ from idp.login.pages.pins import twice
 from idp.login.printing import Issue
 from registry_sync import people
 
-router = APIRouter()
+router = browser.router()
 CARDS_A_DAY = 5
 
 

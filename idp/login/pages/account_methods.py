@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,7 @@ from idp.login.pages.account import AGAIN, HOME, page
 from idp.login.stages import Stage
 from registry_sync import people
 
-router = APIRouter()
+router = browser.router()
 PURPOSE = "another"
 KEY = "key"
 NAMES_A_DAY = 20

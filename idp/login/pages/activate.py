@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +19,7 @@ from idp.login.pages import browser, codes
 from idp.login.stages import Stage
 from registry_sync import people
 
-router = APIRouter()
+router = browser.router()
 START = "/activate"
 WRONG = _(
     "Citizen ID and code do not belong together, or the code is no longer valid. Check both with your letter."

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -41,9 +41,14 @@ async def _json(request: Request) -> str:
 JsonText = Annotated[str, Depends(_json)]
 
 
-async def noted(request: Request) -> None:
-    """Let what is told of this request say from which browser it came. `async`, so that the route sees it."""
+async def _noted(request: Request) -> None:
+    # `async`, so that the route sees it.
     place.note(devices.words(request.headers.get("user-agent", "")[:256]))
+
+
+def router() -> APIRouter:
+    """Return a router for pages of which is told: letters then say from which browser it came."""
+    return APIRouter(dependencies=[Depends(_noted)])
 
 
 def visitor(request: Request) -> Visitor:

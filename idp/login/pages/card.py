@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from idp.login import assurance, card, entry, pin
 from idp.login.entry import Entered, Shut
 from idp.login.pages import browser
 
-router = APIRouter()
+router = browser.router()
 NO_NUMBER = _("This is not a card number. It has {count} digits; check each of them.")
 WRONG = _(
     "This did not work. Check the PIN, and that the code is the one with this number. If both are right, the card is "

@@ -1,6 +1,5 @@
 """`/my/account/pause` and `/my/account/close`: the citizen shuts the account, and is told what that means."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,8 +10,9 @@ from core.events import Actor
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, clear_session, see_other
 from idp.login import locks, methods
+from idp.login.pages import browser
 
-router = APIRouter()
+router = browser.router()
 AGAIN = "/login?return_to=/my/account/"
 
 

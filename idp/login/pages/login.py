@@ -3,7 +3,6 @@
 import json
 
 import structlog
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,7 +26,7 @@ from idp.login.pages import stepup as more
 from idp.login.pages.browser import JsonText
 from idp.login.stages import Stage
 
-router = APIRouter()
+router = browser.router()
 log = structlog.get_logger("erti.sign-in")
 WRONG = _("The sign-in name or the password is not right. Check both and try again.")
 WRONG_CODE = _(

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +15,7 @@ from idp.login import holding, methods, stages, throttle
 from idp.login.pages import browser
 from idp.login.stages import Stage
 
-router = APIRouter()
+router = browser.router()
 HOME = "/my/account"
 CONFIRM = f"{HOME}/confirm"
 CODES_A_DAY = 5

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +20,7 @@ from idp.login.pages import browser
 from idp.login.strangers import Speaker
 from idp.oidc import clients, families
 
-router = APIRouter()
+router = browser.router()
 HOME = "/my/sessions"
 SECURE = f"{HOME}/secure"
 GROUPS = ("sign-in", "account")

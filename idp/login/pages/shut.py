@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +16,7 @@ from idp.login.locks import Lock
 from idp.login.pages import browser
 from idp.login.stages import Stage
 
-router = APIRouter()
+router = browser.router()
 WRONG_CODE = _("That is not one of your unused recovery codes. Check it, or go to a public service hall.")
 TOO_WEAK = _("Sign in once more with a passkey, or with password and code, to keep the account.")
 KEPT = "/login?return_to=/my/account"

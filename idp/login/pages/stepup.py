@@ -1,6 +1,5 @@
 """`/login` for somebody who is signed in and needs more assurance: only what is missing is asked."""
 
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from idp.login.entry import Entered, Shut
 from idp.login.pages import browser
 from idp.login.stepup import Lacking
 
-router = APIRouter()
+router = browser.router()
 WRONG_CODE = _(
     "That code is not right, or was used already. Wait for the next one in your app and try again."
 )

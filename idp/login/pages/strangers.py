@@ -1,6 +1,5 @@
 """`/not-me/…`: the link in a letter by which somebody who is not signed in says that it was not them."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from idp.login.pages.sessions import SECURE
 from idp.login.strangers import Speaker
 from idp.notices.words import NOTICES
 
-router = APIRouter()
+router = browser.router()
 HOME = "/not-me"
 
 
