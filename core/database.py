@@ -126,6 +126,25 @@ class _FairLock:
                 self._held = False
 
 
+class _Transaction(Session):
+    """A session that hands each statement to its connection: we have tables and no mapped classes, which is all it could look for."""
+
+    def __init__(self, connection: Connection, parts: Parts) -> None:
+        super().__init__(bind=connection, info={"parts": parts})
+        self._direct = connection
+        self.execute = connection.execute  # type: ignore[method-assign,assignment]
+        self.scalar = connection.scalar  # type: ignore[method-assign,assignment]
+        self.scalars = connection.scalars  # type: ignore[method-assign,assignment]
+
+    def connection(self, *_how: Any, **_options: Any) -> Connection:
+        """Return the connection."""
+        return self._direct
+
+    def get_bind(self, *_what: Any, **_options: Any) -> Connection:
+        """Return the connection."""
+        return self._direct
+
+
 class Database:
     """One engine and two verbs: `reading()` and `writing()`."""
 
@@ -143,11 +162,9 @@ class Database:
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
-            session = self._session(connection)
             try:
-                yield session
+                yield _Transaction(connection, self.parts)
             finally:
-                session.close()
                 connection.rollback()
 
     @contextmanager
@@ -186,13 +203,10 @@ class Database:
             with self.engine.connect() as connection:
                 if self.is_sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                session = self._session(connection)
                 try:
-                    yield session
-                    session.flush()
+                    yield _Transaction(connection, self.parts)
                     connection.commit()
                 finally:
-                    session.close()
                     connection.rollback()
         finally:
             if self._write_lock:
@@ -212,11 +226,6 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-
-    def _session(self, connection: Connection) -> Session:
-        session = Session(bind=connection, autoflush=True, expire_on_commit=False)
-        session.info["parts"] = self.parts
-        return session
 
 
 def among(column: ColumnElement[str], name: str) -> dict[str, ColumnElement[bool]]:

@@ -144,7 +144,6 @@ def record(db: Session, event: Event, *, actor: Actor, about: Sequence[str] = ()
         }
         for chain in (dict.fromkeys(about) or (OFFICE,))
     ]
-    db.flush()
     db.execute(_INSERT, rows)
     outer = db.info.get(_UNDER_WAY)
     db.info[_UNDER_WAY] = event_id

@@ -88,10 +88,12 @@ Form = Annotated[Posted, Depends(forms.checked)]
 RawForm = Annotated[Posted, Depends(forms.parsed)]
 
 
-def _here(request: Request, database: Db) -> BrowserSession | None:
+async def _here(request: Request, database: Db) -> BrowserSession | None:
     token = request.cookies.get(forms.cookie_name(request, SESSION_COOKIE), "")
-    if not token:
-        return None
+    return await run_in_threadpool(_session_of, request, database, token) if token else None
+
+
+def _session_of(request: Request, database: Store, token: str) -> BrowserSession | None:
     with database.reading() as db:
         session = sessions.find(db, token)
     if session and sessions.needs_touch(session):
