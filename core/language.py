@@ -90,6 +90,7 @@ def choose(accept_language: str, offered: tuple[str, ...], preferred: str | None
     return negotiate_locale(wanted, list(offered), sep="_") or offered[0]
 
 
+@cache
 def direction(language: str) -> str:
     """Return ``rtl`` or ``ltr`` for the `dir` attribute of a page in this language."""
     return Locale.parse(language).text_direction

@@ -98,13 +98,17 @@ class Pool:
 
 
 def slots(settings: Settings) -> int:
-    """Return how many hashes are made at once."""
-    return settings.hashing_slots or os.cpu_count() or 1
+    """Return how many hashes are made at once: as many as cores that this process may use, if nothing else is said."""
+    return settings.hashing_slots or _cores()
 
 
 def at_most(settings: Settings) -> int:
     """Return how many threads may stand in the pool, at work or waiting: so many more than for all else are needed."""
     return slots(settings) + settings.hashing_queue
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _give_way() -> None:
