@@ -79,6 +79,18 @@ def counts(db: Session, marks: Sequence[tuple[str, str]]) -> list[Count]:
     return [found.get(name, Count()) for name in names]
 
 
+def hold(db: Session, bucket: str, key: str, *, per_seconds: int) -> None:
+    """Let whoever else counts under this key wait until this transaction ends; counts nothing itself.
+
+    For what is counted only once it was looked at, so that many at the same moment do not all find the count low.
+    """
+    dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
+    ends = clock.now() + timedelta(seconds=per_seconds)
+    held = dialect.insert(limit_counter).values(key_hash=_name(bucket, key), hits=0, until=ends)
+    as_it_is = {"hits": limit_counter.c.hits}
+    db.execute(held.on_conflict_do_update(index_elements=["key_hash"], set_=as_it_is))
+
+
 def forget(db: Session, bucket: str, key: str) -> None:
     """Start a key's count anew, as after a success."""
     db.execute(_FORGET, {"name": _name(bucket, key)})

@@ -113,7 +113,7 @@ def undo(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Take a change of addresses back."""
     visitor, typed, done = browser.visitor(request), form.get("code"), False
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         if not wait and not (done := undoing.take_back(db, typed)):
             throttle.failed(db, throttle.MAILED, visitor)
     errors: dict[str, str | Lazy] = {} if done or wait else {"code": UNKNOWN}

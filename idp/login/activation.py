@@ -119,7 +119,7 @@ def begin(
     Guesses are counted against their network alone: 80 bits cannot be guessed from many, and nobody can
     keep a citizen out by guessing at theirs.
     """
-    if wait := throttle.crowded(db, throttle.ACTIVATION, visitor):
+    if wait := throttle.in_turn(db, throttle.ACTIVATION, visitor):
         return Wrong(wait)
     citizen_id = people.compact(typed_id) or ""
     found = db.scalar(

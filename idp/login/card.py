@@ -213,7 +213,7 @@ def block_lost(db: Session, number: str, typed_code: str, visitor: Visitor) -> i
     What is answered is the same whether they were right. The code stands on the half of the sheet that is kept at
     home, so that whoever knows a card's number alone cannot shut its owner out.
     """
-    if wait := throttle.crowded(db, throttle.CARD, visitor):
+    if wait := throttle.in_turn(db, throttle.CARD, visitor):
         return wait
     index = index_of(db, number)
     given = blocking_index(db, index, pin.read(typed_code))

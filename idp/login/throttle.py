@@ -66,6 +66,16 @@ def attempt(db: Session, way: Way, subject: str, visitor: Visitor, *, known: boo
     return wait
 
 
+def in_turn(db: Session, way: Way, visitor: Visitor) -> int:
+    """Return the seconds to wait if too many guesses from this network failed, else 0, for what is counted by network alone.
+
+    It is counted afterwards, by `failed`: so of several guesses from one network each waits here until the one before
+    is committed, which leaves nothing to win by guessing in parallel.
+    """
+    limits.hold(db, f"{way.name}:network", visitor.network, per_seconds=way.network.per_seconds)
+    return crowded(db, way, visitor)
+
+
 def crowded(db: Session, way: Way, visitor: Visitor) -> int:
     """Return the seconds to wait if too many guesses from this network failed, else 0; counts nothing.
 

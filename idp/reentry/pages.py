@@ -41,7 +41,7 @@ def ask(request: Request, database: Db, here: Here, form: Form) -> Response:
     if not typed:
         return _page(request, "name", errors={"username": NO_NAME})
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         throttle.failed(db, throttle.MAILED, visitor)
         token = "" if wait else asks.begin(db, typed)
     if wait:
@@ -54,7 +54,7 @@ def prove(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Begin the waiting time if the code is one from the letters."""
     visitor, token = browser.visitor(request), None
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         if not wait:
             token = asks.prove(db, _token(request), form.get("code"))
         if not wait and token is None:
@@ -69,7 +69,7 @@ def finish(request: Request, database: Db, here: Here, form: Form) -> Response:
     """After the waiting time, lead on to choosing new ways to sign in."""
     visitor, stage = browser.visitor(request), ""
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         found = waits.under_way(db, _token(request))
         if found is None:
             return see_other("/recover")
@@ -97,7 +97,7 @@ def stop(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Stop a way back with the code from a letter or text message."""
     visitor, typed, done = browser.visitor(request), form.get("code"), False
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         if not wait and not (done := waits.stop_by_code(db, typed)):
             throttle.failed(db, throttle.MAILED, visitor)
     errors = {} if done or wait else {"code": UNKNOWN}

@@ -143,7 +143,7 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
     visitor, return_to = browser.visitor(request), browser.where_to(form.get("return_to"), "/my/account")
     username, outcome = form.get("username"), None
     with database.writing() as db:
-        wait = throttle.crowded(db, throttle.RECOVERY, visitor)
+        wait = throttle.in_turn(db, throttle.RECOVERY, visitor)
         # Nobody's ID stands in for an unknown name, so that the work is the same.
         citizen_id = ("" if wait else accounts.owner(db, username)) or ""
         has_password, app = password.has(db, citizen_id), totp.bounds(db, citizen_id)

@@ -60,7 +60,7 @@ def ask_to_open(request: Request, database: Db, form: Form) -> Response:
         stage = stages.find(db, browser.stage_token(request), stages.SHUT)
         if stage is None:
             return see_other("/login")
-        wait = throttle.crowded(db, throttle.RECOVERY, visitor)
+        wait = throttle.in_turn(db, throttle.RECOVERY, visitor)
         opens = None if wait else locks.ask_to_open(db, stage.citizen_id, form.get("recovery-code"))
         over = False
         if opens is None and not wait:
