@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
+from core.database import parts
 from core.events import Actor, record
 from idp import names, notify
 from idp.errors import AccountLocked, AccountMissing, NameTaken, NameUnfit, NotLiving
@@ -56,6 +57,7 @@ MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspen
 HANDLE_BYTES = 32
 # How it was established who somebody is; what each is worth stands in `idp.login.assurance`.
 TEST, COUNTER, COUNTER_AGAIN = "test", "counter", "counter-again"
+UNSEEN = "unseen"  # nobody activated it yet: it is only there to rest
 OF_SOMEBODY = (
     account_lock,
     activation_code,
@@ -101,6 +103,11 @@ class Account:
     def named(self) -> bool:
         """Tell whether a name was chosen."""
         return self.username != self.citizen_id
+
+    @property
+    def was_activated(self) -> bool:
+        """Tell whether somebody opened it before."""
+        return self.proofing != UNSEEN
 
     @property
     def opens_at_a_counter(self) -> bool:
@@ -158,12 +165,13 @@ def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, acto
         raise AccountLocked(detail=known.state)
     if known and known.state != ACTIVE:
         _open(db, citizen_id, reason=(*known.locks, CLOSED)[0], why=None, actor=actor)
+    again = known is not None and known.was_activated
     if known:
-        proofed = {"proofing": COUNTER_AGAIN, "proofed_at": clock.now()}
+        proofed = {"proofing": COUNTER_AGAIN if again else COUNTER, "proofed_at": clock.now()}
         db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language, **proofed))
     else:
         _insert(db, citizen_id, handle, language, proofing=COUNTER)
-    record(db, AccountActivated(citizen=citizen_id, again=known is not None), actor=actor, about=[citizen_id])
+    record(db, AccountActivated(citizen=citizen_id, again=again), actor=actor, about=[citizen_id])
     return hold(db, citizen_id)
 
 
@@ -202,8 +210,16 @@ def lock(
 
     Further reasons add up, and `reopen` takes them away one by one. `why` are the words of staff, for the citizen;
     `until` is when an account closes that is locked for that. After a death nothing is mailed, and what waits to be is not.
+    A guardian's word also counts where there is no account, or a closed one: no letter opens it while it holds.
     """
     row = db.execute(_HOLD, {"citizen_id": citizen_id}).first()
+    if reason == GUARDED and row is None:
+        _insert(db, citizen_id, new_handle(), parts(db).settings.languages[0], proofing=UNSEEN)
+        _set_state(db, citizen_id, LOCKED, [reason])
+        return False
+    if reason == GUARDED and row is not None and row.state == CLOSED and reason not in row.locks:
+        _set_state(db, citizen_id, CLOSED, [*row.locks, reason])
+        return False
     if row is None or row.state == CLOSED or reason in row.locks:
         return False
     _set_state(db, citizen_id, LOCKED, [*row.locks, reason])

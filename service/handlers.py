@@ -76,6 +76,11 @@ def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Ac
 def a_register_says_who_acts_no_more(db: Session, event: RepresentativeEnded, actor: Actor) -> None:
     """What a register takes back ends at once."""
     guardians.end(db, citizen=event.citizen, acts=event.representative, relation=event.relation, actor=actor)
+    if event.relation == guardians.GUARDIAN and not mandates.of_ground(
+        db, guardians.GUARDIAN, giver=event.citizen
+    ):
+        # Also where the guardian died before, so that there was nothing left to end.
+        accounts.reopen(db, event.citizen, reason=accounts.GUARDED, actor=actor)
 
 
 def an_end_gives_back(db: Session, event: MandateEnded, actor: Actor) -> None:

@@ -136,7 +136,7 @@ def begin(
     data = {
         "code": codes.read(typed_code),
         "handle": (known.handle if known else accounts.new_handle()).hex(),
-        "again": known is not None,
+        "again": known is not None and known.was_activated,
     }
     return Started(stages.begin(db, stages.ACTIVATION, citizen_id, return_to=return_to, data=data))
 

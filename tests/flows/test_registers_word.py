@@ -16,9 +16,12 @@ from core import clock
 from core.database import Database
 from core.events import Actor, record
 from idp import accounts
+from idp.errors import AccountLocked
+from idp.login import activation
+from idp.login.devices import Visitor
 from idp.tables import outbox
 from registry_sync import people, tables
-from registry_sync.events import RepresentativeEnded, RepresentativeStated
+from registry_sync.events import CitizenDied, RepresentativeEnded, RepresentativeStated
 from registry_sync.wire.shapes import Identity
 from tests import factories
 from tests.flows.test_by_law_then_death import (  # noqa: F401  (fixtures)
@@ -128,6 +131,46 @@ def test_a_guardian_decides_and_what_was_taken_comes_back(
     assert account
     assert account.state == "active"
     assert allow(database, citizen).is_live
+
+
+@pytest.mark.parametrize("before", ["no account", "a letter", "a closed account"])
+def test_a_ward_in_everything_opens_no_account(
+    database: Database,
+    client: TestClient,
+    citizen: str,
+    before: str,
+) -> None:
+    """A guardian who acts in everything bars the way in that was not there yet, was printed already, or was closed; it opens when that ends."""
+    with database.writing() as db:
+        code = activation.make_code(db, citizen, actor=CIVIL)
+    if before == "a closed account":
+        open_account(database, citizen)
+        with database.writing() as db:
+            accounts.close(db, citizen, actor=CIVIL)
+    facts = {
+        "citizen": citizen,
+        "source": "civil",
+        "representative": another(database),
+        "relation": "guardian",
+    }
+    say(database, RepresentativeStated(**facts, as_of="2026-01-01", scope="all"))
+    with pytest.raises(AccountLocked), database.writing() as db:
+        if before == "a letter":
+            accounts.activate(db, citizen, handle=accounts.new_handle(), language="en", actor=CIVIL)
+        else:
+            activation.make_code(db, citizen, actor=CIVIL)
+    assert not told(database, citizen) or before == "a closed account"
+    say(database, CitizenDied(citizen=facts["representative"], source="civil"))
+    with pytest.raises(AccountLocked), database.writing() as db:
+        activation.make_code(db, citizen, actor=CIVIL)
+    say(database, RepresentativeEnded(**facts, as_of="2026-02-01"))
+    visitor = Visitor("b" * 32, "", "203.0.113.9", "")
+    with database.writing() as db:
+        code = activation.make_code(db, citizen, actor=CIVIL)
+        assert isinstance(activation.begin(db, citizen, code, visitor, return_to="/my"), activation.Started)
+        account = accounts.activate(db, citizen, handle=accounts.new_handle(), language="en", actor=CIVIL)
+    assert (account.state, account.locks) == ("active", ())
+    assert account.proofing == ("counter-again" if before == "a closed account" else "counter")
 
 
 def test_the_young_decide_from_their_birthday_on(
