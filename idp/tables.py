@@ -44,6 +44,7 @@ account_lock = Table(
     Column("since", Moment, nullable=False),
     Column("why_sealed", LargeBinary),
     Column("ends_at", Moment, index=True),  # when it closes for good, or opens again by itself
+    Column("reminded", Boolean, nullable=False, server_default=false()),
 )
 
 activation_code = Table(

@@ -76,6 +76,7 @@ def _expire(database: Database) -> None:
 
 def _tend_locks(database: Database) -> None:
     with database.writing() as db:
+        locks.remind(db)
         locks.tend(db)
 
 

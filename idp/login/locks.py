@@ -21,6 +21,7 @@ from keys import sealing
 # The weightiest first: that one is told.
 GRAVITY = (DECEASED, SUSPENDED, CLOSING, PAUSED)
 AT_ONCE = 200
+REMINDED_BEFORE = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,24 @@ def may_keep(db: Session, citizen_id: str, *, acr: str, amr: list[str]) -> bool:
     """Tell whether a sign-in at a locked account is strong enough to undo what its citizen wished."""
     wanted = assurance.lower(methods.of(db, citizen_id).best, assurance.SUBSTANTIAL)
     return assurance.reaches(acr, wanted) or assurance.recovered(amr)
+
+
+def remind(db: Session) -> int:
+    """Remind those whose account closes within three days, or whose time is half over where it is short; returns how many.
+
+    One that somebody else locked too does not close yet, and its owner is not troubled with it.
+    """
+    at, done = clock.now(), 0
+    soon = (table.c.reason == CLOSING, ~table.c.reminded, table.c.ends_at <= at + REMINDED_BEFORE)
+    query = select(table.c.citizen_id, table.c.since, table.c.ends_at).where(*soon).order_by(table.c.ends_at)
+    for row in db.execute(query.with_for_update(skip_locked=True)).all():
+        halfway = row.since + (row.ends_at - row.since) / 2
+        if done == AT_ONCE or at < halfway or not set(accounts.hold(db, row.citizen_id).locks) <= OWN_WISH:
+            continue
+        db.execute(update(table).where(*_which(row.citizen_id, CLOSING)).values(reminded=True))
+        notify.tell(db, row.citizen_id, "closing-soon", {"until": clock.wire(row.ends_at)})
+        done += 1
+    return done
 
 
 def tend(db: Session) -> int:

@@ -45,6 +45,7 @@ NOTICES: dict[str, Lazy] = {
     "closing": _(
         "Somebody who was signed in asked to close your Erti account. Every browser is signed out now."
     ),
+    "closing-soon": _("Your Erti account closes on {until}, as you asked."),
     "suspended": _("Your Erti account was suspended by staff."),
     "guarded": _(
         "A register says that somebody acts for you by law in all matters, so your Erti account rests until that is over."
@@ -152,6 +153,9 @@ ADVICE: dict[str, Lazy] = {
         "If this was you, there is nothing to do. If you think better of it, or it was not you, sign in and keep the account: "
         "the page says until when."
     ),
+    "closing-soon": _(
+        "If you think better of it, or it was not you, sign in before then and keep the account."
+    ),
     "suspended": _("Sign in to read why and what you can do, or ask at a public service hall."),
     "guarded": _("If this is not right, any public service hall takes the time to look at it with you."),
     "of-age": _("Look at what they allowed, and keep or stop it: {issuer}/my/sharing"),
@@ -220,6 +224,7 @@ SUBJECTS: dict[str, Lazy] = {
     "paused": _("Your Erti account is paused"),
     "reopening": _("Your paused Erti account will be opened again"),
     "closing": _("Your Erti account will be closed"),
+    "closing-soon": _("Your Erti account closes soon"),
     "suspended": _("Your Erti account was suspended"),
     "guarded": _("Your Erti account rests"),
     "of-age": _("You now decide about your data yourself"),

@@ -133,6 +133,28 @@ def test_a_citizen_closes_and_thinks_better_of_it(nino, database) -> None:
         )
 
 
+def test_a_closing_account_is_reminded_once_some_days_before(nino, database, monkeypatch) -> None:
+    """Three days before the end a letter says until when it can be kept, once; never for one that is kept or suspended."""
+    me, start = Actor("citizen", nino.citizen_id), clock.now()
+    with database.writing() as db:
+        locks.begin_closing(db, nino.citizen_id, actor=me)
+
+    def at_day(day: float) -> int:
+        monkeypatch.setattr(clock, "now", lambda: start + timedelta(days=day))
+        with database.writing() as db:
+            return locks.remind(db)
+
+    assert [at_day(day) for day in (1, 10.9, 11.1, 11.2, 13.9)] == [0, 0, 1, 0, 0]
+    assert told(database, nino.citizen_id).count("closing-soon") == 1
+    with database.writing() as db:
+        locks.keep(db, nino.citizen_id, actor=me)
+        locks.begin_closing(db, nino.citizen_id, actor=me)
+    assert at_day(14) == 0
+    with database.writing() as db:
+        locks.suspend(db, nino.citizen_id, why="An inquiry", actor=SYSTEM)
+    assert at_day(27) == 0
+
+
 def test_a_closed_account_comes_back_with_the_same_id_and_no_permission(nino, person, database) -> None:
     """After the time everything given ends; a letter opens the same citizen ID with its history, and revives nothing."""
     other = people.new_citizen_id()

@@ -1,0 +1,247 @@
+"""Somebody who lost every way in comes back: by mail and patience, or with a recovery code and a mailbox; the letters are read."""
+
+import re
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests import citizens, service_process
+from tests.browser.journey import AUTHENTICATOR
+from tests.citizens import App, Citizen
+from tests.ports import free_port, within
+from tests.postbox import Postbox, mail_server
+from tests.service_process import Sample, Service
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("back")]
+CODE = re.compile(r"(?:^|: )([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}|\d{4} \d{4})$", re.MULTILINE)
+MAIL_TAKES = 60
+WAIT_SECONDS = 12
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def postbox() -> Iterator[Postbox]:
+    """A mail server that keeps what it is sent."""
+    with mail_server() as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def erti(tmp_path_factory: pytest.TempPathFactory, postbox: Postbox) -> Iterator[Service]:
+    """A service that writes to it, and at which nobody waits for days."""
+    port = free_port()
+    folder: Path = tmp_path_factory.mktemp("mailing")
+    service = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes={}, people_count=20)
+    waits = ("ERTI_RECOVERY_WAIT_SECONDS", "ERTI_RECOVERY_WAIT_ALONE_SECONDS")
+    service.extra |= {"ERTI_SMTP_URL": postbox.url, **dict.fromkeys(waits, str(WAIT_SECONDS))}
+    with service_process.running(service, port=port):
+        yield service
+
+
+@pytest.fixture
+def device(browser: Browser) -> Iterator[Open]:
+    """Give a way to get a browser with nothing in it, with scripts or without; with them it has a passkey device."""
+    opened: list[BrowserContext] = []
+
+    def take(*, script: bool) -> Page:
+        viewport = {"width": 390, "height": 844}
+        context = browser.new_context(viewport=viewport, locale="en-GB", java_script_enabled=script)
+        opened.append(context)
+        page = context.new_page()
+        if script:
+            session = context.new_cdp_session(page)
+            session.send("WebAuthn.enable")
+            session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        return page
+
+    yield take
+    for one in opened:
+        one.close()
+
+
+def letter(postbox: Postbox, address: str, subject: str = "", words: str = "") -> EmailMessage:
+    """Wait for a letter with this subject, or with words in it, and return the newest one."""
+
+    def there() -> list[EmailMessage]:
+        found = [one for one in postbox.to(address) if subject in ("", str(one["Subject"]))]
+        return [one for one in found if words in " ".join(one.get_content().split())]
+
+    assert within(MAIL_TAKES, lambda: bool(there())), [str(one["Subject"]) for one in postbox.to(address)]
+    return there()[-1]
+
+
+def code_in(found: EmailMessage) -> str:
+    """Return the code that stands on a line of its own in a letter."""
+    code = CODE.search(found.get_content())
+    assert code, found.get_content()
+    return code[1]
+
+
+def enter(page: Page, erti: Service, sample: Sample) -> None:
+    """Type the two numbers of the letter from the counter."""
+    page.goto(f"{erti.issuer}/activate")
+    page.fill("#citizen-id", sample.citizen_id)
+    page.fill("#activation-code", sample.code)
+    page.click("#activation-submit")
+
+
+def set_password(page: Page, start: str) -> App:
+    """Choose a password and set up the app that goes with it."""
+    page.click(start)
+    page.fill("#password", citizens.PASSWORD)
+    page.click("#password-submit")
+    app = App(page.locator("#totp-secret").text_content() or "")
+    page.fill("#totp-code", app.code())
+    page.click("#app-submit")
+    return app
+
+
+def sign_in(page: Page, erti: Service, citizen: Citizen) -> None:
+    """Sign in with password and code."""
+    page.goto(f"{erti.issuer}/login?return_to=/my/account")
+    page.fill("#username", citizen.citizen_id)
+    page.fill("#password", citizens.PASSWORD)
+    page.click("#login-submit")
+    page.fill("#totp-code", citizen.app.code())
+    page.click("#code-submit")
+
+
+def check_address(page: Page, erti: Service, postbox: Postbox, address: str) -> None:
+    """Let an address be written to: the code in its letter is typed on the page that asks for it."""
+    page.goto(f"{erti.issuer}/my/account/contact")
+    page.fill("#email", address)
+    page.click("#email-submit")
+    page.fill("#code", code_in(letter(postbox, address, "Your code for Erti")))
+    page.click("#code-submit")
+    expect(page.locator("#reached")).to_contain_text(address)
+
+
+def ask_to_come_back(page: Page, erti: Service, postbox: Postbox, name: str, address: str) -> None:
+    """Say that every way in is lost, and type the first code: the waiting begins."""
+    page.goto(f"{erti.issuer}/login")
+    page.goto(f"{erti.issuer}/recover")
+    page.fill("#username", name)
+    page.click("#reentry-submit")
+    first = letter(postbox, address, "Your code for coming back into Erti")
+    page.fill("#code", code_in(first))
+    page.click("#reentry-code-submit")
+    expect(page.locator("#reentry-waiting")).to_contain_text("We told every address and number")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_who_lost_everything_comes_back(erti: Service, postbox: Postbox, device: Open, script: bool) -> None:
+    """Asked, told everywhere, waited, told again, and in with new ways in the browser that asked; the old ones are over."""
+    sample, address = erti.sample(int(script)), f"lost-{int(script)}@example.org"
+    before, after = device(script=False), device(script=script)
+    enter(before, erti, sample)
+    set_password(before, "#activate-password")
+    before.click("#codes-kept")
+    check_address(before, erti, postbox, address)
+
+    ask_to_come_back(after, erti, postbox, sample.citizen_id, address)
+    begun = letter(postbox, address, "Somebody wants to come back into your Erti account").get_content()
+    assert f"{erti.issuer}/recover/stop?code=" in begun
+    assert "We never ask for a password or a code by mail or telephone." in begun
+    letter(postbox, address, "Last reminder: somebody wants to come back into your Erti account")
+    finish = letter(postbox, address, "Come back into your Erti account")
+    assert f"open {erti.issuer}/recover in the browser in which you asked" in " ".join(
+        finish.get_content().split()
+    )
+    after.goto(f"{erti.issuer}/recover")
+    after.fill("#code", code_in(finish))
+    after.click("#reentry-finish-submit")
+    expect(after.locator("#again")).to_contain_text(
+        "earlier passkeys, passwords and recovery codes stop working"
+    )
+    if script:
+        after.click("#passkey-create")
+    else:
+        set_password(after, "#activate-password")
+    expect(after.locator("#recovery-codes li")).to_have_count(10)
+    after.click("#codes-kept")
+    after.goto(f"{erti.issuer}/my/account")
+    expect(after.locator("#account-facts")).to_contain_text("Citizen ID")
+    before.goto(f"{erti.issuer}/my/account")
+    expect(before.locator("#login-submit"), "signed out").to_be_visible()
+    told = letter(postbox, address, "Your Erti account was opened with new ways to sign in").get_content()
+    assert "What you share and your history stay as they were." in " ".join(told.split())
+
+
+@pytest.mark.parametrize("way", ["banner", "letter"])
+def test_the_owner_stops_it_from_another_device(
+    erti: Service, postbox: Postbox, device: Open, way: str
+) -> None:
+    """On any page of a browser that is signed in, or by the link of the letter, without script; the stranger gets no second code."""
+    sample, address = erti.sample(2 + (way == "banner")), f"stopped-by-{way}@example.org"
+    owner, stranger = device(script=False), device(script=False)
+    enter(owner, erti, sample)
+    set_password(owner, "#activate-password")
+    owner.click("#codes-kept")
+    check_address(owner, erti, postbox, address)
+    ask_to_come_back(stranger, erti, postbox, sample.citizen_id, address)
+    if way == "banner":
+        owner.goto(f"{erti.issuer}/my/data")
+        expect(owner.locator("#reentry-warning")).to_contain_text("Somebody wants to come back")
+        owner.click("#reentry-stop")
+        expect(owner.locator("#reentry-warning")).to_have_count(0)
+    else:
+        begun = letter(postbox, address, "Somebody wants to come back into your Erti account").get_content()
+        link = re.search(r"(http://\S+/recover/stop\?code=\S+)", begun)
+        assert link, begun
+        reader = device(script=False)
+        reader.goto(link[1])
+        reader.click("#reentry-stop-submit")
+        expect(reader.locator("#main")).to_contain_text("stopped")
+    stopped = letter(postbox, address, "The way back into your Erti account was stopped")
+    stranger.goto(f"{erti.issuer}/recover")
+    expect(stranger.locator("#username"), "from the start").to_be_visible()
+    subjects = [str(one["Subject"]) for one in postbox.letters if str(one["To"]) == address]
+    assert "Come back into your Erti account" not in subjects, stopped
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_paper_and_mailbox_bring_one_back_at_once(
+    erti: Service, postbox: Postbox, device: Open, script: bool
+) -> None:
+    """A recovery code shows no data and sets up a new way in; the code of a letter lets it sign in, and everything is there."""
+    sample, address = erti.sample(4 + script), f"paper-{int(script)}@example.org"
+    before, after = device(script=True), device(script=script)
+    enter(before, erti, sample)
+    before.click("#passkey-create")
+    expect(before.locator("#recovery-codes li")).to_have_count(10)
+    codes = before.locator("#recovery-codes li").all_text_contents()
+    before.click("#codes-kept")
+    check_address(before, erti, postbox, address)
+
+    after.goto(f"{erti.issuer}/login")
+    after.click("#login-recovery")
+    after.fill("#username", sample.citizen_id)
+    after.fill("#recovery-code", codes[0])
+    after.click("#recovery-submit")
+    expect(after.locator("h1")).to_have_text("Set up a new way to sign in")
+    after.goto(f"{erti.issuer}/my/data")
+    expect(after.locator("h1"), "no data").to_have_text("Set up a new way to sign in")
+    if script:
+        after.click("#passkey-add")
+        after.click("#passkey-create")
+        app = None
+    else:
+        app = set_password(after, "#password-change")
+    expect(after.locator("#held-until")).to_contain_text("Signs in from")
+    held = letter(postbox, address, "A recovery code set up a new way into your Erti account").get_content()
+    assert f"{erti.issuer}/not-me/" in held
+    after.click("#held-confirm")
+    after.fill("#code", "0000-0000-0000")
+    after.click("#confirm-submit")
+    expect(after.locator("#main")).to_contain_text("That code is not right")
+    after.fill("#code", code_in(letter(postbox, address, "Your code to confirm your new way into Erti")))
+    after.click("#confirm-submit")
+    after.click("#repaired-sign-in")
+    if app is not None:  # else the browser offers the passkey by itself, and its owner says yes
+        sign_in(after, erti, Citizen(sample.citizen_id, app, codes))
+    expect(after.locator("#account-facts")).to_contain_text("Citizen ID")
+    after.goto(f"{erti.issuer}/my/data")
+    expect(after.locator("h1")).to_have_text("My data")
