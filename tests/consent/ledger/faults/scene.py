@@ -217,14 +217,15 @@ def sample(counted: Counter[tuple[str, str]], most: int) -> list[Call]:
 
 
 @contextmanager
-def staged(database: Database, folder: Path, *front: str) -> Iterator[Scene]:
-    """Give a scene on a database in which the small country is founded; `front` is put before the command."""
+def staged(database: Database, folder: Path, *front: str, deadline: int = 3) -> Iterator[Scene]:
+    """Give a scene on a database in which the small country is founded; `front` is put before the command, and reads
+    wait so many seconds for their entry."""
     settings = database.parts.settings
     environment = os.environ | {
         "ERTI_ISSUER": settings.issuer,
         "ERTI_DATA_DIR": str(settings.data_dir),
         "ERTI_DATABASE_URL": settings.database_url,
-        "ERTI_RELEASE_DEADLINE_SECONDS": "3",
+        "ERTI_RELEASE_DEADLINE_SECONDS": str(deadline),
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waits are by a clock that nobody sets
     }
     place = folder / "scene"

@@ -40,8 +40,9 @@ def test_a_process_whose_clock_is_set_back(founded: Database, tmp_path: Path) ->
     """A process whose clock is five minutes behind adds entries in their order and signs nothing; eleven minutes
     behind, it releases nothing either; and when the clock was ahead, an operator's word lets the signer go on."""
     assert signer.sign_if_due(founded)
-    for back, answers in (("-5m", True), ("-11m", False)):
-        with scene.staged(founded, tmp_path / back, "faketime", "-f", back) as staged:
+    for back, answers, deadline in (("-5m", True, 3), ("-11m", False, 1)):
+        place = tmp_path / back
+        with scene.staged(founded, place, "faketime", "-f", back, deadline=deadline) as staged:
             assert staged.round() == 0
             staged.judge.holds()
             assert bool(staged.judge.answered) is answers
