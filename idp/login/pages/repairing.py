@@ -19,7 +19,7 @@ router = browser.router()
 HOME = "/my/account"
 CONFIRM = f"{HOME}/confirm"
 CODES_A_DAY = 5
-WRONG = _("That code is not right. Look for the newest letter that we sent.")
+WRONG = _("That code is not right. Look for the newest e-mail from us.")
 OVER = _("The code was wrong too often, or its time is over. Have another one sent.")
 
 
