@@ -1,54 +1,41 @@
 """Erti's own pages are usable by everybody: axe finds nothing, and nothing sticks out at 320 pixels."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.events import SYSTEM
 from idp.oidc import clients, metadata
 from service.app import open_house
+from tests import citizens
 from tests.browser import axe
 from tests.browser.conftest import Town
 from tests.browser.journey import Journey
+from tests.browser.seen import OF_ONE, OPEN_TO_ALL
+from tests.citizens import App
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
-OPEN_TO_ALL = (
-    "/",
-    "/about",
-    "/about/coverage",
-    "/about/fingerprints",
-    "/login",
-    "/activate",
-    "/login/card",
-    "/login/card/block",
-    "/login/recovery",
-    "/pad",
-    "/staff/login",
-    "/device",
-    "/device?user_code=BCDF-GHJK",
-    "/device/connected",
-    "/device/refused",
-    "/no-such-page",
-)
-OF_ONE = (
-    "/my", "/my/data", "/my/sharing", "/my/history", "/my/history?since=soon&text=name", "/my/history/picture",
-    "/my/disputes", "/my/alerts", "/my/services", "/my/account", "/logout",
-)  # fmt: skip
+# What an address says beyond its path.
+MORE_OPEN = ("/device?user_code=BCDF-GHJK", "/no-such-page")
+MORE_OF_ONE = ("/my/history?since=soon&text=name", "/logout")
 KILOBYTES = 100
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
-    """The pages anybody can open, problem page included, in light and dark and in both languages."""
+    """Every page anybody can open, problem page included: in light and English, and in dark and Georgian."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     page = context.new_page()
     found = {}
-    for language in ("en", "ka"):
-        page.goto(f"{town.erti}/language/{language}")
-        for path in OPEN_TO_ALL:
-            page.goto(town.erti + path)
-            assert page.locator("html").get_attribute("lang") == language
-            found[f"{language} {path}"] = axe.complaints(page), axe.overflow(page)
+    language = {"light": "en", "dark": "ka"}[scheme]
+    page.goto(f"{town.erti}/language/{language}")
+    for path in (*OPEN_TO_ALL, *MORE_OPEN):
+        page.goto(town.erti + path)
+        assert page.url == town.erti + path, "it leads elsewhere: say so in seen.py"
+        assert page.locator("html").get_attribute("lang") == language
+        found[path] = axe.complaints(page), axe.overflow(page)
     assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
     context.close()
 
@@ -60,9 +47,9 @@ def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, sche
     journey = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
     page, found = journey.page, {}
 
-    def look(where: str) -> None:
-        page.wait_for_load_state()
-        found[where] = axe.complaints(page), axe.overflow(page)
+    def look(where: str, at: Page = page) -> None:
+        at.wait_for_load_state()
+        found[where] = axe.complaints(at), axe.overflow(at)
 
     with journey.passkey():
         journey.begin_at(journey.revenue)
@@ -80,12 +67,14 @@ def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, sche
         journey.allow("income_bracket")
         expect(page.locator("#citizen-id")).to_be_visible()
         look("the portal's page")
-        for path in OF_ONE:
+        page.goto(f"{town.erti}/language/{ {'light': 'en', 'dark': 'ka'}[scheme] }")
+        for path in (*OF_ONE, *MORE_OF_ONE):
             page.goto(town.erti + path)
+            assert page.url == town.erti + path, "it leads elsewhere: say so in seen.py"
             look(path)
         page.goto(f"{town.erti}/my/history?kind=reads")
         page.locator("#entries summary").first.click()
-        page.locator("#entries a", has_text="This entry by itself").first.click()
+        page.locator("#entries a[id^='open-']").first.click()
         look("one entry")
         page.click("#ask")
         look("disputing")
@@ -98,10 +87,53 @@ def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, sche
         page.goto(f"{town.erti}/my/sharing")
         page.locator("#live article a").first.click()
         look("one permission")
+        page.goto(f"{page.url}/extend")
+        look("letting it go on")
+        page.go_back()
         page.click("#withdraw-all")
         look("taking back")
+        look_after(
+            journey, look, browser.new_page(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+        )
     assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
     context.close()
+
+
+def look_after(journey: Journey, look: Callable[..., None], elsewhere: Page) -> None:
+    """Go through what a citizen does with the account, look at each page on the way, and pause it at the end."""
+    page, erti = journey.page, journey.erti
+    page.goto(f"{erti}/my/account/password")
+    page.fill("#password", citizens.PASSWORD)
+    page.click("#password-submit")
+    look("another app")
+    app = App(page.locator("#totp-secret").text_content() or "")
+    page.fill("#totp-code", app.code())
+    page.click("#app-submit")
+    page.click("#codes-new")
+    look("new recovery codes")
+    page.click("#codes-kept")
+    page.goto(f"{erti}/my/account/contact")
+    page.fill("#email", "nino@example.org")
+    page.click("#email-submit")
+    look("the code of an address")
+    page.goto(f"{erti}/my/sessions")
+    page.locator("#lately a[id^=not-me-]").first.click()
+    look("this was not me")
+    page.goto(f"{erti}/my/account")
+    citizen_id = page.locator("#account-facts dd").first.inner_text().split()[0]
+    elsewhere.goto(f"{erti}/login")
+    elsewhere.fill("#username", citizen_id)
+    elsewhere.fill("#password", citizens.PASSWORD)
+    elsewhere.click("#login-submit")
+    expect(elsewhere.locator("#totp-code")).to_be_visible()
+    look("the code of the app", elsewhere)
+    elsewhere.close()
+    page.goto(f"{erti}/my/account/pause")
+    page.click("#pause-submit")
+    look("paused")
+    page.goto(f"{erti}/login")  # the passkey of this browser is used without being asked for
+    expect(page).to_have_url(f"{erti}/login/shut")
+    look("an account that is shut")
 
 
 def test_pages_are_small_and_fetch_nothing_from_elsewhere(browser: Browser, town: Town) -> None:

@@ -19,11 +19,11 @@ OFFICE = "Hall Vashliani, counter 4"
 SHEET = (595, 842)  # A4 in points
 
 
-def hire_clerk(context: BrowserContext, town: Town) -> Journey:
-    """A clerk at their own computer, who has just joined with a passkey."""
+def hire(context: BrowserContext, town: Town, role: str = "clerk") -> Journey:
+    """A colleague at their own computer, who has just joined with a passkey."""
     database = open_house(town.service.settings)
     with database.writing() as db:
-        token = accounts.invite(db, "Test clerk", "clerk", actor=SYSTEM).token
+        token = accounts.invite(db, f"Test {role}", role, actor=SYSTEM).token
     database.close()
     at_work = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
     with at_work.passkey():
@@ -76,7 +76,7 @@ def test_somebody_without_a_phone(
     """Made at the counter, the card signs in at a portal, twice, and confirms a procedure on the pad, all without script."""
     desk = browser.new_context(locale="en-GB")
     pads = browser.new_context(java_script_enabled=False, locale="en-GB")
-    clerk, pad = hire_clerk(desk, town).page, pads.new_page()
+    clerk, pad = hire(desk, town).page, pads.new_page()
     number, codes = make_card(clerk, pad, town, town.service.sample(LUKA.number))
     assert len(codes) == len(set(codes)) == 40
     pdf = clerk.pdf(prefer_css_page_size=True)
