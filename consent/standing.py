@@ -47,6 +47,12 @@ def asked(title: Lazy) -> Sentence:
     return say
 
 
+def of_a_child(data: Data, _names: Names) -> Said:
+    """Say to a parent or guardian whose account was opened."""
+    title = _("{who}, for whom you act by law, opened an account")
+    return Said(str(title.format(who=showing.person(data["citizen"]))))
+
+
 def plain(title: Lazy) -> Sentence:
     """Return a sentence that says no more than itself."""
     return lambda _data, _names: Said(str(title))
@@ -63,6 +69,7 @@ def _filled(details: tuple[tuple[Lazy, str], ...]) -> tuple[tuple[str, str], ...
 # kind -> (group, what it says)
 KINDS: dict[str, tuple[str, Sentence]] = {
     "account-locked": ("account", locked),
+    "child-activated": ("account", of_a_child),
     "account-reopened": ("account", lifted(_("Your account was opened again"))),
     "lock-lifted": ("account", lifted(_("One reason for which your account is locked was taken away"))),
     "reopening-asked": (

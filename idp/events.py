@@ -16,6 +16,15 @@ class ActivationCodeMade(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChildActivated(Event):
+    """Somebody too young to decide alone opened an account; told to who acts for them by birth or law."""
+
+    kind: ClassVar[str] = "child-activated"
+    citizen: str
+    representative: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountActivated(Event):
     """The citizen opened the account with a code from the counter. `again`: earlier ways to sign in ended with it."""
 

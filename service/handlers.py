@@ -22,6 +22,7 @@ from idp.events import (
     AccountLocked,
     AccountRegained,
     AccountReopened,
+    ChildActivated,
     ContactChangeUndone,
     Disavowed,
     PasskeyCloneSuspected,
@@ -170,6 +171,17 @@ def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor
         tokens.end_for_citizen(db, event.citizen)
 
 
+def parents_hear_of_a_childs_account(db: Session, event: AccountActivated, actor: Actor) -> None:
+    """Who acts for a child by birth or law is told that the child can sign in now."""
+    if not guardians.is_minor(db, event.citizen):
+        return
+    for ground in (guardians.PARENT, guardians.GUARDIAN):
+        for one in mandates.of_ground(db, ground, giver=event.citizen):
+            told = ChildActivated(citizen=event.citizen, representative=one.holder)
+            events.record(db, told, actor=actor, about=[one.holder])
+            notify.tell(db, one.holder, "child-activated")
+
+
 def coming_back_starts_over(db: Session, event: AccountRegained, _actor: Actor) -> None:
     """Coming back by e-mail ends what somebody with the old ways to sign in may hold."""
     tokens.end_for_citizen(db, event.citizen)
@@ -215,7 +227,7 @@ HANDLERS: Handlers = {
     AccountReopened: [telling.account_reopened],
     AccountClosed: [telling.account_closed, logouts.account_ended, account_takes_its_tokens],
     PasskeyCloneSuspected: [telling.passkey_copied],
-    AccountActivated: [a_new_letter_starts_over],
+    AccountActivated: [a_new_letter_starts_over, parents_hear_of_a_childs_account],
     AccountRegained: [coming_back_starts_over],
     ContactChangeUndone: [an_address_taken_back_stops_it],
     GrantGiven: [telling.given_anew],

@@ -54,6 +54,10 @@ NOTICES: dict[str, Lazy] = {
         "You are now of the age at which you decide about your data yourself, and your parents do not act for you here any "
         "more."
     ),
+    "child-activated": _(
+        "A child for whom you act by law opened an account at Erti with a letter from a counter. Your history says who. "
+        "They sign in and read; permissions are still given by you."
+    ),
     "reopened": _("Your Erti account can be used again."),
     "disavowed": _(
         "You, or somebody with a link from one of our e-mails, said that something in your Erti account was not you. The "
@@ -159,6 +163,9 @@ ADVICE: dict[str, Lazy] = {
     "suspended": _("Sign in to read why and what you can do, or ask at a public service hall."),
     "guarded": _("If this is not right, any public service hall takes the time to look at it with you."),
     "of-age": _("Look at what they allowed, and keep or stop it: {issuer}/my/sharing"),
+    "child-activated": _(
+        "If you think it is too early, any public service hall talks about it with you and the child."
+    ),
     "reopened": _(
         "There is nothing to do. If something looks wrong when you sign in, a public service hall helps you."
     ),
@@ -228,6 +235,7 @@ SUBJECTS: dict[str, Lazy] = {
     "suspended": _("Your Erti account was suspended"),
     "guarded": _("Your Erti account rests"),
     "of-age": _("You now decide about your data yourself"),
+    "child-activated": _("A child for whom you act opened an Erti account"),
     "reopened": _("Your Erti account can be used again"),
     "disavowed": _("Somebody was signed out of your Erti account"),
     "alerts-changed": _("Your alerts about looks at your data were changed"),

@@ -16,6 +16,7 @@ from core import clock
 from core.database import Database
 from core.events import Actor, record
 from idp import accounts
+from idp.contacts import book
 from idp.errors import AccountLocked
 from idp.login import activation
 from idp.login.devices import Visitor
@@ -188,9 +189,17 @@ def test_the_young_decide_from_their_birthday_on(
         identity = people.sealed(db, citizen, Identity(given="Luka", born=born.isoformat()))
         mine = tables.person.c.citizen_id == citizen
         db.execute(update(tables.person).where(mine).values(identity=identity))
-    open_account(database, citizen)
     facts = {"citizen": citizen, "source": "civil", "representative": parent, "relation": "parent"}
     say(database, RepresentativeStated(**facts, as_of="2026-01-01"))
+    open_account(database, parent)
+    with database.writing() as db:
+        book.add(db, parent, "parent@example.org", actor=Actor("citizen", parent))
+    open_account(database, citizen)
+    assert "child-activated" in told(database, parent), "the parent hears that the child can sign in"
+    sign_in(client, database, parent)
+    assert (
+        f"{people.grouped(citizen)}, for whom you act by law" in client.get("/my/history?kind=account").text
+    )
     with pytest.raises(TooYoung):
         allow(database, citizen)
     assert allow(database, citizen, by=parent).is_live
