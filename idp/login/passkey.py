@@ -87,15 +87,22 @@ def of(db: Session, citizen_id: str) -> list[Passkey]:
 
 
 def ask_new(
-    db: Session, citizen_id: str, handle: bytes, *, purpose: str, browser: str, key: bool = False
+    db: Session,
+    citizen_id: str,
+    handle: bytes,
+    *,
+    purpose: str,
+    browser: str,
+    key: bool = False,
+    nameless: bool = False,
 ) -> str:
     """Return creation options (JSON) for another passkey of a citizen, who may have no account yet.
 
-    `key` asks for a security key rather than this device.
+    `key` asks for a security key rather than this device. `nameless` keeps the sign-in name to ourselves.
     """
     mine = select(table.c.credential_id, table.c.transports).where(table.c.citizen_id == citizen_id)
     known = [Known(row.credential_id, tuple(row.transports)) for row in db.execute(mine)]
-    name = shown_name(db, citizen_id)
+    name = people.grouped(citizen_id) if nameless else shown_name(db, citizen_id)
     whose = _whose(browser, citizen_id)
     return ceremony.ask_new(
         db, purpose=purpose, browser=whose, handle=handle, name=name, known=known, key=key

@@ -12,8 +12,9 @@ from core import clock
 from core.database import Database
 from core.events import Actor
 from core.sessions import REPAIR, browser_session
+from idp import accounts
 from idp.contacts import book
-from idp.login import assurance, holding, methods, recovery, stepup, totp
+from idp.login import assurance, holding, methods, password, recovery, stepup, totp
 from idp.login.throttle import RECOVERY
 from idp.tables import passkey as passkeys
 from tests.architecture.test_routes import REPAIR as REPAIRING
@@ -95,6 +96,15 @@ def test_attempt_to_read_with_a_recovery_code_alone(nino: Any, person: Any, prov
     assert come_in(thief, nino.citizen_id, nino.codes[0]).headers["location"] == "/my/account"
     assert "given_name" not in thief.open("/my/account").text
     assert "passkey-remove" not in thief.page
+    with provider.database.writing() as db:
+        accounts.choose_name(
+            db, nino.citizen_id, "nino.v@example.com", actor=Actor("citizen", nino.citizen_id)
+        )
+        own = password.words(db, nino.citizen_id)
+    assert "nino.v" not in thief.open("/my/account/passkeys/new").text
+    thief.open("/my/account/password")
+    tried = f"{own[1]} 2841 walnut"
+    assert thief.send("/my/account/password", password=tried).headers["location"] == "/my/account/app", own
     mine = [one for one in routes() if one.path.startswith("/my") and one.path not in REPAIRING]
     assert len(mine) > 50
     for route in mine:

@@ -115,7 +115,9 @@ def change_password(request: Request, database: Db, me: Owner, form: Form) -> Re
     with database.reading() as db:
         account = accounts.find(db, me.subject)
         has_app = totp.has(db, me.subject) and me.kind == sessions.CITIZEN
-        unlike = password.words(db, me.subject, account.username if account else "")
+        unlike: tuple[str, ...] = (me.subject,)
+        if me.kind == sessions.CITIZEN:  # anybody else could try out names and birthdays here
+            unlike = password.words(db, me.subject, account.username if account else "")
     try:
         password.fit(database.parts, secret, unlike=unlike)
     except PasswordUnfit as problem:
@@ -284,7 +286,15 @@ def _passkey_page(
     visitor = browser.visitor(request)
     with database.writing() as db:
         handle = accounts.hold(db, me.subject).handle
-        options = passkey.ask_new(db, me.subject, handle, purpose=PURPOSE, browser=visitor.browser, key=key)
+        options = passkey.ask_new(
+            db,
+            me.subject,
+            handle,
+            purpose=PURPOSE,
+            browser=visitor.browser,
+            key=key,
+            nameless=me.kind == sessions.REPAIR,
+        )
     return pages.render(
         request,
         "idp/passkey.html",
