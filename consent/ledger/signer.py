@@ -136,14 +136,13 @@ def sign_if_due(database: Database) -> Signed | None:
     the open one signed last. Raises SignerRefused when what the database holds does not extend what was
     signed before, or another signer's checkpoints are there and were not adopted.
     """
-    with database.reading() as db:
-        due = [log for log in logs.every(db) if _due(db, log) or _is_older(database, log)]
-    if not due:
+    if not _all_due(database):
         return None
     done: list[Signed | None] = []
     refused: SignerRefused | None = None
     with _only_one_here(home(database)) as alone:
-        for log in due if alone else ():
+        # Looked at again: since then another process may have signed more than there was, and is done.
+        for log in _all_due(database) if alone else ():
             try:
                 signed = _sign(database, log)
                 done += [signed] if log.kind == logs.OPEN else []
@@ -236,6 +235,11 @@ def guard_of(database: Database, log: int) -> Guard | None:
     """What this machine signed last of a log; None if it never did. Raises SignerRefused if the file is damaged."""
     path = guard_path(database, log)
     return Guard.from_bytes(path.read_bytes()) if path.exists() else None
+
+
+def _all_due(database: Database) -> list[Log]:
+    with database.reading() as db:
+        return [log for log in logs.every(db) if _due(db, log) or _is_older(database, log)]
 
 
 def _due(db: Session, log: Log) -> bool:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -187,6 +189,31 @@ def test_many_signers_at_once_sign_one_history(database: Database, ledger: Seque
         for row in rows:
             proof = proofs.consistency(db, 1, row.size, last)
             tree.verify_consistency(row.size, last, row.root, rows[-1].root, proof)
+
+
+def test_who_comes_after_another_signer_does_not_take_the_ledger_for_an_older_copy(
+    database: Database, ledger: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that saw that signing is due, but signs only after another has signed more, refuses nothing."""
+    grow(database, ledger, 3)
+    inner, overtaken = signer._only_one_here, list[int]()
+
+    @contextmanager
+    def overtaking(place: Path) -> Iterator[bool]:
+        if not overtaken:
+            overtaken.append(1)
+            grow(database, ledger, 5)
+            assert signer.sign_if_due(database)
+        with inner(place) as alone:
+            yield alone
+
+    monkeypatch.setattr(signer, "_only_one_here", overtaking)
+    signer.sign_if_due(database)
+    assert overtaken
+    with database.reading() as db:
+        signed = signer.newest(db)
+        assert signed is not None
+        assert signed.size == logs.current(db).size
 
 
 def test_the_files_alone_lead_to_the_checkpoint(database: Database, ledger: Sequencer) -> None:
