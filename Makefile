@@ -7,6 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv/bin
 ARGS ?=
+# One more than the smallest machine has cores: the long tests mostly wait for other processes.
+WORKERS ?= 3
 
 help:  ## Show this list
 	@printf 'Erti: one citizen ID, one consent ledger.\n\n'
@@ -17,7 +19,7 @@ run: setup-run  ## Start the service and two example portals with sample citizen
 	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-test  ## Run all tests this machine allows (STRICT=1: fail if any could not run; ARGS="-k door")
-	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: setup-test  ## Format, lint, types, imports, documents, house rules
 	$(VENV)/ruff format --check .

@@ -17,7 +17,7 @@ from tests.idp.signals.receiver import Api, Receiver, said
 from tests.ports import within
 
 __all__ = ["provider"]
-AWAY_SECONDS = 3
+AWAY_SECONDS = 1
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from consent import grants, notices
@@ -79,7 +80,9 @@ def test_what_a_receiver_cannot_use_is_kept_for_staff(provider: Provider, api: A
         assert (row.state, row.error, row.error_text) == ("refused", "invalid_key", "unknown kid")
 
 
-def test_a_long_poll_is_answered_when_something_happens(provider: Provider, api: Api) -> None:
+def test_a_long_poll_is_answered_when_something_happens(
+    provider: Provider, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A receiver that does not ask to be answered at once waits until an event comes, for a few seconds at most."""
     stream_id = api.made({})["stream_id"]
     found: dict[str, Any] = {}
@@ -96,8 +99,10 @@ def test_a_long_poll_is_answered_when_something_happens(provider: Provider, api:
     thread.join()
     assert len(found["sets"]) == 1
     assert found["at"] - at < polling.WAIT_SECONDS
+    monkeypatch.setattr(polling, "WAIT_SECONDS", 1.0)  # nothing will come
     started = time.monotonic()
     assert api.poll(stream_id, returnImmediately=False)["sets"] == {}
+    assert time.monotonic() - started >= polling.WAIT_SECONDS
     assert time.monotonic() - started < polling.WAIT_SECONDS + 5
 
 
