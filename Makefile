@@ -8,6 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/bin
 ARGS ?=
 # One more than the smallest machine has cores: the long tests mostly wait for other processes.
+# By file, in the order of tests/conftest.py: pytest-xdist 3.8 does not find its groups in pytest 9.2.
 WORKERS ?= 3
 
 help:  ## Show this list
@@ -19,7 +20,7 @@ run: setup-run  ## Start the service and two example portals with sample citizen
 	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-test  ## Run all tests this machine allows (STRICT=1: fail if any could not run; ARGS="-k door")
-	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-test  ## Format, lint, types, imports, documents, house rules
 	$(VENV)/ruff format --check .
