@@ -8,7 +8,6 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/bin
 ARGS ?=
 # One more than the smallest machine has cores: the long tests mostly wait for other processes.
-# By file, in the order of tests/conftest.py: pytest-xdist 3.8 does not find its groups in pytest 9.2.
 WORKERS ?= 3
 
 help:  ## Show this list

@@ -48,10 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests, one after the other in one process, while the rest runs beside them."""
-    for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("slow"))
+    """Begin with the long tests, so that none of them is left over at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

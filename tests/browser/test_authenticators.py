@@ -20,7 +20,7 @@ from tests.ports import free_port, within
 from tests.postbox import Postbox, mail_server
 from tests.service_process import Sample, Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("passkeys")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOME = "/my/account"
 LOW, SUBSTANTIAL, HIGH = ("urn:erti:loa:low", "urn:erti:loa:substantial", "urn:erti:loa:high")
 REFERENCE = re.compile(r"Reference number, if you ask for help: \S{8,}")

@@ -15,7 +15,7 @@ from tests.ports import free_port, within
 from tests.postbox import Postbox, mail_server
 from tests.service_process import Sample, Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("back")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CODE = re.compile(r"(?:^|: )([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}|\d{4} \d{4})$", re.MULTILINE)
 MAIL_TAKES = 60
 WAIT_SECONDS = 12

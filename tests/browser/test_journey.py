@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.browser.conftest import Town, found_town
 from tests.browser.journey import LUKA, NINO, Journey, travel
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.browser.conftest import Town
 from tests.browser.journey import Journey
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_closing_is_undone_and_a_pause_is_opened(phone_without_script: BrowserContext, town: Town) -> None:

@@ -21,7 +21,7 @@ from tests.postbox import Postbox
 from tests.service_process import Service
 
 __all__ = ["device", "erti", "postbox"]
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("back")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIN, NEXT_PIN = "4071 9326", "8264 1907"
 
 

@@ -16,7 +16,7 @@ from tests.browser.journey import Journey
 from tests.browser.seen import OF_ONE, OPEN_TO_ALL
 from tests.citizens import App
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # What an address says beyond its path.
 MORE_OPEN = ("/device?user_code=BCDF-GHJK", "/no-such-page")
 MORE_OF_ONE = ("/my/history?since=soon&text=name", "/logout")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from tests.browser import axe
 from tests.ports import free_port, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("portal pages")]
+pytestmark = [pytest.mark.browser]
 PORTALS = Path(__file__).parents[2] / "examples" / "portal"
 
 

@@ -12,7 +12,7 @@ from tests.browser.journey import Journey
 from tests.ports import within
 from tests.service_process import REPOSITORY
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("readings")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CASE = "RS-2026-0147"
 MAIVREN, TAMAR, NINO, GIORGI = 2, 4, 0, 1
 

@@ -22,7 +22,7 @@ from tests.citizens import App
 from tests.ports import free_port
 from tests.service_process import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("sessions")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINK = re.compile(rb"http://localhost:\d+/not-me/[\w-]+")
 IDLE = 1800
 ALMOST = 29 * 60  # seconds after which the warning stands

@@ -12,7 +12,7 @@ from tests.browser.journey import LUKA
 from tests.browser.seen import OF_STAFF
 from tests.browser.test_without_a_phone import OFFICE, hire
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("card")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # A list -> what the first of its things is called in tests/browser/seen.py.
 LISTS = {
     "/admin/agencies": "an agency",

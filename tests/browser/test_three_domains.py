@@ -16,7 +16,7 @@ from tests.browser.conftest import Town
 from tests.browser.journey import LUKA, NINO, Journey, travel
 from tests.ports import free_port, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("three_domains")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ERTI, REVENUE, HEALTH = "id.erti.example", "my.revenue.example", "www.health.example"
 WITH_HOSTS = str(Path(__file__).parent / "portal_with_hosts.py")
 

@@ -13,7 +13,7 @@ from tests.browser.conftest import Town
 from tests.browser.journey import LUKA, Journey
 from tests.service_process import Sample
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("card")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIN = "4071 9326"
 OFFICE = "Hall Vashliani, counter 4"
 SHEET = (595, 842)  # A4 in points

@@ -18,7 +18,7 @@ from tests.plain_browser import PlainBrowser
 from tests.ports import free_port, within
 from tests.service_process import Sample
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 LAST_WORDS = "Ctrl-C stops all of it"
 START_SECONDS = 180

@@ -14,7 +14,6 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.needs("apache"),
     pytest.mark.slow,
-    pytest.mark.xdist_group("interop"),
 ]
 
 

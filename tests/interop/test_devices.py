@@ -11,7 +11,7 @@ from tests.interop.conftest import Town
 from tests.interop.node_client import NodeClient
 from tests.plain_browser import PlainBrowser
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
 def allow(town: Town, address: str) -> None:

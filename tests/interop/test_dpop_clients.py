@@ -7,7 +7,7 @@ from requests_oauth2client import DPoPKey, InvalidGrant, OAuth2Client
 from tests.interop.conftest import DPOP_BACK, Town
 from tests.interop.node_client import NodeClient
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 SCOPE = "openid profile offline_access"
 
 

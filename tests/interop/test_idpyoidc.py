@@ -12,7 +12,7 @@ from tests import citizens
 from tests.interop.conftest import NODE_BACK, Town
 from tests.plain_browser import PlainBrowser
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 SCOPE = ["openid", "profile", "offline_access"]
 PKCE = {
     "function": "idpyoidc.client.oauth2.add_on.pkce.add_support",

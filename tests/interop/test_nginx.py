@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.needs("nginx"),
     pytest.mark.slow,
-    pytest.mark.xdist_group("interop"),
 ]
 BACK = "https://localhost:9/back"  # nobody listens: the browser stops there
 ROOT = certificates.authority()

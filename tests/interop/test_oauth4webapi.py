@@ -11,7 +11,6 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.needs("node"),
     pytest.mark.slow,
-    pytest.mark.xdist_group("interop"),
 ]
 
 

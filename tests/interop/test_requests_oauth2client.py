@@ -8,7 +8,7 @@ from tests import citizens
 from tests.interop.conftest import NODE_BACK, Town
 from tests.plain_browser import PlainBrowser
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
 def test_requests_oauth2client_goes_through_the_whole_life_of_its_tokens(town: Town) -> None:

@@ -16,7 +16,6 @@ pytestmark = [
     pytest.mark.needs("chromium"),
     pytest.mark.needs("node"),
     pytest.mark.slow,
-    pytest.mark.xdist_group("interop"),
 ]
 
 

@@ -26,7 +26,7 @@ from tests.consent.ledger.reading import CITIZEN, OTHER, Moved
 
 MODULE = machine.softhsm()
 PIN = "1234"
-pytestmark = [pytest.mark.needs("softhsm"), pytest.mark.xdist_group("token")]
+pytestmark = [pytest.mark.needs("softhsm")]
 
 
 @pytest.fixture(scope="module")

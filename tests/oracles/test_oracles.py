@@ -16,7 +16,6 @@ import pytest
 from consent.ledger import note
 from tests.oracles.conftest import Judge, Log
 
-pytestmark = pytest.mark.xdist_group("oracles")
 ORACLES = [
     pytest.param("go", marks=pytest.mark.needs("go")),
     pytest.param("aics", marks=pytest.mark.needs("aics")),
