@@ -331,7 +331,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         "sign-in",
         _plain(_("A passkey was refused, because it looked like a copy"), "bad"),
     ),
-    "recovery-code-used": ("sign-in", _plain(_("You signed in with a recovery code, which is now used up"))),
+    "recovery-code-used": ("sign-in", _plain(_("A recovery code was used, and is used up"))),
     "activation-code-made": ("account", _plain(_("An activation code was printed for you at a counter"))),
     "account-activated": ("account", _plain(_("Your account was activated"))),
     "test-citizen-enrolled": ("account", _plain(_("This account was made for testing"))),

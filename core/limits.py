@@ -40,6 +40,10 @@ _HIT = {
     ).returning(limit_counter.c.hits, limit_counter.c.until)
     for engine, put in _PUT.items()
 }
+_HOLD = {
+    engine: put.on_conflict_do_update(index_elements=["key_hash"], set_={"hits": limit_counter.c.hits})
+    for engine, put in _PUT.items()
+}
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,8 @@ def hold(db: Session, bucket: str, key: str, *, per_seconds: int) -> None:
 
     For what is counted only once it was looked at, so that many at the same moment do not all find the count low.
     """
-    dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
     ends = clock.now() + timedelta(seconds=per_seconds)
-    held = dialect.insert(limit_counter).values(key_hash=_name(bucket, key), hits=0, until=ends)
-    as_it_is = {"hits": limit_counter.c.hits}
-    db.execute(held.on_conflict_do_update(index_elements=["key_hash"], set_=as_it_is))
+    db.execute(_HOLD[db.get_bind().dialect.name], {"key_hash": _name(bucket, key), "hits": 0, "until": ends})
 
 
 def forget(db: Session, bucket: str, key: str) -> None:

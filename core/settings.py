@@ -145,7 +145,9 @@ class Settings(BaseSettings):
     argon2_memory_kib: int = Field(19_456, description="argon2id memory for passwords.")
     argon2_passes: int = Field(2, description="argon2id passes for passwords.")
     argon2_lanes: int = Field(1, description="argon2id lanes for passwords.")
-    hashing_slots: int = Field(0, description="Password hashes at once; 0 means one for each core.")
+    hashing_slots: int = Field(
+        0, description="Password hashes at once; 0 means one for each core this process may use."
+    )
     hashing_queue: int = Field(32, description="Password hashes that may wait; more are answered with 503.")
 
     guessing_alarm: int = Field(

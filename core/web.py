@@ -123,7 +123,7 @@ async def _owner(request: Request, here: Here) -> BrowserSession:
 
 
 async def _staff(request: Request, here: Here) -> BrowserSession:
-    if here is None or here.kind != "staff":
+    if here is None or here.kind != sessions.STAFF:
         raise SignInNeeded("/staff/login")
     return here
 

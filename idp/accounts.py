@@ -55,7 +55,7 @@ OWN_WISH = frozenset({PAUSED, CLOSING})  # a counter that has looked at the pers
 # What is mailed about a lock; after a death nobody is written to.
 MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended", GUARDED: "guarded"}
 HANDLE_BYTES = 32
-# How it was established who somebody is; what each is worth stands in `idp.login.assurance`.
+# How it was established who somebody is; what each is worth stands in `idp.login.assurance`, and any other is low.
 TEST, COUNTER, COUNTER_AGAIN = "test", "counter", "counter-again"
 UNSEEN = "unseen"  # nobody activated it yet: it is only there to rest
 OF_SOMEBODY = (

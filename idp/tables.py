@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, false
 
+from consent.assurance import LEVELS
 from core.database import Base, BigKey, Document, Moment
 
 CITIZEN = 16
-SUBSTANTIAL = "urn:erti:loa:substantial"
 
 account = Table(
     "account",
@@ -69,17 +69,19 @@ totp = Table(
     _owner(primary=True),
     Column("secret_sealed", LargeBinary, nullable=False),
     Column("last_step", BigInteger, nullable=False),
-    Column("bound_acr", String(64), nullable=False, server_default=SUBSTANTIAL),
-    Column("held_by", String(32), nullable=False, server_default=""),
+    Column("bound_acr", String(64), nullable=False, server_default=LEVELS[1]),
+    Column(
+        "held_by", String(32), nullable=False, server_default=""
+    ),  # the session of a recovery code it waits for
     Column("added_at", Moment, nullable=False),
 )
 
-# The time for which what was set up after a recovery code alone is held back; `held_by` names the session it came from.
+# The time for which what was set up after a recovery code alone is held back.
 holding = Table(
     "account_holding",
     Base.metadata,
     _owner(primary=True),
-    Column("letters", Integer, nullable=False),
+    Column("letters", Integer, nullable=False),  # how many were sent to say so
     Column("told", Integer, nullable=False),  # how far the telling has come
     Column("seconds", Integer, nullable=False),
     Column("ends_at", Moment, nullable=False),
@@ -277,7 +279,7 @@ reentry_wait = Table(
     Column("stop_index", LargeBinary, nullable=False, unique=True),
     Column("stop_sealed", LargeBinary, nullable=False),
     Column("finish_index", LargeBinary),
-    Column("letters", Integer, nullable=False),
+    Column("letters", Integer, nullable=False),  # how many were sent to say so
     Column("told", Integer, nullable=False),  # how far the telling has come
     Column("seconds", Integer, nullable=False),
     Column("started_at", Moment, nullable=False),

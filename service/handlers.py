@@ -75,7 +75,7 @@ def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Ac
 
 
 def a_register_says_who_acts_no_more(db: Session, event: RepresentativeEnded, actor: Actor) -> None:
-    """What a register takes back ends at once."""
+    """What a register takes back ends at once; a ward whose last guardian that was has the account back."""
     guardians.end(db, citizen=event.citizen, acts=event.representative, relation=event.relation, actor=actor)
     if event.relation == guardians.GUARDIAN and not mandates.of_ground(
         db, guardians.GUARDIAN, giver=event.citizen

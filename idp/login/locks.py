@@ -127,8 +127,10 @@ def remind(db: Session) -> int:
     soon = (table.c.reason == CLOSING, ~table.c.reminded, table.c.ends_at <= at + REMINDED_BEFORE)
     query = select(table.c.citizen_id, table.c.since, table.c.ends_at).where(*soon).order_by(table.c.ends_at)
     for row in db.execute(query.with_for_update(skip_locked=True)).all():
+        if done == AT_ONCE:
+            break
         halfway = row.since + (row.ends_at - row.since) / 2
-        if done == AT_ONCE or at < halfway or not set(accounts.hold(db, row.citizen_id).locks) <= OWN_WISH:
+        if at < halfway or not set(accounts.hold(db, row.citizen_id).locks) <= OWN_WISH:
             continue
         db.execute(update(table).where(*_which(row.citizen_id, CLOSING)).values(reminded=True))
         notify.tell(db, row.citizen_id, "closing-soon", {"until": clock.wire(row.ends_at)})

@@ -1,4 +1,4 @@
-"""Recovery codes: ten, shown once, each good for one sign-in."""
+"""Recovery codes: ten, shown once, each good once."""
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session

@@ -47,7 +47,7 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
         devices.forget_since(db, citizen_id, since, keep=speaker.visitor)
         ending = [one for one in mine if here is None or one.sid != here.sid]
     stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
-    waits.stop(db, citizen_id, how="disavowed", actor=actor)
+    waits.stop(db, citizen_id, how=holding.DISAVOWED, actor=actor)
     for one in ending:
         accounts.end_session(db, one, reason="security", actor=actor)
     holding.discard(db, citizen_id, actor=actor)

@@ -13,7 +13,7 @@ NOTICES: dict[str, Lazy] = {
     "password-removed": _("The password of your Erti account was removed."),
     "totp-added": _("An authenticator app was set up for your Erti account."),
     "codes-made": _("New recovery codes were made for your Erti account. The old ones no longer work."),
-    "code-used": _("A recovery code was used to sign in to your Erti account."),
+    "code-used": _("A recovery code of your Erti account was used."),
     "held": _(
         "With a recovery code a new way to sign in to your Erti account was set up. Until {until} it shows nothing and "
         "signs in nowhere, so that you can say if it was not you."

@@ -9,7 +9,7 @@ from consent import assurance, grants, questions
 from consent.allowances import STANDING
 from consent.mandates import Mandate
 from consent.questions import Question
-from core import clock
+from core import clock, sessions
 from idp.oidc import acting
 from idp.oidc.acting import Here, Standing
 
@@ -84,7 +84,7 @@ def next_step(db: Session, here: Here) -> Step:
 
 def sign_in(_db: Session, here: Here) -> Step | None:
     """A citizen is signed in at this browser; staff sessions do not count."""
-    if here.session is None or here.session.kind != "citizen":
+    if here.session is None or here.session.kind != sessions.CITIZEN:
         return Login(here.needed)
     return None
 
@@ -182,7 +182,7 @@ def _issue(db: Session, here: Here) -> Step:
 
 def _silently(here: Here, step: Step) -> Step:
     if isinstance(step, Login):
-        signed_in = here.session is not None and here.session.kind == "citizen" and not step.fresh
+        signed_in = here.session is not None and here.session.kind == sessions.CITIZEN and not step.fresh
         if signed_in and here.asked.acr_essential:
             return Refuse("unmet_authentication_requirements", "a stronger sign-in is needed")
         return Refuse("login_required", "nobody is signed in as the request wants")

@@ -53,7 +53,7 @@ def join(request: Request, database: Db, here: Here, form: Form) -> Response:
 @router.get("/staff/login")
 def show_login(request: Request, database: Db, here: Here, return_to: str = CONSOLE) -> Response:
     """Ask a staff member for their passkey."""
-    if here and here.kind == "staff":
+    if here and here.kind == sessions.STAFF:
         return see_other(own_path(return_to, CONSOLE))
     return _login_page(request, database, return_to)
 
@@ -93,7 +93,7 @@ def _begin(db: Session, request: Request, here: BrowserSession | None, proved: S
     _session, token = sessions.begin(
         db,
         subject=proved.member.id,
-        kind="staff",
+        kind=sessions.STAFF,
         acr=HIGH if proved.device_bound else SUBSTANTIAL,
         amr=["hwk" if proved.device_bound else "swk", "user", "mfa"],
         user_agent=request.headers.get("user-agent", ""),

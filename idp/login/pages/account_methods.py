@@ -99,18 +99,14 @@ def remove_passkey(request: Request, database: Db, me: Citizen, form: Form, pass
 @router.get("/my/account/password")
 def show_password(request: Request, database: Db, me: Owner) -> Response:
     """Ask for a new password."""
-    if _repairs_beside(database, me):
-        return see_other(HOME)
-    return _password_page(request, database, me) if _may(database, me) else see_other(AGAIN)
+    return _shut_to(database, me) or _password_page(request, database, me)
 
 
 @router.post("/my/account/password")
 def change_password(request: Request, database: Db, me: Owner, form: Form) -> Response:
     """Change the password at once where there is an app; else the app comes next, and both begin together."""
-    if not _may(database, me):
-        return see_other(AGAIN)
-    if _repairs_beside(database, me):
-        return see_other(HOME)
+    if (elsewhere := _shut_to(database, me)) is not None:
+        return elsewhere
     secret = form.raw("password")
     with database.reading() as db:
         account = accounts.find(db, me.subject)
@@ -170,10 +166,8 @@ def confirm_app(request: Request, database: Db, me: Owner, form: Form) -> Respon
     stage = _stage(request, database, me)
     if stage is None or "secret" not in stage.data:
         return see_other(HOME)
-    if not _may(database, me):
-        return see_other(AGAIN)
-    if _repairs_beside(database, me):
-        return see_other(HOME)
+    if (elsewhere := _shut_to(database, me)) is not None:
+        return elsewhere
     with database.writing() as db:
         accounts.hold(db, me.subject)
         step = totp.step(stage.data["secret"], form.get("totp-code"))
@@ -255,10 +249,13 @@ def _set_up_app(db: Session, me: BrowserSession, stage: Stage, step: int, visito
         methods.shut_others_out(db, me, visitor, reason="security")
 
 
-def _repairs_beside(database: Database, me: BrowserSession) -> bool:
-    """Tell whether somebody who only repairs the account would touch a password that is not of their making."""
+def _shut_to(database: Database, me: BrowserSession) -> Response | None:
+    """Return where to go instead of a page about the password; who only repairs the account touches none but their own."""
     with database.reading() as db:
-        return me.kind == sessions.REPAIR and methods.of(db, me.subject).own_password
+        found = methods.of(db, me.subject)
+    if not methods.may_change(me, found):
+        return see_other(AGAIN)
+    return see_other(HOME) if me.kind == sessions.REPAIR and found.own_password else None
 
 
 def _may(database: Database, me: BrowserSession) -> bool:

@@ -8,8 +8,9 @@ from core.language import _
 from registry_sync import people
 
 TEXT = _(
-    "Recovery codes of Erti for the citizen ID {citizen}\n\nWith one of these you get in when your phone is lost. "
-    "Each works once.\nKeep this where you keep important papers, and nowhere that others can read it.\n\n"
+    "Recovery codes of Erti for the citizen ID {citizen}\n\nWhen your phone is lost, one of these stands in for its code "
+    "beside your password.\nWhen all is lost, it lets you set up a new way in, which waits for some days. Each works once.\n"
+    "Keep this where you keep important papers, and nowhere that others can read it.\n\n"
     "{codes}\n\nSign in at {issuer}/login\n"
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from core import limits, pages
+from core import limits, pages, sessions
 from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, record
@@ -17,7 +17,7 @@ from core.web import Db, Form, Here, see_other
 from idp import accounts
 from idp.errors import PasskeyRefused, PasskeySuspected, PasskeyUnknown
 from idp.events import SecondFactorFailed
-from idp.login import assurance, entry, passkey, password, recovery, stages, stepup, throttle, totp
+from idp.login import assurance, entry, methods, passkey, password, recovery, stages, stepup, throttle, totp
 from idp.login.ceremony import Known, Rejected
 from idp.login.devices import Visitor, known
 from idp.login.entry import Entered, Shut
@@ -53,7 +53,7 @@ def show(
     `fresh` in the query wants a whole sign-in; `other` is set by who wishes to sign in from the start.
     """
     where = browser.where_to(return_to)
-    if here and here.kind == "citizen" and "other" not in request.query_params:
+    if here and here.kind == sessions.CITIZEN and "other" not in request.query_params:
         with database.reading() as db:
             missing = stepup.lacking(db, here, acr, fresh="fresh" in request.query_params)
         if missing and (missing.stuck or missing.code or missing.passkeys):
@@ -146,8 +146,7 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
         wait = throttle.in_turn(db, throttle.RECOVERY, visitor)
         # Nobody's ID stands in for an unknown name, so that the work is the same.
         citizen_id = ("" if wait else accounts.owner(db, username)) or ""
-        has_password, app = password.has(db, citizen_id), totp.bounds(db, citizen_id)
-        owner = "" if has_password and not (app and app.held_by) else citizen_id
+        owner = "" if methods.of(db, citizen_id).own_password else citizen_id
         if recovery.use(db, owner, form.get("recovery-code")):
             account = accounts.hold(db, owner)
             outcome = entry.enter(db, account, assurance.RECOVERY, visitor, before=here)
@@ -231,7 +230,7 @@ def _held_stage(db: Session, request: Request) -> Stage | None:
 
 
 def _that_reach(db: Session, here: BrowserSession | None, wanted: str) -> list[Known]:
-    if here is None or here.kind != "citizen":
+    if here is None or here.kind != sessions.CITIZEN:
         return []
     missing = stepup.lacking(db, here, wanted)
     return [one.known for one in missing.passkeys] if missing else []

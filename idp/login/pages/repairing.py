@@ -54,7 +54,7 @@ def page(
 
 @router.post("/my/account/confirm/send")
 def send(request: Request, database: Db, me: Owner, form: Form) -> Response:
-    """Send a code to the addresses that were checked long ago, to this browser's own new ways in alone."""
+    """Send a code to the addresses checked long ago, if this session set something up."""
     with database.writing() as db:
         if not holding.may_confirm(db, me):
             return see_other(HOME)

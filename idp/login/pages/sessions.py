@@ -28,7 +28,7 @@ LATELY = 10
 # Of these groups, what only follows from something else, or was not done in the citizen's account.
 NOT_SHOWN = ("session-ended", "disavowed")
 # What somebody else can have done who got in.
-DISAVOWABLE = (
+SUSPICIOUS = (
     "session-began",
     "signed-in",
     "device-signed-in",
@@ -45,6 +45,7 @@ DISAVOWABLE = (
     "card-issued",
     "card-used",
     "card-pin-changed",
+    "card-blocked",
     "card-removed",
     "contact-added",
     "contact-removed",
@@ -68,7 +69,7 @@ def show(request: Request, database: Db, me: Citizen) -> Response:
         "idp/sessions.html",
         section="security",
         sessions=found,
-        lately=[(one, one.kind in DISAVOWABLE) for one in lately],
+        lately=[(one, one.kind in SUSPICIOUS) for one in lately],
     )
 
 
@@ -157,7 +158,7 @@ def _lately(db: Session, citizen_id: str) -> list[HistoryEntry]:
 
 def _suspicious(db: Session, me: BrowserSession, event_id: str) -> HistoryEntry:
     found = history.one(db, me.subject, event_id)
-    if found.kind not in DISAVOWABLE or found.at is None:
+    if found.kind not in SUSPICIOUS or found.at is None:
         raise Missing(detail="nothing that a stranger does")
     return found
 

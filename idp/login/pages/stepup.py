@@ -67,7 +67,7 @@ def page(
 
 def _held(db: Session, here: BrowserSession | None) -> BrowserSession | None:
     """Return the citizen's session if it still stands, with its account held."""
-    if here is None or here.kind != "citizen":
+    if here is None or here.kind != sessions.CITIZEN:
         return None
     accounts.hold(db, here.subject)
     return here if sessions.hold(db, here) else None

@@ -108,7 +108,7 @@ def leave(request: Request, database: Db, here: Here, form: Form, interaction: s
         step = steps.next_step(db, acting.Here(asked, found.progress, found.began_at, here))
     if not isinstance(step, Login):
         return see_other(interactions.PATH + interaction)
-    signed_in = here is not None and here.kind == "citizen" and not step.fresh
+    signed_in = here is not None and here.kind == sessions.CITIZEN and not step.fresh
     error = "unmet_authentication_requirements" if signed_in else "login_required"
     no = Refuse(error, "the person went back without the sign-in that is wanted")
     return _take(request, database, asked, no, interaction, here)

@@ -54,7 +54,7 @@ def enter(request: Request, user_code: str = "") -> Response:
 def find(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Find the device that waits with a code, and begin what leads to it."""
     letters = devices.typed(form.get("user_code")[:40])
-    citizen = here if here is not None and here.kind == "citizen" else None
+    citizen = here if here is not None and here.kind == sessions.CITIZEN else None
     with database.writing() as db:
         wait, crowded = _tried(db, request, citizen)
         interaction = "" if wait or crowded else _begin(db, letters)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consent import disclosure, errands
-from core import pages
+from core import pages, sessions
 from core.database import Database
 from core.web import Db, Form, Here, see_other
 from idp.oidc import acting, authorize, interactions
@@ -35,7 +35,7 @@ def choose(database: Db, here: Here, form: Form, interaction: str) -> Response:
     word = form.get("for")
     with database.writing() as db:
         found = interactions.find(db, interaction)
-        if found is not None and here is not None and here.kind == "citizen":
+        if found is not None and here is not None and here.kind == sessions.CITIZEN:
             asked = authorize.resumed(db, found)
             if not isinstance(asked, Refused):
                 stands = acting.Here(asked, found.progress, found.began_at, here)
