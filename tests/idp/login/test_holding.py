@@ -40,7 +40,7 @@ def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, l
         add_password(thief)
     run(database)
     texts = [one.get_content() for one in postbox.to(MAIL)]
-    said = {"held": "it shows nothing and signs in nowhere", "code-used": "A recovery code was used"}
+    said = {"held": "it shows nothing and signs in nowhere", "code-used": "A recovery code of your Erti account was used"}
     letter = next(
         one for one in reversed(texts) if said.get(letter_of, said["code-used"]) in " ".join(one.split())
     )
