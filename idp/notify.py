@@ -28,7 +28,7 @@ BATCH = 50
 # Waiting times after each failure; after the last the notice is given up.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 # What nobody may miss is tried for a month: the waiting time begins when it went out.
-LASTING, LASTING_TRIES = frozenset({"recovery-begun", "held"}), 60
+LASTING, LASTING_TRIES = frozenset({"recovery-begun", "held", "held-soon"}), 60
 IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 _READER = select(account.c.locks, account.c.language).where(account.c.citizen_id == bindparam("citizen_id"))

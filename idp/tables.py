@@ -81,7 +81,7 @@ holding = Table(
     "account_holding",
     Base.metadata,
     _owner(primary=True),
-    Column("letters", Integer, nullable=False),  # how many were sent to say so
+    Column("letters", Integer, nullable=False),  # how many e-mails were written to say so
     Column("told", Integer, nullable=False),  # how far the telling has come
     Column("seconds", Integer, nullable=False),
     Column("ends_at", Moment, nullable=False),
@@ -279,7 +279,7 @@ reentry_wait = Table(
     Column("stop_index", LargeBinary, nullable=False, unique=True),
     Column("stop_sealed", LargeBinary, nullable=False),
     Column("finish_index", LargeBinary),
-    Column("letters", Integer, nullable=False),  # how many were sent to say so
+    Column("letters", Integer, nullable=False),  # how many e-mails were written to say so
     Column("told", Integer, nullable=False),  # how far the telling has come
     Column("seconds", Integer, nullable=False),
     Column("started_at", Moment, nullable=False),

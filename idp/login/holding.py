@@ -1,39 +1,48 @@
 """What was set up after a recovery code alone: held back until its time is over, or its owner confirms it by mail."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.database import Database, parts
+from core.errors import TooMany
 from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.events import HoldBegan, HoldEnded, PasswordRemoved
-from idp.login import assurance, codes, passkey, password, stages, totp, waits
+from idp.login import assurance, codes, passkey, password, stages, throttle, totp, waits
 from idp.login.stages import Stage
 from idp.notices import reach
+from idp.tables import account, outbox
 from idp.tables import holding as table
-from idp.tables import outbox
 from idp.tables import passkey as passkeys
 from idp.tables import totp as apps
 
 BEGUN, HEARD, REMINDED = 0, 1, 2
+SET_UP_A_DAY = 5  # by one session: each is told to everybody, and lets the time begin anew
 LAST_PART = 8  # the reminder goes out when an eighth of the time is left
+PUT_OFF_EVERY = timedelta(minutes=1)
 BY_TIME, BY_MAIL, DISAVOWED = "time", "mail", "disavowed"
 
 
 def begin(db: Session, session: BrowserSession) -> None:
-    """Let the time begin anew for what a session of a recovery code has just set up, and tell it everywhere."""
+    """Let the time begin anew for what a session of a recovery code has just set up, and tell it everywhere.
+
+    Raises TooMany when that session has set up so much already.
+    """
     citizen_id = session.subject
+    if wait := limits.hit(db, "held", session.sid, most=SET_UP_A_DAY, per_seconds=throttle.DAY_SECONDS):
+        raise TooMany(retry_after=wait)
     told = reach.everywhere(db, citizen_id)
     seconds = waits.length(db, citizen_id, len(told))
     ends_at = clock.now() + timedelta(seconds=seconds)
     forget(db, citizen_id)
-    values = {"letters": len(told), "told": BEGUN, "seconds": seconds, "ends_at": ends_at}
+    letters = sum("@" in one for one in told)
+    values = {"letters": letters, "told": BEGUN, "seconds": seconds, "ends_at": ends_at}
     db.execute(insert(table).values(citizen_id=citizen_id, **values))
     actor = Actor("citizen", citizen_id)
     record(db, HoldBegan(ends_at=ends_at), actor=actor, about=[citizen_id])
@@ -116,15 +125,24 @@ def forget(db: Session, citizen_id: str) -> None:
 
 def turn(database: Database) -> None:
     """Take each time that runs one step further: heard of, reminded of, over."""
+    at = clock.now()
     with database.reading() as db:
-        running = db.scalars(select(table.c.citizen_id)).all()
-    for citizen_id in running:
+        running = db.execute(select(table, account.c.state).join(account)).all()
+        due = [row.citizen_id for row in running if _due(row, at) or not holds(db, row.citizen_id)]
+    for citizen_id in due:
         with database.writing() as db:
             _step(db, citizen_id)
 
 
+def _due(row: Row[Any], at: datetime) -> bool:
+    whole = timedelta(seconds=row.seconds)
+    if row.state != accounts.ACTIVE:
+        return bool(row.ends_at < at + whole - PUT_OFF_EVERY)
+    return bool(at >= row.ends_at - {HEARD: whole / LAST_PART, REMINDED: timedelta(0)}.get(row.told, whole))
+
+
 def _step(db: Session, citizen_id: str) -> None:
-    account = accounts.hold(db, citizen_id)
+    whose = accounts.hold(db, citizen_id)
     row, at = of(db, citizen_id), clock.now()
     if row is None:
         return
@@ -133,7 +151,7 @@ def _step(db: Session, citizen_id: str) -> None:
         return
     whole = timedelta(seconds=row.seconds)
     mine = update(table).where(table.c.citizen_id == citizen_id)
-    if account.state != accounts.ACTIVE or (row.told == BEGUN and not _heard(db, row)):
+    if whose.state != accounts.ACTIVE or (row.told == BEGUN and not _heard(db, row)):
         # An owner who is not told cannot object, and one who shut the account has objected to everything.
         db.execute(mine.values(ends_at=at + whole))
     elif row.told == BEGUN:

@@ -72,6 +72,8 @@ def in_turn(db: Session, way: Way, visitor: Visitor) -> int:
     It is counted afterwards, by `failed`: so of several guesses from one network each waits here until the one before
     is committed, which leaves nothing to win by guessing in parallel.
     """
+    if wait := crowded(db, way, visitor):  # nothing to queue for
+        return wait
     limits.hold(db, f"{way.name}:network", visitor.network, per_seconds=way.network.per_seconds)
     return crowded(db, way, visitor)
 

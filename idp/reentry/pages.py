@@ -42,7 +42,8 @@ def ask(request: Request, database: Db, here: Here, form: Form) -> Response:
         return _page(request, "name", errors={"username": NO_NAME})
     with database.writing() as db:
         wait = throttle.in_turn(db, throttle.MAILED, visitor)
-        throttle.failed(db, throttle.MAILED, visitor)
+        if not wait:
+            throttle.failed(db, throttle.MAILED, visitor)
         token = "" if wait else asks.begin(db, typed)
     if wait:
         return _page(request, "name", username=typed, wait=wait)

@@ -110,7 +110,6 @@ def change_password(request: Request, database: Db, me: Owner, form: Form) -> Re
     secret = form.raw("password")
     with database.reading() as db:
         account = accounts.find(db, me.subject)
-        has_app = totp.has(db, me.subject) and me.kind == sessions.CITIZEN
         unlike: tuple[str, ...] = (me.subject,)
         if me.kind == sessions.CITIZEN:  # anybody else could try out names and birthdays here
             unlike = password.words(db, me.subject, account.username if account else "")
@@ -120,7 +119,9 @@ def change_password(request: Request, database: Db, me: Owner, form: Form) -> Re
         return _password_page(request, database, me, errors={"password": problem.text})
     verifier = password.prepare(database.parts, secret)
     with database.writing() as db:
-        if has_app:
+        accounts.hold(db, me.subject)
+        # Beside an app that is held back it would be held back as well: that one is replaced.
+        if methods.of(db, me.subject).by_app and me.kind == sessions.CITIZEN:
             password.put(db, me.subject, verifier, actor=_self(me))
             methods.shut_others_out(db, me, browser.visitor(request), reason="security")
             return see_other(HOME)
@@ -144,10 +145,12 @@ def remove_password(request: Request, database: Db, me: Citizen, form: Form) -> 
 
 @router.post("/my/account/app/new")
 def begin_app(request: Request, database: Db, me: Citizen, form: Form) -> Response:
-    """Begin to set up another app; the one in use works until the new one is confirmed."""
+    """Begin to set up another app beside the citizen's own password; the one in use works until the new one is confirmed."""
     if not _may(database, me):
         return see_other(AGAIN)
     with database.writing() as db:
+        if not methods.of(db, me.subject).own_password:
+            return see_other(f"{HOME}/password")
         data = {"secret": totp.new_secret()}
         token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data=data)
     return browser.set_stage(request, see_other(f"{HOME}/app"), token)
@@ -238,8 +241,9 @@ def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Resp
 def _set_up_app(db: Session, me: BrowserSession, stage: Stage, step: int, visitor: Visitor) -> None:
     """Let app and password begin; everybody else is shut out, save by somebody who only repairs the account."""
     bounds = methods.handed_on(me)
-    if bounds.held_by and methods.of(db, me.subject).own_password:
-        raise Conflict(detail="a password came in between")
+    own, new = methods.of(db, me.subject).own_password, "verifier" in stage.data
+    if own if bounds.held_by else not (own or new):
+        raise Conflict(detail="the password is another than when this began")
     totp.put(db, me.subject, stage.data["secret"], step, bounds=bounds, actor=_self(me))
     if verifier := stage.data.get("verifier"):
         password.put(db, me.subject, verifier, actor=_self(me))

@@ -58,7 +58,7 @@ def send(request: Request, database: Db, me: Owner, form: Form) -> Response:
     with database.writing() as db:
         if not holding.may_confirm(db, me):
             return see_other(HOME)
-        wait = limits.hit(db, "confirm", me.subject, most=CODES_A_DAY, per_seconds=throttle.DAY_SECONDS)
+        wait = limits.hit(db, "confirm", me.sid, most=CODES_A_DAY, per_seconds=throttle.DAY_SECONDS)
         token = "" if wait else holding.ask(db, me)
     if wait:
         raise TooMany(retry_after=wait)

@@ -16,6 +16,8 @@ from tests.attacks.test_coming_back import (  # noqa: F401  (fixtures)
     sign_in,
     time,
 )
+from tests.authenticator import Authenticator
+from tests.idp.login.person import ISSUER
 from tests.idp.login.test_reentry import DAY, MAIL, begun, run
 
 NOT_ME = re.compile(r"(/not-me/[\w-]+)")
@@ -40,7 +42,10 @@ def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, l
         add_password(thief)
     run(database)
     texts = [one.get_content() for one in postbox.to(MAIL)]
-    said = {"held": "it shows nothing and signs in nowhere", "code-used": "A recovery code of your Erti account was used"}
+    said = {
+        "held": "it shows nothing and signs in nowhere",
+        "code-used": "A recovery code of your Erti account was used",
+    }
     letter = next(
         one for one in reversed(texts) if said.get(letter_of, said["code-used"]) in " ".join(one.split())
     )
@@ -128,3 +133,36 @@ def test_a_password_of_the_owner_is_not_replaced(nino, person, database) -> None
     assert sign_in(nino, nino.citizen_id).status_code == 303
     with database.reading() as db:
         assert methods.of(db, nino.citizen_id).own_password
+
+
+@pytest.mark.parametrize("by", ["app", "password"])
+def test_the_owners_change_makes_nothing_of_a_strangers_their_own(nino, person, database, by) -> None:  # noqa: F811
+    """Beside a stranger's held password the owner gets no app alone, nor a password beside a stranger's app: both begin together."""
+    thief = person("203.0.113.9")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    add_password(thief)
+    assert nino.use_passkey().status_code == 200
+    assert 'id="app-new"' not in nino.open("/my/account").text
+    if by == "app":
+        assert nino.send("/my/account/app/new").headers["location"] == "/my/account/password"
+    add_password(nino)
+    assert sign_in(nino, nino.citizen_id).status_code == 303, "password and app are the owner's"
+    holding.turn(database)
+    with database.reading() as db:
+        found = methods.of(db, nino.citizen_id)
+        assert (found.by_app, found.own_password, holding.of(db, nino.citizen_id)) == (True, True, None)
+    assert thief.open("/my/account").headers["location"].startswith("/login")
+
+
+def test_one_session_sets_up_only_so_much(nino, person) -> None:  # noqa: F811
+    """Whoever holds one code can neither flood the owner with letters nor put the end off again and again."""
+    thief, back = person("203.0.113.9"), person("203.0.113.10")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    for _time in range(holding.SET_UP_A_DAY):
+        add_passkey(thief)
+    thief.device = Authenticator(ISSUER)
+    thief.open("/my/account/passkeys/new")
+    one_more = thief.device.create(thief.options())
+    assert thief.send("/my/account/passkeys", credential=one_more).status_code == 429
+    come_in(back, nino.citizen_id, nino.codes[1])
+    add_passkey(back)
