@@ -114,7 +114,7 @@ NO_FORM_TOKEN = {
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",
 }  # fmt: skip
 # What somebody who came in with a recovery code alone gets to: nothing of it shows a value or the history.
-REPAIR = {
+FOR_REPAIR = {
     "/my/account",
     "/my/account/passkeys/new",
     "/my/account/passkeys",
@@ -172,7 +172,7 @@ def test_staff_routes_are_not_for_citizens() -> None:
         or (
             route.path.startswith("/my")
             and web._citizen not in asked(route.dependant)
-            and not (route.path in REPAIR and web._owner in asked(route.dependant))
+            and not (route.path in FOR_REPAIR and web._owner in asked(route.dependant))
         )
     ]
     assert not wrong

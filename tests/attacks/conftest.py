@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
+from tests.idp.login.conftest import born, letter, person
+from tests.idp.login.person import Person
 from tests.idp.oidc.conftest import provider
 from tests.idp.oidc.provider import Provider
 
-__all__ = ["CALLABLE", "provider", "register", "settings"]
+__all__ = ["CALLABLE", "born", "letter", "person", "provider", "register", "settings"]
 CALLABLE = "127.0.0.2"
 
 
@@ -17,6 +19,17 @@ def settings(settings: Settings) -> Settings:
     """Open registration, and one host inside that may be called."""
     changes = {"registration": "open", "outbound_private_hosts": (CALLABLE,)}
     return settings.model_copy(update=changes)
+
+
+@pytest.fixture
+def nino(person: Any, letter: Any) -> Person:
+    """Give somebody with a password, an app and recovery codes, signed out, with the code of this moment unused."""
+    somebody: Person = person()
+    somebody.citizen_id, code = letter()
+    somebody.codes = somebody.activate(somebody.citizen_id, code, name="nino")
+    somebody.open("/logout")
+    somebody.send("/logout")
+    return somebody
 
 
 def register(provider: Provider, token: str = "", **document: Any) -> Any:

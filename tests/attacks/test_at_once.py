@@ -14,12 +14,10 @@ from core.sessions import browser_session
 from idp import enrol
 from idp.login import recovery, throttle
 from idp.tables import recovery_code
-from tests.idp.login.conftest import born, letter, person
+from tests.consent.country import SUBSTANTIAL
 from tests.idp.login.person import PASSWORD, Person
 
-__all__ = ["born", "letter", "person"]
 AT_ONCE = 6
-SUBSTANTIAL = "urn:erti:loa:substantial"
 
 
 def together(what: Callable[[Any], Any], hands: Sequence[Any]) -> list[Any]:
@@ -32,17 +30,6 @@ def together(what: Callable[[Any], Any], hands: Sequence[Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(hands)) as pool:
         return list(pool.map(one, hands))
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any) -> Person:
-    """Give somebody with a password, an app and recovery codes, signed out, with the code of this moment unused."""
-    somebody: Person = person()
-    somebody.citizen_id, code = letter()  # type: ignore[attr-defined]
-    somebody.codes = somebody.activate(somebody.citizen_id, code, name="nino")  # type: ignore[attr-defined]
-    somebody.open("/logout")
-    somebody.send("/logout")
-    return somebody
 
 
 def halves(nino: Person, person: Any) -> list[Person]:
@@ -61,7 +48,7 @@ def test_attempt_to_use_one_code_in_many_browsers_at_once(
     nino: Person, person: Any, database: Database, field: str
 ) -> None:
     """Of many browsers that give the same right code of the app, or from the sheet, at the same moment one gets in."""
-    code = nino.code() if field == "totp__code" else nino.codes[0]  # type: ignore[attr-defined]
+    code = nino.code() if field == "totp__code" else nino.codes[0]
     thieves = halves(nino, person)
     answers = together(lambda one: one.send("/login/code", **{field: code}), thieves)
     assert sorted(answer.status_code for answer in answers) == [303] + [400] * (AT_ONCE - 1)
@@ -77,11 +64,7 @@ def test_attempt_to_guess_codes_in_a_step_up_at_once(person: Any, database: Data
         enrol.enrol(db, "tester", PASSWORD, {}, actor=SYSTEM)
     owner = person()
     owner.give_password("tester")
-    owner.open("/my/account")
-    owner.send("/my/account/app/new")
-    owner.open("/my/account/app")
-    owner.secret = owner.text("totp-secret").replace(" ", "")
-    owner.send("/my/account/app", totp__code=owner.code(steps_ahead=-1))
+    owner.add_app()
     thieves = []
     for number in range(AT_ONCE):
         thief = person(f"203.0.113.{number}")
@@ -138,6 +121,6 @@ def test_attempt_to_take_one_recovery_code_in_many_transactions(nino: Person, da
 
     def use(_hand: int) -> bool:
         with database.writing() as db:
-            return recovery.use(db, nino.citizen_id, nino.codes[1])  # type: ignore[attr-defined]
+            return recovery.use(db, nino.citizen_id, nino.codes[1])
 
     assert sum(together(use, range(AT_ONCE))) == 1

@@ -1,93 +1,40 @@
 """Attempts to come into somebody's account by the ways that are for whoever lost every other."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pyotp
-import pytest
 from sqlalchemy import select
 
-from core import clock
 from core.database import Database
 from core.events import Actor
 from core.sessions import REPAIR, browser_session
 from idp import accounts
 from idp.contacts import book
-from idp.login import assurance, holding, methods, password, recovery, stepup, totp
+from idp.login import assurance, holding, methods, password, stepup
 from idp.login.throttle import RECOVERY
 from idp.tables import passkey as passkeys
-from tests.architecture.test_routes import REPAIR as REPAIRING
-from tests.architecture.test_routes import routes
-from tests.authenticator import Authenticator
-from tests.idp.login.conftest import born, letter, person
-from tests.idp.login.person import ISSUER, PASSWORD, Person
-from tests.idp.login.test_contacts import postbox
-from tests.idp.login.test_reentry import DAY, MAIL, Time, asked, run, settings, time
+from tests.architecture.test_routes import FOR_REPAIR, routes
+from tests.idp.login.conftest import postbox
+from tests.idp.login.repairs import (
+    DAY,
+    MAIL,
+    Time,
+    add_passkey,
+    add_password,
+    asked,
+    come_in,
+    kind_and_level,
+    nino,
+    run,
+    settings,
+    sign_in,
+    time,
+)
 from tests.idp.oidc.conftest import provider
 from tests.idp.oidc.provider import PORTAL, Provider, answered
 from tests.postbox import Postbox
 
-__all__ = ["born", "letter", "person", "postbox", "provider", "settings", "time"]
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any, database: Database, time: Time) -> Any:
-    """Give a citizen with a passkey and a sheet of recovery codes, and an address that was checked long ago."""
-    somebody = person()
-    somebody.citizen_id, code = letter()
-    somebody.codes = somebody.activate_with_passkey(somebody.citizen_id, code)
-    with database.writing() as db:
-        book.add(db, somebody.citizen_id, MAIL, actor=Actor("citizen", somebody.citizen_id))
-    time.pass_by(8 * DAY)
-    run(database)
-    return somebody
-
-
-def come_in(somebody: Person, name: str, code: str) -> Any:
-    """Use a recovery code alone."""
-    somebody.open("/login/recovery")
-    return somebody.send("/login/recovery", username=name, recovery__code=code)
-
-
-def add_passkey(somebody: Person) -> None:
-    """Set up a passkey on a new device."""
-    somebody.device = Authenticator(ISSUER)
-    somebody.open("/my/account/passkeys/new")
-    made = somebody.device.create(somebody.options())
-    assert somebody.send("/my/account/passkeys", name="Of a stranger", credential=made).status_code == 303
-
-
-def add_password(somebody: Person) -> None:
-    """Set up a password with an app."""
-    somebody.open("/my/account/password")
-    assert somebody.send("/my/account/password", password=PASSWORD).headers["location"] == "/my/account/app"
-    somebody.open("/my/account/app")
-    somebody.secret = somebody.text("totp-secret").replace(" ", "")
-    assert somebody.send("/my/account/app", totp__code=code_now(somebody, -1)).status_code == 303
-
-
-def code_now(somebody: Person, step: int = 0) -> str:
-    """Return the app's code at the moment of the house, whose clock tests move on."""
-    return pyotp.TOTP(somebody.secret).generate_otp(clock.seconds(clock.now()) // totp.STEP_SECONDS + step)
-
-
-def sign_in(somebody: Person, name: str) -> Any:
-    """Sign in with password and code."""
-    assert somebody.give_password(name).headers["location"] == "/login/code"
-    somebody.open("/login/code")
-    return somebody.send("/login/code", totp__code=code_now(somebody))
-
-
-def kind_and_level(database: Database, somebody: Person) -> tuple[str, str]:
-    """Return of what kind somebody's newest session is, and what it reaches."""
-    newest = select(browser_session.c.kind, browser_session.c.acr).order_by(
-        browser_session.c.auth_time.desc()
-    )
-    with database.reading() as db:
-        row = db.execute(newest).first()
-    assert row is not None
-    return row.kind, row.acr
+__all__ = ["nino", "postbox", "provider", "settings", "time"]
 
 
 def test_attempt_to_read_with_a_recovery_code_alone(nino: Any, person: Any, provider: Provider) -> None:
@@ -105,7 +52,7 @@ def test_attempt_to_read_with_a_recovery_code_alone(nino: Any, person: Any, prov
     thief.open("/my/account/password")
     tried = f"{own[1]} 2841 walnut"
     assert thief.send("/my/account/password", password=tried).headers["location"] == "/my/account/app", own
-    mine = [one for one in routes() if one.path.startswith("/my") and one.path not in REPAIRING]
+    mine = [one for one in routes() if one.path.startswith("/my") and one.path not in FOR_REPAIR]
     assert len(mine) > 50
     for route in mine:
         path = re.sub(r"{\w+}", "1", route.path)
@@ -157,23 +104,14 @@ def test_attempt_to_lift_oneself_with_a_recovery_code(
     assert thief.open("/my/account/passkeys/new").status_code == 303, "a weak way in brings in no other"
 
 
-def test_attempt_to_use_a_recovery_code_again(
-    nino: Any, person: Any, letter: Any, database: Database
-) -> None:
-    """A code works once, of many at once for one, and at nobody else's account."""
+def test_attempt_to_use_a_recovery_code_again(nino: Any, person: Any, letter: Any) -> None:
+    """A code works once, and at nobody else's account."""
     other, thief = person("203.0.113.8"), person("203.0.113.9")
     theirs, code = letter()
     other.activate_with_passkey(theirs, code)
     assert come_in(thief, theirs, nino.codes[0]).status_code == 400
     assert come_in(thief, nino.citizen_id, nino.codes[0]).status_code == 303, "which has not spent it"
     assert come_in(person("203.0.113.10"), nino.citizen_id, nino.codes[0]).status_code == 400
-
-    def use(_number: int) -> bool:
-        with database.writing() as db:
-            return recovery.use(db, nino.citizen_id, nino.codes[1])
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(use, range(8))) == 1
 
 
 def test_attempt_to_guess_recovery_codes(nino: Any, person: Any) -> None:

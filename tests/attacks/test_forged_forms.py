@@ -12,10 +12,8 @@ from core.sessions import browser_session
 from idp import enrol
 from idp.login.pages import browser
 from tests.architecture.test_routes import asked, routes
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import ISSUER, PASSWORD, TOKEN, Person
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 EVIL = "https://evil.example"
 CHECKED = {forms.checked, browser._json}

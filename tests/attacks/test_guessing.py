@@ -17,10 +17,8 @@ from core.settings import Settings
 from idp.login import hashing, password, throttle
 from idp.login.devices import Visitor
 from idp.tables import outbox
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import PASSWORD, Person
 
-__all__ = ["born", "letter", "person"]
 WRONG = "not the right words at all"
 LOOKALIKES = (
     "nіno",
@@ -36,18 +34,6 @@ LOOKALIKES = (
 def settings(settings: Settings) -> Settings:
     """Few wrong answers make an alarm here, and a hash takes as long as all else of a guess."""
     return settings.model_copy(update={"guessing_alarm": 60, "argon2_memory_kib": 8192})
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any) -> Person:
-    """Somebody with a password and an app, signed out."""
-    citizen_id, code = letter()
-    somebody: Person = person()
-    somebody.activate(citizen_id, code, name="nino")
-    somebody.citizen_id = citizen_id  # type: ignore[attr-defined]
-    somebody.open("/logout")
-    somebody.send("/logout")
-    return somebody
 
 
 def guess(database: Database, name: str, address: str, secret: str = WRONG) -> password.Attempt:
@@ -72,8 +58,8 @@ def test_attempt_to_keep_the_owner_out(nino: Person, person: Any, database: Data
         guess(database, "nino", f"203.0.113.{number}")
     assert nino.give_password("nino").headers["location"] == "/login/code"
     with database.reading() as db:
-        mails = db.scalars(select(outbox.c.notice).where(outbox.c.citizen_id == nino.citizen_id))  # type: ignore[attr-defined]
-        kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id))  # type: ignore[attr-defined]
+        mails = db.scalars(select(outbox.c.notice).where(outbox.c.citizen_id == nino.citizen_id))
+        kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id))
         assert list(mails).count("guessing") == 1
         assert list(kinds).count("guessing-stopped") == 1
 
@@ -211,8 +197,8 @@ def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> Non
     for number, name in enumerate(names):
         with database.writing() as db:
             throttle.limits.purge(db)
-            throttle.limits.forget(db, "password:account", nino.citizen_id)  # type: ignore[attr-defined]
-            throttle.limits.forget(db, "password:account:day", nino.citizen_id)  # type: ignore[attr-defined]
+            throttle.limits.forget(db, "password:account", nino.citizen_id)
+            throttle.limits.forget(db, "password:account:day", nino.citizen_id)
         began = time.perf_counter()
         guess(database, name, f"198.18.{number}.1")
         took[name == "nino"].append(time.perf_counter() - began)

@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from core.database import Database
 from core.events import SYSTEM
 from idp import enrol
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import ISSUER, PASSWORD, Person
 
-__all__ = ["born", "letter", "person"]
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PIECES = (
     "/", "//", "///", "\\", "/\\", "https:", "https://", "http:", "javascript:", "data:", "evil.example", "@", "%2f", "%5c", "%2F%2f",

@@ -10,10 +10,8 @@ from core.database import Database
 from core.sessions import browser_session
 from idp.tables import passkey
 from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import ISSUER, Person
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HOST = "id.erti.example"
 ELSEWHERE = (
@@ -30,8 +28,8 @@ BACKED_UP_BUT_NOT_ELIGIBLE = UP | UV | BS
 def activated(person: Any, letter: Any) -> Person:
     """Give somebody with a passkey, signed out."""
     somebody: Person = person()
-    somebody.citizen_id, code = letter()  # type: ignore[attr-defined]
-    somebody.activate_with_passkey(somebody.citizen_id, code)  # type: ignore[attr-defined]
+    somebody.citizen_id, code = letter()
+    somebody.activate_with_passkey(somebody.citizen_id, code)
     somebody.open("/logout")
     somebody.send("/logout")
     return somebody
@@ -162,10 +160,10 @@ def test_attempt_with_what_was_made_for_another_person(
     answer = lali.send("/my/account/passkeys", credential=planted.create(asked), name="x")
     assert answer.status_code == 400
     with database.reading() as db:
-        mine = passkey.c.citizen_id == lali.citizen_id  # type: ignore[attr-defined]
+        mine = passkey.c.citizen_id == lali.citizen_id
         assert db.scalar(select(func.count()).select_from(passkey).where(mine)) == 1
     handle = nino.device.credentials[-1].user_handle
-    for lie in (handle, b"", lali.citizen_id.encode(), b"x" * 32):  # type: ignore[attr-defined]
+    for lie in (handle, b"", lali.citizen_id.encode(), b"x" * 32):
         assert lali.use_passkey(user_handle=lie).status_code == 403, lie
 
 

@@ -7,10 +7,8 @@ import pytest
 from core.database import Database
 from registry_sync import people
 from tests.idp.login.cardholder import PIN, hand_over
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import PASSWORD, Person
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 LOOKALIKE = str.maketrans("ABCEHKMPTX", "АВСЕНКМРТХ")  # Cyrillic capitals
@@ -32,17 +30,6 @@ FIELDS: dict[str, dict[str, str]] = {
     "/undo": {"code": "0"},
     "/device": {"user_code": "0"},
 }
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any) -> Person:
-    """Give somebody with a password and an app under the name nino, signed out."""
-    somebody: Person = person()
-    somebody.citizen_id, code = letter()  # type: ignore[attr-defined]
-    somebody.codes = somebody.activate(somebody.citizen_id, code, name="nino")  # type: ignore[attr-defined]
-    somebody.open("/logout")
-    somebody.send("/logout")
-    return somebody
 
 
 def test_attempt_with_anything_in_any_field_before_the_way_in(nino: Person, person: Any) -> None:
@@ -79,9 +66,9 @@ def test_attempt_with_letters_that_look_like_those_of_a_code(
     assert (
         nino.send("/login/code", recovery__code=nino.codes[0].translate(LOOKALIKE)[:-1] + "А").status_code
         == 400
-    )  # type: ignore[attr-defined]
+    )
     assert nino.send("/login/code", totp__code=nino.code()).status_code == 303
-    sheet = hand_over(database, nino.citizen_id)  # type: ignore[attr-defined]
+    sheet = hand_over(database, nino.citizen_id)
     lost = person("192.0.2.2")
     lost.open("/login")
     answer = lost.send(

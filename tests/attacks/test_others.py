@@ -7,10 +7,8 @@ import pytest
 
 from tests.architecture.test_routes import routes
 from tests.attacks.belongings import Owner, owner
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import Person
 
-__all__ = ["born", "letter", "person"]
 PART = re.compile(r"{(\w+)(?::\w+)?}")
 OWN = {"year": "a year of one's own history, and no ID"}
 # What no other test of ours says: IDs in a query.

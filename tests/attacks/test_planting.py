@@ -16,27 +16,14 @@ from idp.login.devices import Visitor
 from idp.oidc import interactions
 from idp.staff import accounts as staff
 from tests.consent import country
-from tests.idp.login.conftest import born, letter, person
+from tests.consent.country import SUBSTANTIAL
 from tests.idp.login.person import PASSWORD, Person
 from tests.idp.oidc.provider import CITIZEN, OTHER, Provider
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SESSION, STAGE, DEVICE, BROWSER = (
     f"__Host-erti_{name}" for name in ("session", "stage", "device", "browser")
 )
-SUBSTANTIAL = "urn:erti:loa:substantial"
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any) -> Person:
-    """Give somebody with a password and an app, signed out, with the code of this moment unused."""
-    somebody: Person = person()
-    somebody.citizen_id, code = letter()  # type: ignore[attr-defined]
-    somebody.codes = somebody.activate(somebody.citizen_id, code, name="nino")  # type: ignore[attr-defined]
-    somebody.open("/logout")
-    somebody.send("/logout")
-    return somebody
 
 
 def plant(somebody: Person, **cookies: str) -> None:
@@ -97,8 +84,8 @@ def test_attempt_to_plant_ones_own_session(
     assert nino.browser.cookies[DEVICE] != planted["device"]
     with database.reading() as db:
         subjects = db.scalars(select(browser_session.c.subject)).all()
-        known = devices.known(db, Visitor("", planted["device"], "", ""), nino.citizen_id)  # type: ignore[attr-defined]
-    assert subjects == [nino.citizen_id], "the planted one is over"  # type: ignore[attr-defined]
+        known = devices.known(db, Visitor("", planted["device"], "", ""), nino.citizen_id)
+    assert subjects == [nino.citizen_id], "the planted one is over"
     assert not known
     assert not opens(person("203.0.113.10"), planted["session"])
 
@@ -109,7 +96,7 @@ def test_attempt_to_plant_half_a_sign_in(nino: Person, person: Any, database: Da
     with database.writing() as db:
         enrol.enrol(db, "attacker", PASSWORD, {}, actor=SYSTEM)
     attacker.give_password("attacker")
-    _set_up_app(attacker)
+    attacker.add_app()
     attacker.give_password("attacker")
     half = attacker.browser.cookies[STAGE]
     plant(nino, stage=half)
@@ -127,14 +114,6 @@ def test_attempt_to_plant_half_a_sign_in(nino: Person, person: Any, database: Da
     assert nino.send("/login/code", totp__code=nino.code()).status_code == 303
     plant(thief, stage=mine)
     assert thief.open("/login/code").headers["location"] == "/login", "and the victim's is over"
-
-
-def _set_up_app(somebody: Person) -> None:
-    somebody.open("/my/account")
-    somebody.send("/my/account/app/new")
-    somebody.open("/my/account/app")
-    somebody.secret = somebody.text("totp-secret").replace(" ", "")
-    assert somebody.send("/my/account/app", totp__code=somebody.code(steps_ahead=-1)).status_code == 303
 
 
 def test_attempt_to_read_the_codes_of_an_activation(person: Any, letter: Any) -> None:
@@ -163,14 +142,14 @@ def by_recovery_code(nino: Person, _database: Database) -> None:
     """Sign in with a recovery code in place of the app."""
     nino.give_password("nino")
     nino.open("/login/code")
-    assert nino.send("/login/code", recovery__code=nino.codes[0]).status_code == 303  # type: ignore[attr-defined]
+    assert nino.send("/login/code", recovery__code=nino.codes[0]).status_code == 303
 
 
 def by_a_new_letter(nino: Person, database: Database) -> None:
     """Activate once more."""
     with database.writing() as db:
-        code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)  # type: ignore[attr-defined]
-    nino.activate_with_passkey(nino.citizen_id, code)  # type: ignore[attr-defined]
+        code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)
+    nino.activate_with_passkey(nino.citizen_id, code)
 
 
 def as_staff(nino: Person, database: Database) -> None:
@@ -203,7 +182,7 @@ def test_attempt_to_keep_a_session_over_a_step_up(person: Any, database: Databas
     with database.writing() as db:
         enrol.enrol(db, "tester", PASSWORD, {}, actor=SYSTEM)
     nino.give_password("tester")
-    _set_up_app(nino)
+    nino.add_app()
     old = nino.browser.cookies[SESSION]
     nino.open(f"/login?return_to=/my&acr={SUBSTANTIAL}")
     assert (
@@ -221,7 +200,7 @@ def test_attempt_to_stay_in_the_console_after_leaving(nino: Person, person: Any,
     as_staff(nino, database)
     office = nino.browser.cookies[SESSION]
     with database.reading() as db:
-        kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id))  # type: ignore[attr-defined]
+        kinds = db.scalars(select(waiting.c.kind).where(waiting.c.chain == nino.citizen_id))
         assert list(kinds)[-1] == "session-ended", (
             "the citizen's own is over, with the tokens that hang on it"
         )

@@ -14,13 +14,11 @@ from idp.login import stages
 from idp.oidc import clients
 from idp.tables import card, passkey, recovery_code, totp
 from tests.consent import country
-from tests.idp.login.conftest import born, letter, person
+from tests.consent.country import HIGH, LOW, SUBSTANTIAL
 from tests.idp.login.person import PASSWORD, Person
 from tests.idp.oidc.provider import request
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-LOW, SUBSTANTIAL, HIGH = (f"urn:erti:loa:{level}" for level in ("low", "substantial", "high"))
 STAGE = "__Host-erti_stage"
 
 
@@ -40,11 +38,7 @@ def tester(person: Any, database: Database) -> Person:
         )  # fmt: skip
     somebody: Person = person()
     assert somebody.give_password("tester").headers["location"] == "/my"
-    somebody.open("/my/account")
-    somebody.send("/my/account/app/new")
-    somebody.open("/my/account/app")
-    somebody.secret = somebody.text("totp-secret").replace(" ", "")
-    assert somebody.send("/my/account/app", totp__code=somebody.code(steps_ahead=-1)).status_code == 303
+    somebody.add_app()
     return somebody
 
 

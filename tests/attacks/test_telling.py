@@ -12,10 +12,8 @@ from core.database import Database
 from core.limits import limit_counter
 from core.settings import Settings
 from idp.login import hashing
-from tests.idp.login.conftest import born, letter, person
 from tests.idp.login.person import Person
 
-__all__ = ["born", "letter", "person"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 WRONG = "not the right words at all"
 TURNS = 20
@@ -31,16 +29,6 @@ DOORS: dict[str, dict[str, str]] = {
 def settings(settings: Settings) -> Settings:
     """Let one hash take as long as what else a guess does."""
     return settings.model_copy(update={"argon2_memory_kib": 4096})
-
-
-@pytest.fixture
-def nino(person: Any, letter: Any) -> Person:
-    """Give somebody with a password and an app under the name nino, signed out."""
-    somebody: Person = person()
-    somebody.activate(*letter(), name="nino")
-    somebody.open("/logout")
-    somebody.send("/logout")
-    return somebody
 
 
 class Watch:

@@ -9,6 +9,7 @@ from idp.login import activation
 from registry_sync import people
 from tests.consent import country
 from tests.idp.login.person import Person
+from tests.postbox import Gateway, Postbox, mail_server, sms_gateway
 
 
 @pytest.fixture
@@ -48,3 +49,17 @@ def person(app: FastAPI) -> Iterator[Callable[..., Person]]:
     yield sit_down
     for one in everybody:
         one.close()
+
+
+@pytest.fixture
+def postbox() -> Iterator[Postbox]:
+    """Give a mail server that keeps what it is sent."""
+    with mail_server() as box:
+        yield box
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """Give a gateway for text messages."""
+    with sms_gateway() as server:
+        yield server

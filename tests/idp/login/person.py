@@ -30,6 +30,8 @@ class Person:
         self.device = Authenticator(ISSUER)
         self.page = ""
         self.secret = ""
+        self.citizen_id = ""
+        self.codes: list[str] = []
         self.used_step = 0
 
     def close(self) -> None:
@@ -116,6 +118,16 @@ class Person:
         )
         assert answer.headers["location"] == "/activate/codes", self.page
         return self.keep_codes()
+
+    def add_app(self) -> None:
+        """Set up an app for a password that is there, on the account's page."""
+        self.open("/my/account")
+        assert self.send("/my/account/app/new").headers["location"] == "/my/account/app"
+        self.open("/my/account/app")
+        self.secret = self.text("totp-secret").replace(" ", "")
+        # The step before this one, so that this one's code can sign in next.
+        answer = self.send("/my/account/app", totp__code=self.code(steps_ahead=-1))
+        assert answer.status_code == 303, self.page
 
     def keep_codes(self) -> list[str]:
         """Read the recovery codes and say that they are kept."""

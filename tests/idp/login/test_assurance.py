@@ -61,15 +61,6 @@ def add_passkey(somebody, name="", kind=""):
     return somebody.send("/my/account/passkeys", credential=credential, name=name, kind=kind)
 
 
-def set_up_app(somebody):
-    """Set up an app for a password that is there."""
-    somebody.open("/my/account")
-    assert somebody.send("/my/account/app/new").headers["location"] == "/my/account/app"
-    somebody.open("/my/account/app")
-    somebody.secret = somebody.text("totp-secret").replace(" ", "")
-    assert somebody.send("/my/account/app", totp__code=somebody.code(steps_ahead=-1)).status_code == 303
-
-
 def test_methods_are_registered_values() -> None:
     """Every value of `amr` stands in the registry of RFC 8176, and `mfa` wherever two factors were shown."""
     assert {value for way in assurance.WAYS for value in way.amr} <= REGISTERED
@@ -124,7 +115,7 @@ def test_how_somebody_was_seen_is_kept(nino, letter, database, person) -> None:
 
 def test_a_test_citizen_never_reaches_high(tested, database) -> None:
     """Whatever it has bound, an account that nobody looked at stays at substantial."""
-    set_up_app(tested)
+    tested.add_app()
     tested.device = Authenticator(ISSUER)
     tested.sign_in("tester")
     assert add_passkey(tested).status_code == 303
@@ -136,7 +127,7 @@ def test_a_test_citizen_never_reaches_high(tested, database) -> None:
 
 def test_a_password_session_is_asked_for_the_code_alone(tested, database) -> None:
     """Where the password was given, the app's code is all that is missing; the session is renewed and keeps its time."""
-    set_up_app(tested)
+    tested.add_app()
     old = tested.browser.cookies["__Host-erti_session"]
     with database.reading() as db:
         before = db.execute(select(browser_session)).one()
@@ -158,7 +149,7 @@ def test_a_password_session_is_asked_for_the_code_alone(tested, database) -> Non
 
 def test_a_whole_sign_in_is_asked_where_a_fresh_one_is_wanted(tested) -> None:
     """With `fresh` the code alone is not offered: everything is given anew."""
-    set_up_app(tested)
+    tested.add_app()
     page = tested.open(f"/login?return_to=/my&acr={SUBSTANTIAL}&fresh=1").text
     assert 'id="stepup-form"' not in page
     assert 'id="password"' in page

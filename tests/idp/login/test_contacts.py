@@ -1,5 +1,4 @@
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,24 +11,10 @@ from idp.contacts import book, checks
 from idp.notices import reach
 from idp.tables import contact, contact_undo, outbox
 from tests.idp.login.person import Person
-from tests.postbox import Gateway, Postbox, mail_server, sms_gateway
+from tests.postbox import Gateway, Postbox
 
 OLD, NEW = "nino@example.org", "nino@example.net"
 HOME = "/my/account/contact"
-
-
-@pytest.fixture
-def postbox() -> Iterator[Postbox]:
-    """Give a mail server that keeps what it is sent."""
-    with mail_server() as box:
-        yield box
-
-
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """Give a gateway for text messages."""
-    with sms_gateway() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,24 +6,27 @@ from sqlalchemy import select
 from core.events import SYSTEM, waiting
 from idp import accounts
 from idp.login import holding, methods, waits
-from tests.attacks.test_coming_back import (  # noqa: F401  (fixtures)
+from tests.authenticator import Authenticator
+from tests.idp.login.person import ISSUER
+from tests.idp.login.repairs import (
+    DAY,
+    MAIL,
     add_passkey,
     add_password,
+    begun,
     come_in,
     nino,
-    postbox,
+    run,
     settings,
     sign_in,
     time,
 )
-from tests.authenticator import Authenticator
-from tests.idp.login.person import ISSUER
-from tests.idp.login.test_reentry import DAY, MAIL, begun, run
 
+__all__ = ["nino", "settings", "time"]
 NOT_ME = re.compile(r"(/not-me/[\w-]+)")
 
 
-def pass_by(time, database, days: float) -> None:  # noqa: F811
+def pass_by(time, database, days: float) -> None:
     """Let days pass while the worker works."""
     for _part in range(int(days * 4)):
         time.pass_by(DAY / 4)
@@ -32,7 +35,7 @@ def pass_by(time, database, days: float) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("letter_of", ["held", "code-used", "recovery"])
-def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, letter_of) -> None:  # noqa: F811
+def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, letter_of) -> None:
     """The link of any letter about it removes what was set up, puts the stranger out, and stops one who comes back by e-mail."""
     thief, reader, mailer = person("203.0.113.9"), person("192.0.2.1"), person("203.0.113.11")
     begun(mailer, database, postbox, nino.citizen_id)
@@ -62,7 +65,7 @@ def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, l
     assert nino.use_passkey().status_code == 200, "the owner's own way in stays"
 
 
-def test_the_owner_sees_and_removes_it(nino, person, database) -> None:  # noqa: F811
+def test_the_owner_sees_and_removes_it(nino, person, database) -> None:
     """Whoever signs in safely sees on the account's page what is held back, and removes it though it is no way in."""
     thief = person("203.0.113.9")
     come_in(thief, nino.citizen_id, nino.codes[0])
@@ -81,7 +84,7 @@ def test_the_owner_sees_and_removes_it(nino, person, database) -> None:  # noqa:
         assert holding.of(db, nino.citizen_id) is None
 
 
-def test_the_time_waits_for_the_letter_and_for_a_shut_account(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_the_time_waits_for_the_letter_and_for_a_shut_account(nino, person, database, postbox, time) -> None:
     """It begins when a letter went out, and anew when the account was shut meanwhile; nothing is released before."""
     back = person("203.0.113.9")
     come_in(back, nino.citizen_id, nino.codes[0])
@@ -108,7 +111,7 @@ def test_the_time_waits_for_the_letter_and_for_a_shut_account(nino, person, data
     assert "opens your Erti account from now on" in postbox.newest(MAIL)
 
 
-def test_a_held_password_bars_nobody_from_the_codes(nino, person) -> None:  # noqa: F811
+def test_a_held_password_bars_nobody_from_the_codes(nino, person) -> None:
     """A stranger who sets up a password first does not shut the owner's recovery codes out, and the owner replaces it."""
     thief, back = person("203.0.113.9"), person("203.0.113.10")
     come_in(thief, nino.citizen_id, nino.codes[0])
@@ -118,7 +121,7 @@ def test_a_held_password_bars_nobody_from_the_codes(nino, person) -> None:  # no
     assert back.open("/my/account").status_code == 200
 
 
-def test_a_password_of_the_owner_is_not_replaced(nino, person, database) -> None:  # noqa: F811
+def test_a_password_of_the_owner_is_not_replaced(nino, person, database) -> None:
     """Somebody who only repairs the account touches no password that was set up by another way, also when it came in between."""
     thief = person("203.0.113.9")
     come_in(thief, nino.citizen_id, nino.codes[0])
@@ -136,7 +139,7 @@ def test_a_password_of_the_owner_is_not_replaced(nino, person, database) -> None
 
 
 @pytest.mark.parametrize("by", ["app", "password"])
-def test_the_owners_change_makes_nothing_of_a_strangers_their_own(nino, person, database, by) -> None:  # noqa: F811
+def test_the_owners_change_makes_nothing_of_a_strangers_their_own(nino, person, database, by) -> None:
     """Beside a stranger's held password the owner gets no app alone, nor a password beside a stranger's app: both begin together."""
     thief = person("203.0.113.9")
     come_in(thief, nino.citizen_id, nino.codes[0])
@@ -154,7 +157,7 @@ def test_the_owners_change_makes_nothing_of_a_strangers_their_own(nino, person, 
     assert thief.open("/my/account").headers["location"].startswith("/login")
 
 
-def test_one_session_sets_up_only_so_much(nino, person) -> None:  # noqa: F811
+def test_one_session_sets_up_only_so_much(nino, person) -> None:
     """Whoever holds one code can neither flood the owner with letters nor put the end off again and again."""
     thief, back = person("203.0.113.9"), person("203.0.113.10")
     come_in(thief, nino.citizen_id, nino.codes[0])

@@ -1,5 +1,5 @@
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -8,7 +8,6 @@ from consent import grants
 from core import clock
 from core.events import SYSTEM, Actor, waiting
 from core.sessions import browser_session
-from core.settings import Settings
 from idp import accounts, notify
 from idp.contacts import book
 from idp.login import activation, waits
@@ -16,43 +15,12 @@ from idp.reentry import asks, tending
 from idp.tables import outbox, reentry_ask, reentry_proof, reentry_wait
 from tests.consent import country
 from tests.idp.login.person import Person
-from tests.idp.login.test_contacts import postbox  # noqa: F401  (a fixture)
+from tests.idp.login.repairs import CODE, DAY, MAIL, asked, begun, run, settings, time
 from tests.postbox import Postbox
 
-MAIL, OTHER = "nino@example.org", "nino@example.net"
-CODE = re.compile(r"^([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})$", re.MULTILINE)
+__all__ = ["settings", "time"]
+OTHER = "nino@example.net"
 STOP = re.compile(r"/recover/stop\?code=([0-9A-Z-]{14})\n")
-DAY = 86_400
-
-
-class Time:
-    """The clock of the house, which a test moves on."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-        self.real = clock.now
-
-    def now(self) -> datetime:
-        """Return the moment in the test's time."""
-        return self.real() + self.ahead
-
-    def pass_by(self, seconds: float) -> None:
-        """Let time pass."""
-        self.ahead += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Give a clock that can be moved on."""
-    moved = Time()
-    monkeypatch.setattr(clock, "now", moved.now)
-    return moved
-
-
-@pytest.fixture
-def settings(settings: Settings, postbox: Postbox) -> Settings:  # noqa: F811
-    """Give a house that sends mail."""
-    return settings.model_copy(update={"smtp_url": postbox.url})
 
 
 @pytest.fixture
@@ -69,36 +37,13 @@ def nino(person, letter, database, time) -> Person:
     return somebody
 
 
-def run(database) -> None:
-    """Let the worker's two duties have their turn until nothing more happens."""
-    for _turn in range(3):
-        tending.turn(database)
-        notify.deliver(database)
-
-
-def asked(somebody: Person, name: str):
-    """Give a name on the page of somebody who lost everything."""
-    somebody.open("/recover?again=1")
-    return somebody.send("/recover", username=name)
-
-
-def begun(somebody: Person, database, postbox: Postbox, name: str) -> None:  # noqa: F811
-    """Ask, and type the code from the letter: the waiting time begins."""
-    assert asked(somebody, name).status_code == 303
-    run(database)
-    code = CODE.search(postbox.newest(MAIL))[1]
-    somebody.open("/recover")
-    assert somebody.send("/recover/code", code=code.lower()).status_code == 303, somebody.page
-    run(database)
-
-
-def finish(somebody: Person, postbox: Postbox):  # noqa: F811
+def finish(somebody: Person, postbox: Postbox):
     """Type the second code from the letter."""
     somebody.open("/recover")
     return somebody.send("/recover/finish", code=CODE.search(postbox.newest(MAIL))[1])
 
 
-def test_who_lost_everything_comes_back_after_waiting(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_who_lost_everything_comes_back_after_waiting(nino, person, database, postbox, time) -> None:
     """Code, waiting time with three tellings everywhere, second code, new passkey: the same citizen, at low assurance, and all else is over."""
     with database.writing() as db:
         country.found(db)
@@ -145,7 +90,7 @@ def test_who_lost_everything_comes_back_after_waiting(nino, person, database, po
     assert any("came back into your Erti account" in one.get_content() for one in postbox.to(OTHER))
 
 
-def test_the_code_of_the_end_works_in_the_browser_that_asked(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_the_code_of_the_end_works_in_the_browser_that_asked(nino, person, database, postbox, time) -> None:
     """Another browser with the right code gets nowhere, and the one that asked uses it once."""
     back, thief = person("203.0.113.9"), person("203.0.113.10")
     begun(back, database, postbox, nino.citizen_id)
@@ -167,7 +112,7 @@ def test_the_code_of_the_end_works_in_the_browser_that_asked(nino, person, datab
 
 
 @pytest.mark.parametrize("way", ["code", "banner", "sign-in", "counter", "choice"])
-def test_the_owner_stops_it(nino, person, database, postbox, time, way) -> None:  # noqa: F811
+def test_the_owner_stops_it(nino, person, database, postbox, time, way) -> None:
     """By the code in a letter, on any page that is signed in, by signing in, at a counter, or by choosing the counter."""
     back, owner = person("203.0.113.9"), person("203.0.113.10")
     begun(back, database, postbox, nino.citizen_id)
@@ -208,7 +153,7 @@ def test_the_owner_stops_it(nino, person, database, postbox, time, way) -> None:
     assert back.send("/recover/finish", code="0000-0000-0000").headers["location"] == "/recover"
 
 
-def test_a_stop_between_code_and_passkey_counts(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_a_stop_between_code_and_passkey_counts(nino, person, database, postbox, time) -> None:
     """Who stopped it while new ways were being chosen keeps theirs: the passkey that was made opens nothing."""
     back = person("203.0.113.9")
     begun(back, database, postbox, nino.citizen_id)
@@ -224,7 +169,7 @@ def test_a_stop_between_code_and_passkey_counts(nino, person, database, postbox,
     assert nino.use_passkey().status_code == 200
 
 
-def test_unknown_names_look_the_same(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_unknown_names_look_the_same(nino, person, database, postbox, time) -> None:
     """Known, unknown, without an address, locked, counter only: the same answers, the same row, the same page after a wrong code."""
     with database.writing() as db:
         accounts.lock(db, nino.citizen_id, reason="staff", actor=SYSTEM)
@@ -250,7 +195,7 @@ def test_unknown_names_look_the_same(nino, person, database, postbox, time) -> N
         assert db.scalar(select(func.count()).select_from(reentry_ask)) == 4
 
 
-def test_a_flood_of_asks_sends_little_and_blocks_nobody(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_a_flood_of_asks_sends_little_and_blocks_nobody(nino, person, database, postbox, time) -> None:
     """Whoever asks again and again has one letter an hour sent, five a day; the owner's code of any letter works in the owner's browser."""
     owner, flood = person("203.0.113.9"), person("203.0.113.10")
     for _hour in range(8):
@@ -275,7 +220,7 @@ def test_a_flood_of_asks_sends_little_and_blocks_nobody(nino, person, database, 
     assert "Retry-After" in answer.headers
 
 
-def test_each_stop_makes_the_next_wait_longer(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_each_stop_makes_the_next_wait_longer(nino, person, database, postbox, time) -> None:
     """After one that was stopped the next takes twice as long, then four times, and never more; with a single address it is a week."""
     found = []
     for _round in range(4):
@@ -286,7 +231,7 @@ def test_each_stop_makes_the_next_wait_longer(nino, person, database, postbox, t
     assert found == [3 * DAY, 6 * DAY, 12 * DAY, 12 * DAY]
 
 
-def test_while_mail_does_not_go_out_the_time_does_not_run(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_while_mail_does_not_go_out_the_time_does_not_run(nino, person, database, postbox, time) -> None:
     """An owner who cannot be told cannot stop it: the waiting time begins with the first letter that went out."""
     back = person("203.0.113.9")
     asked(back, nino.citizen_id)
@@ -306,7 +251,7 @@ def test_while_mail_does_not_go_out_the_time_does_not_run(nino, person, database
         assert db.scalar(select(reentry_wait.c.told)) == tending.HEARD
 
 
-def test_only_at_a_counter(nino, person, database, postbox, time) -> None:  # noqa: F811
+def test_only_at_a_counter(nino, person, database, postbox, time) -> None:
     """Who chose the counter is sent no code, and is told when that changes."""
     nino.use_passkey()
     nino.open("/my/account/contact")

@@ -14,7 +14,6 @@ from idp.errors import AddressUnfit, NumberUnfit
 from idp.notices import letters, words
 from idp.notices.letters import Letter
 from idp.tables import outbox
-from tests.idp.login.test_contacts import gateway, postbox  # noqa: F401  (fixtures)
 from tests.postbox import TAKEN, Gateway, Postbox
 
 NUMBER = "+995555123456"
@@ -24,7 +23,7 @@ GSM |= set("ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà\n")
 
 
 @pytest.fixture
-def settings(settings: Settings, postbox: Postbox, gateway: Gateway) -> Settings:  # noqa: F811
+def settings(settings: Settings, postbox: Postbox, gateway: Gateway) -> Settings:
     """Give a house that sends mail and text messages."""
     ways = {
         "smtp_url": postbox.url,
@@ -53,7 +52,7 @@ def due(database) -> int:
         return int(db.scalar(select(func.count()).select_from(outbox)) or 0)
 
 
-def test_a_notice_goes_to_the_gateway_with_secret_and_key(database, told, gateway, capsys) -> None:  # noqa: F811
+def test_a_notice_goes_to_the_gateway_with_secret_and_key(database, told, gateway, capsys) -> None:
     """The gateway is shown the secret and a key of the message, and gets number and text; the log gets neither."""
     with database.writing() as db:
         notify.tell(db, told, "password-set")
@@ -82,7 +81,7 @@ def test_a_notice_goes_to_the_gateway_with_secret_and_key(database, told, gatewa
         (200, b"x" * 20_000),
     ],
 )
-def test_what_the_gateway_did_not_take_is_tried_again(database, told, gateway, answer) -> None:  # noqa: F811
+def test_what_the_gateway_did_not_take_is_tried_again(database, told, gateway, answer) -> None:
     """An answer that does not name the message leaves it in the outbox; the next try carries the same key."""
     gateway.answer = answer
     with database.writing() as db:
@@ -95,7 +94,7 @@ def test_what_the_gateway_did_not_take_is_tried_again(database, told, gateway, a
     assert len({headers["Idempotency-Key"] for headers, _content in gateway.calls}) == 1
 
 
-def test_a_number_that_cannot_be_reached_is_given_up_at_once(database, told, gateway) -> None:  # noqa: F811
+def test_a_number_that_cannot_be_reached_is_given_up_at_once(database, told, gateway) -> None:
     """422 says that no later try will do."""
     gateway.answer = (422, b'{"error": "landline"}')
     with database.writing() as db:
