@@ -1,13 +1,76 @@
 """Every page of the application is looked at by a browser, or stands in a list with the reason."""
 
+import ast
+import re
+from pathlib import Path
+
+from tests.architecture.test_routes import routes
 from tests.browser import seen
+from tests.service_process import REPOSITORY
+
+FOLDER = Path(seen.__file__).parent
+
+
+def labels(program: str) -> set[str]:
+    """Return what a test calls the pages it looks at: `look("label")`, or `look(LISTS[path])` with a list of them."""
+    tree, lists, found = ast.parse(program), {}, set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            values = {one.value for one in node.value.values if isinstance(one, ast.Constant)}
+            lists.update({name.id: values for name in node.targets if isinstance(name, ast.Name)})
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        called, first = node.func, node.args[0]
+        if getattr(called, "id", "") != "look" and getattr(called, "attr", "") != "look":
+            continue
+        if isinstance(first, ast.Constant):
+            found.add(first.value)
+        elif isinstance(first, ast.Subscript) and isinstance(first.value, ast.Name):
+            found |= lists.get(first.value.id, set())
+    return found
 
 
 def test_whoever_adds_a_page_of_one_thing_says_where_a_browser_looks_at_it() -> None:
     """A page without a number in its address is looked at by itself; each other one is named."""
-    unnamed = [path for path in seen.PAGES if "{" in path and path not in seen.ON_THE_WAY]
+    named = {*seen.ON_THE_WAY, *seen.UNSEEN}
+    unnamed = [path for path in seen.PAGES if "{" in path and path not in named]
     assert unnamed == [], "let a browser look at it, and name it in tests/browser/seen.py"
-    assert set(seen.ON_THE_WAY) <= set(seen.PAGES), "what is no page any more goes from the list"
+    assert named <= set(seen.PAGES), "what is no page any more goes from the list"
+    assert set(seen.NO_PAGE) <= {route.path for route in routes()}
+    assert not set(seen.ON_THE_WAY) & set(seen.UNSEEN)
+
+
+def test_each_look_that_is_named_is_taken() -> None:
+    """The file that the list names calls axe for a page of that name."""
+    untaken = []
+    for path, where in seen.ON_THE_WAY.items():
+        file, label = where.split(": ", 1)
+        if label not in labels((FOLDER / f"{file}.py").read_text("utf-8")):
+            untaken.append((path, where))
+    assert untaken == []
+
+
+def test_a_page_that_no_browser_looks_at_is_named_by_its_template() -> None:
+    """Its line begins with a template that there is, and goes on with the reason."""
+    templates = {file.name for file in REPOSITORY.glob("*/templates/**/*.html")}
+    for reason in seen.UNSEEN.values():
+        named = re.match(r"(?:\w+'s )?(\w+\.html): \w", reason)
+        assert named, reason
+        assert named[1] in templates
+
+
+def test_a_label_is_read_from_looks_only() -> None:
+    """A string that stands elsewhere in a test is no look."""
+    program = """
+LISTS = {"/a": "first"}
+OTHER = {"/b": "second"}
+look("third", page)
+axe.look("fourth", page)
+look(LISTS[path])
+say("fifth")
+"""
+    assert labels(program) == {"first", "third", "fourth"}
 
 
 def test_every_room_has_its_pages() -> None:

@@ -1,5 +1,7 @@
 """What axe-core says about a page, and whether it fits a narrow screen."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -34,3 +36,34 @@ def complaints(page: Page) -> list[str]:
 def overflow(page: Page) -> int:
     """Return by how many CSS pixels the page is wider than the window (WCAG 2.2, 1.4.10: none at 320)."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@contextmanager
+def _with_timers(page: Page, *, script: bool) -> Iterator[None]:
+    """Let axe run on a page whose browser runs no script: it waits for timers, which stand still there."""
+    if script:
+        yield
+        return
+    session = page.context.new_cdp_session(page)
+    for disabled in (True, False):  # a session may lift only what it has set itself
+        session.send("Emulation.setScriptExecutionDisabled", {"value": disabled})
+    yield
+    session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+
+
+def look(where: str, page: Page, *, script: bool = True) -> None:
+    """On a journey that has another purpose: see that the page it has come to is for everybody.
+
+    Without axe-core only the width is looked at, and the journey goes on; test_pages says that it is missing.
+    """
+    page.wait_for_load_state()
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({"width": 320, "height": 640})
+    found: list[str] = []
+    if SCRIPT.exists():
+        with _with_timers(page, script=script):
+            found = complaints(page)
+    wide = overflow(page)
+    assert (found, wide) == ([], 0), f"{where}: {found}, {wide} pixels too wide"
+    page.set_viewport_size(size)

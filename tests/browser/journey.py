@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests import citizens
-from tests.citizens import App, Citizen
+from tests.browser import steps
+from tests.browser.authenticators import PHONE, Reader
+from tests.citizens import Citizen
 from tests.service_process import Sample
-
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
 
 
 class Journey:
@@ -31,12 +23,11 @@ class Journey:
 
     @contextmanager
     def passkey(self) -> Iterator[None]:
-        """A device with a platform authenticator (WebAuthn 11.2), whose owner always says yes."""
-        session = self._context.new_cdp_session(self.page)
-        session.send("WebAuthn.enable")
-        session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        """A device whose passkeys stay on it (WebAuthn 11.2), and whose owner always says yes."""
+        bound = {"defaultBackupEligibility": False, "defaultBackupState": False}
+        phone = Reader(self._context, self.page).plug_in(PHONE, **bound)
         yield
-        session.detach()
+        phone.session.detach()
 
     def begin_at(self, portal: str) -> None:
         """Open a portal and choose to sign in."""
@@ -46,9 +37,7 @@ class Journey:
     def enter_letter(self, sample: Sample) -> None:
         """From the sign-in page to activation, with the letter's two numbers."""
         self.page.click("#login-activate")
-        self.page.fill("#citizen-id", sample.citizen_id)
-        self.page.fill("#activation-code", sample.code)
-        self.page.click("#activation-submit")
+        steps.give_letter(self.page, sample)
 
     def make_passkey(self) -> None:
         """Choose a passkey, and put the recovery codes away."""
@@ -59,23 +48,16 @@ class Journey:
     def choose_password(self, sample: Sample) -> Citizen:
         """Choose a password and an app, and put the recovery codes away."""
         page = self.page
-        page.click("#activate-password")
-        page.fill("#password", citizens.PASSWORD)
-        page.click("#password-submit")
-        app = App(page.locator("#totp-secret").text_content() or "")
-        page.fill("#totp-code", app.code())
-        page.click("#app-submit")
-        codes = page.locator("#recovery-codes li").all_text_contents()
+        app = steps.choose_password(page)
+        shown = page.locator("#recovery-codes li")
+        expect(shown).to_have_count(10)
+        codes = shown.all_text_contents()
         page.click("#codes-kept")
         return Citizen(sample.citizen_id, app, codes)
 
     def sign_in(self, citizen: Citizen) -> None:
         """Sign in with password and code."""
-        self.page.fill("#username", citizen.citizen_id)
-        self.page.fill("#password", citizens.PASSWORD)
-        self.page.click("#login-submit")
-        self.page.fill("#totp-code", citizen.app.code())
-        self.page.click("#code-submit")
+        steps.sign_in(self.page, citizen.citizen_id, citizen.app)
 
     def allow(self, *optional: str, shown: tuple[str, ...] = ()) -> None:
         """On the consent page: see these values, switch on these optional attributes, allow."""

@@ -17,47 +17,50 @@ NO_PAGE = {
     "/my/history/verifier": "a file",
     "/my/account/codes/file": "a file",
     "/activate/codes/file": "a file",
+    "/my/history/entry/{event_id}/receipt": "a file",
+    "/my/sharing/{grant_id}/record.jsonld": "a file",
+    "/language/{language}": "leads on",
+    "/authorize/{interaction}": "leads on",
 }
-# Pages that are there for a moment, or of one thing: where a browser looks at them, or why none does.
+# Pages that are there for a moment, or of one thing: the test that looks at them, and what it calls them.
 ON_THE_WAY = {
     "/activate/method": "test_pages: choose a method",
     "/activate/password": "test_pages: choose a password",
     "/activate/app": "test_pages: set up an app",
     "/activate/codes": "test_pages: recovery codes",
     "/login/code": "test_pages: the code of the app",
-    "/login/card/left": "few codes are left: card_left.html, as plain as /login/card",
-    "/login/shut": "test_pages: paused",
+    "/login/card/left": "test_own_card: few codes are left",
+    "/login/shut": "test_pages: an account that is shut",
     "/consent": "test_pages: consent",
     "/device/confirm": "test_pages: a device is let in",
     "/pad/now": "test_without_a_phone: the pad of a desk",
-    "/staff/join": "test_pages: a colleague joins",
+    "/staff/join": "test_staff_pages: a colleague joins",
     "/my/account/app": "test_pages: another app",
     "/my/account/codes": "test_pages: new recovery codes",
-    "/my/account/card/pin": "there with a card only: card_new.html, which /my/account/card shows",
+    "/my/account/card/pin": "test_own_card: another PIN",
     "/my/account/contact/code": "test_pages: the code of an address",
-    "/my/account/confirm": "there while a new way in is held back only: confirm.html",
-    "/language/{language}": "leads on",
-    "/authorize/{interaction}": "leads on",
+    "/my/account/confirm": "test_coming_back: confirming a new way in",
     "/not-me/{token}": "test_sessions: the letter's page",
     "/my/history/entry/{event_id}": "test_pages: one entry",
     "/my/history/entry/{event_id}/dispute": "test_pages: disputing",
-    "/my/history/entry/{event_id}/receipt": "a file",
-    "/my/history/erasure/{year}": "there when a year may be erased: erase_year.html; until then the page of a problem",
     "/my/disputes/{number}": "test_pages: a dispute",
     "/my/sharing/{grant_id}": "test_pages: one permission",
     "/my/sharing/{grant_id}/extend": "test_pages: letting it go on",
     "/my/sharing/{grant_id}/withdraw": "test_pages: taking back",
-    "/my/sharing/{grant_id}/record.jsonld": "a file",
     "/my/sessions/activity/{event_id}": "test_pages: this was not me",
-    "/admin/agencies/{agency_id}": "test_pages: an agency",
-    "/admin/clients/{client_id:path}": "test_pages: a client",
-    "/admin/purposes/{purpose_id}": "test_pages: a purpose",
-    "/admin/log/{index}": "test_pages: an entry of the log",
-    "/admin/disputes/{number}": "the citizen's page of a dispute, with a form: dispute.html",
-    "/admin/sources/{source}": "test_pages: a source",
-    "/admin/sources/{source}/{record_id}": "there while a record is in quarantine only: quarantined.html",
-    "/desk/{sitting_id}": "test_pages: a sitting",
-    "/desk/cards/{order_id}": "test_pages: the order of a card",
+    "/admin/agencies/{agency_id}": "test_staff_pages: an agency",
+    "/admin/clients/{client_id:path}": "test_staff_pages: a client",
+    "/admin/purposes/{purpose_id}": "test_staff_pages: a purpose",
+    "/admin/log/{index}": "test_staff_pages: an entry of the log",
+    "/admin/sources/{source}": "test_staff_pages: a source",
+    "/desk/{sitting_id}": "test_staff_pages: a sitting",
+    "/desk/cards/{order_id}": "test_staff_pages: the order of a card",
+}
+# Pages that no browser looks at with axe: the template, and why no test comes by.
+UNSEEN = {
+    "/my/history/erasure/{year}": "erase_year.html: there only when a year is so old that it may be erased",
+    "/admin/disputes/{number}": "admin's dispute.html: there only when a citizen disputed an entry, and in that town nobody did",
+    "/admin/sources/{source}/{record_id}": "quarantined.html: there only while a record is in quarantine",
 }
 
 
@@ -72,7 +75,7 @@ def _pages() -> list[str]:
 
 
 PAGES = _pages()
-_HERE = [path for path in PAGES if path not in ON_THE_WAY]
+_HERE = [path for path in PAGES if path not in {*ON_THE_WAY, *UNSEEN}]
 OF_STAFF = [path for path in _HERE if path.startswith(("/admin", "/desk"))]
 OF_ONE = [path for path in _HERE if path.startswith("/my")]
 OPEN_TO_ALL = [path for path in _HERE if path not in {*OF_STAFF, *OF_ONE}]

@@ -13,34 +13,18 @@ from core.events import SYSTEM
 from core.sessions import browser_session
 from idp.login import passkey
 from service.app import open_house
-from tests import citizens, service_process
+from tests import citizens
 from tests.browser.authenticators import KEY, PHONE, Reader
 from tests.browser.journey import Journey
-from tests.ports import free_port, within
-from tests.postbox import Postbox, mail_server
+from tests.browser.steps import give_letter
+from tests.ports import within
+from tests.postbox import Postbox
 from tests.service_process import Sample, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOME = "/my/account"
 LOW, SUBSTANTIAL, HIGH = ("urn:erti:loa:low", "urn:erti:loa:substantial", "urn:erti:loa:high")
 REFERENCE = re.compile(r"Reference number, if you ask for help: \S{8,}")
-
-
-@pytest.fixture(scope="module")
-def postbox() -> Iterator[Postbox]:
-    """A mail server that keeps what it is sent."""
-    with mail_server() as box:
-        yield box
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, postbox: Postbox) -> Iterator[Service]:
-    """The service with its worker, which sends mail."""
-    folder, port = tmp_path_factory.mktemp("passkeys"), free_port()
-    founded = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes={}, people_count=20)
-    founded.extra["ERTI_SMTP_URL"] = postbox.url
-    with service_process.running(founded, port=port):
-        yield founded
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +63,7 @@ class Home:
         sample = self.service.sample(number)
         self.citizen_id = sample.citizen_id
         self.open("/activate")
-        self.page.fill("#citizen-id", sample.citizen_id)
-        self.page.fill("#activation-code", sample.code)
-        self.page.click("#activation-submit")
+        give_letter(self.page, sample)
         return sample
 
     def enrol(self, number: int) -> list[str]:

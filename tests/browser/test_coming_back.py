@@ -1,122 +1,18 @@
 """Somebody who lost every way in comes back: by mail and patience, or with a recovery code and a mailbox; the letters are read."""
 
 import re
-from collections.abc import Callable, Iterator
-from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests import citizens, service_process
-from tests.browser.journey import AUTHENTICATOR
-from tests.citizens import App, Citizen
-from tests.ports import free_port, within
-from tests.postbox import Postbox, mail_server
-from tests.service_process import Sample, Service
+from tests.browser import axe
+from tests.browser.conftest import Open
+from tests.browser.mailing import check_address, code_in, enter, letter, sign_in
+from tests.browser.steps import choose_password
+from tests.postbox import Postbox
+from tests.service_process import Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CODE = re.compile(r"(?:^|: )([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}|\d{4} \d{4})$", re.MULTILINE)
-MAIL_TAKES = 60
-WAIT_SECONDS = 12
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def postbox() -> Iterator[Postbox]:
-    """A mail server that keeps what it is sent."""
-    with mail_server() as box:
-        yield box
-
-
-@pytest.fixture(scope="module")
-def erti(tmp_path_factory: pytest.TempPathFactory, postbox: Postbox) -> Iterator[Service]:
-    """A service that writes to it, and at which nobody waits for days."""
-    port = free_port()
-    folder: Path = tmp_path_factory.mktemp("mailing")
-    service = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes={}, people_count=20)
-    waits = ("ERTI_RECOVERY_WAIT_SECONDS", "ERTI_RECOVERY_WAIT_ALONE_SECONDS")
-    service.extra |= {"ERTI_SMTP_URL": postbox.url, **dict.fromkeys(waits, str(WAIT_SECONDS))}
-    with service_process.running(service, port=port):
-        yield service
-
-
-@pytest.fixture
-def device(browser: Browser) -> Iterator[Open]:
-    """Give a way to get a browser with nothing in it, with scripts or without; with them it has a passkey device."""
-    opened: list[BrowserContext] = []
-
-    def take(*, script: bool) -> Page:
-        viewport = {"width": 390, "height": 844}
-        context = browser.new_context(viewport=viewport, locale="en-GB", java_script_enabled=script)
-        opened.append(context)
-        page = context.new_page()
-        if script:
-            session = context.new_cdp_session(page)
-            session.send("WebAuthn.enable")
-            session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-        return page
-
-    yield take
-    for one in opened:
-        one.close()
-
-
-def letter(postbox: Postbox, address: str, subject: str = "", words: str = "") -> EmailMessage:
-    """Wait for a letter with this subject, or with words in it, and return the newest one."""
-
-    def there() -> list[EmailMessage]:
-        found = [one for one in postbox.to(address) if subject in ("", str(one["Subject"]))]
-        return [one for one in found if words in " ".join(one.get_content().split())]
-
-    assert within(MAIL_TAKES, lambda: bool(there())), [str(one["Subject"]) for one in postbox.to(address)]
-    return there()[-1]
-
-
-def code_in(found: EmailMessage) -> str:
-    """Return the code that stands on a line of its own in a letter."""
-    code = CODE.search(found.get_content())
-    assert code, found.get_content()
-    return code[1]
-
-
-def enter(page: Page, erti: Service, sample: Sample) -> None:
-    """Type the two numbers of the letter from the counter."""
-    page.goto(f"{erti.issuer}/activate")
-    page.fill("#citizen-id", sample.citizen_id)
-    page.fill("#activation-code", sample.code)
-    page.click("#activation-submit")
-
-
-def set_password(page: Page, start: str) -> App:
-    """Choose a password and set up the app that goes with it."""
-    page.click(start)
-    page.fill("#password", citizens.PASSWORD)
-    page.click("#password-submit")
-    app = App(page.locator("#totp-secret").text_content() or "")
-    page.fill("#totp-code", app.code())
-    page.click("#app-submit")
-    return app
-
-
-def sign_in(page: Page, erti: Service, citizen: Citizen) -> None:
-    """Sign in with password and code."""
-    page.goto(f"{erti.issuer}/login?return_to=/my/account")
-    page.fill("#username", citizen.citizen_id)
-    page.fill("#password", citizens.PASSWORD)
-    page.click("#login-submit")
-    page.fill("#totp-code", citizen.app.code())
-    page.click("#code-submit")
-
-
-def check_address(page: Page, erti: Service, postbox: Postbox, address: str) -> None:
-    """Let an address be written to: the code in its letter is typed on the page that asks for it."""
-    page.goto(f"{erti.issuer}/my/account/contact")
-    page.fill("#email", address)
-    page.click("#email-submit")
-    page.fill("#code", code_in(letter(postbox, address, "Your code for Erti")))
-    page.click("#code-submit")
-    expect(page.locator("#reached")).to_contain_text(address)
 
 
 def ask_to_come_back(page: Page, erti: Service, postbox: Postbox, name: str, address: str) -> None:
@@ -137,7 +33,7 @@ def test_who_lost_everything_comes_back(erti: Service, postbox: Postbox, device:
     sample, address = erti.sample(int(script)), f"lost-{int(script)}@example.org"
     before, after = device(script=False), device(script=script)
     enter(before, erti, sample)
-    set_password(before, "#activate-password")
+    choose_password(before)
     before.click("#codes-kept")
     check_address(before, erti, postbox, address)
 
@@ -159,7 +55,7 @@ def test_who_lost_everything_comes_back(erti: Service, postbox: Postbox, device:
     if script:
         after.click("#passkey-create")
     else:
-        set_password(after, "#activate-password")
+        choose_password(after)
     expect(after.locator("#recovery-codes li")).to_have_count(10)
     after.click("#codes-kept")
     after.goto(f"{erti.issuer}/my/account")
@@ -178,7 +74,7 @@ def test_the_owner_stops_it_from_another_device(
     sample, address = erti.sample(2 + (way == "banner")), f"stopped-by-{way}@example.org"
     owner, stranger = device(script=False), device(script=False)
     enter(owner, erti, sample)
-    set_password(owner, "#activate-password")
+    choose_password(owner)
     owner.click("#codes-kept")
     check_address(owner, erti, postbox, address)
     ask_to_come_back(stranger, erti, postbox, sample.citizen_id, address)
@@ -229,11 +125,12 @@ def test_paper_and_mailbox_bring_one_back_at_once(
         after.click("#passkey-create")
         app = None
     else:
-        app = set_password(after, "#password-change")
+        app = choose_password(after, "#password-change")
     expect(after.locator("#held-until")).to_contain_text("Signs in from")
     held = letter(postbox, address, "A recovery code set up a new way into your Erti account").get_content()
     assert f"{erti.issuer}/not-me/" in held
     after.click("#held-confirm")
+    axe.look("confirming a new way in", after, script=script)
     after.fill("#code", "0000-0000-0000")
     after.click("#confirm-submit")
     expect(after.locator("#main")).to_contain_text("That code is not right")
@@ -241,7 +138,7 @@ def test_paper_and_mailbox_bring_one_back_at_once(
     after.click("#confirm-submit")
     after.click("#repaired-sign-in")
     if app is not None:  # else the browser offers the passkey by itself, and its owner says yes
-        sign_in(after, erti, Citizen(sample.citizen_id, app, codes))
+        sign_in(after, erti, sample.citizen_id, app)
     expect(after.locator("#account-facts")).to_contain_text("Citizen ID")
     after.goto(f"{erti.issuer}/my/data")
     expect(after.locator("h1")).to_have_text("My data")

@@ -5,22 +5,13 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_coming_back import (
-    Open,
-    check_address,
-    device,
-    enter,
-    erti,
-    letter,
-    postbox,
-    set_password,
-    sign_in,
-)
-from tests.citizens import Citizen
+from tests.browser import axe
+from tests.browser.conftest import Open
+from tests.browser.mailing import check_address, enter, letter, sign_in
+from tests.browser.steps import choose_password
 from tests.postbox import Postbox
 from tests.service_process import Service
 
-__all__ = ["device", "erti", "postbox"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIN, NEXT_PIN = "4071 9326", "8264 1907"
 
@@ -50,7 +41,7 @@ def test_a_card_of_ones_own(erti: Service, postbox: Postbox, device: Open, scrip
     sample, address = erti.sample(int(script)), f"card-{int(script)}@example.org"
     home, away = device(script=script), device(script=False)
     enter(home, erti, sample)
-    app = set_password(home, "#activate-password")
+    app = choose_password(home)
     home.click("#codes-kept")
     check_address(home, erti, postbox, address)
 
@@ -70,6 +61,7 @@ def test_a_card_of_ones_own(erti: Service, postbox: Postbox, device: Open, scrip
     use_card(away, erti, number, codes, PIN)
     expect(away.locator("#card-facts")).to_contain_text("39 of its codes are left")
     away.click("#card-pin")
+    axe.look("another PIN", away, script=False)
     choose_pin(away, NEXT_PIN)
     expect(away.locator("#card-facts")).to_be_visible()
     changed = read(postbox, address, "The PIN of your Erti card was changed.")
@@ -79,13 +71,16 @@ def test_a_card_of_ones_own(erti: Service, postbox: Postbox, device: Open, scrip
     use_card(home, erti, number, codes, PIN)
     expect(home.locator("#proof-submit"), "the old PIN").to_be_visible()
     use_card(home, erti, number, codes, NEXT_PIN)
+    home.goto(f"{erti.issuer}/login/card/left?return_to=/my/account")
+    axe.look("few codes are left", home, script=script)
+    home.goto(f"{erti.issuer}/my/account")
     home.click("#card-remove")
     expect(home.locator("#card")).to_contain_text("A spare way in without a phone")
     read(postbox, address, "Your Erti card was removed.")
     away.goto(f"{erti.issuer}/logout")
     use_card(away, erti, number, codes, NEXT_PIN)
     expect(away.locator("#proof-submit")).to_be_visible()
-    sign_in(away, erti, Citizen(sample.citizen_id, app, []))
+    sign_in(away, erti, sample.citizen_id, app)
     expect(away.locator("#account-facts")).to_be_visible()
 
 

@@ -2,13 +2,10 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import func, select, update
 
@@ -16,28 +13,15 @@ from core import clock
 from core.sessions import browser_session
 from idp.tables import outbox
 from service.app import open_house
-from tests import citizens, service_process
-from tests.browser import axe
+from tests.browser import axe, steps
 from tests.citizens import App
-from tests.ports import free_port
+from tests.postbox import Postbox
 from tests.service_process import Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LINK = re.compile(rb"http://localhost:\d+/not-me/[\w-]+")
+LINK = re.compile(r"http://localhost:\d+/not-me/[\w-]+")
 IDLE = 1800
 ALMOST = 29 * 60  # seconds after which the warning stands
-
-
-class Postbox(Message):
-    """Keeps what arrives, as text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.letters: list[bytes] = []
-
-    def handle_message(self, message) -> None:
-        """Keep a letter that arrived."""
-        self.letters.append(message.get_payload(decode=True))
 
 
 class Somebody:
@@ -51,51 +35,15 @@ class Somebody:
     def activate(self, page: Page) -> None:
         """Open the account with the letter of the counter."""
         page.goto(f"{self.erti}/activate")
-        page.fill("#citizen-id", self._letter.citizen_id)
-        page.fill("#activation-code", self._letter.code)
-        page.click("#activation-submit")
-        page.click("#activate-password")
-        page.fill("#username", self.name)
-        page.fill("#password", citizens.PASSWORD)
-        page.click("#password-submit")
-        self._app = App(page.locator("#totp-secret").text_content() or "")
-        page.fill("#totp-code", self._code())
-        page.click("#app-submit")
+        steps.give_letter(page, self._letter)
+        self._app = steps.choose_password(page, name=self.name)
         page.click("#codes-kept")
-
-    def _code(self) -> str:
-        assert self._app
-        return self._app.code()
 
     def sign_in(self, page: Page, path: str = "/login") -> None:
         """Sign in with password and code."""
         page.goto(self.erti + path)
-        page.fill("#username", self.name)
-        page.fill("#password", citizens.PASSWORD)
-        page.click("#login-submit")
-        page.fill("#totp-code", self._code())
-        page.click("#code-submit")
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[tuple[Postbox, str]]:
-    """A mail server that keeps what it is sent, and its address."""
-    kept = Postbox()
-    server = Controller(kept, hostname="127.0.0.1", port=free_port())
-    server.start()
-    yield kept, f"smtp://127.0.0.1:{server.port}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, box: tuple[Postbox, str]) -> Iterator[Service]:
-    """The service with its worker, which sends mail."""
-    folder: Path = tmp_path_factory.mktemp("sessions")
-    port = free_port()
-    founded = service_process.prepare(folder, issuer=f"http://localhost:{port}", homes={}, people_count=20)
-    founded.extra["ERTI_SMTP_URL"] = box[1]
-    with service_process.running(founded, port=port):
-        yield founded
+        assert self._app
+        steps.sign_in(page, self.name, self._app)
 
 
 @pytest.fixture
@@ -119,7 +67,7 @@ def page(phone: BrowserContext) -> Page:
     return opened
 
 
-def newest_link(service: Service, box: Postbox) -> str:
+def newest_link(service: Service, postbox: Postbox) -> str:
     """Wait until every letter went out, and return the link of the last one."""
     house, waits = open_house(service.settings), 1
     while waits:
@@ -127,16 +75,20 @@ def newest_link(service: Service, box: Postbox) -> str:
         with house.reading() as db:
             waits = db.scalar(select(func.count()).select_from(outbox))
     house.close()
-    found = LINK.search(box.letters[-1])
+    found = LINK.search(postbox.letters[-1].get_content())
     assert found
-    return found[0].decode()
+    return found[0]
 
 
 def test_one_browser_ends_the_other_and_a_letter_puts_a_stranger_out(
-    browser: Browser, phone: BrowserContext, phone_without_script: BrowserContext, service: Service, box
+    browser: Browser,
+    phone: BrowserContext,
+    phone_without_script: BrowserContext,
+    service: Service,
+    postbox: Postbox,
 ) -> None:
     """Without script: a browser is signed out from another; a new one is disavowed by the letter about it."""
-    somebody, postbox = Somebody(service, 0), box[0]
+    somebody = Somebody(service, 0)
     mine = phone_without_script.new_page()
     somebody.activate(mine)
     other = phone.new_page()
@@ -158,6 +110,7 @@ def test_one_browser_ends_the_other_and_a_letter_puts_a_stranger_out(
     letter = reader.new_page()
     letter.goto(link)
     expect(letter.locator("#not-me-notice")).to_contain_text("a browser we had not seen before")
+    axe.look("the letter's page", letter, script=False)
     stranger.goto(f"{service.issuer}/my")
     expect(stranger.locator("#nav-logout"), "opening the link does nothing").to_be_visible()
     letter.click("#not-me-submit")

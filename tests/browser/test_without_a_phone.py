@@ -6,31 +6,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.events import SYSTEM
-from idp.staff import accounts
-from service.app import open_house
+from tests.browser import axe
+from tests.browser.colleague import OFFICE, hire
 from tests.browser.conftest import Town
 from tests.browser.journey import LUKA, Journey
 from tests.service_process import Sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIN = "4071 9326"
-OFFICE = "Hall Vashliani, counter 4"
 SHEET = (595, 842)  # A4 in points
-
-
-def hire(context: BrowserContext, town: Town, role: str = "clerk") -> Journey:
-    """A colleague at their own computer, who has just joined with a passkey."""
-    database = open_house(town.service.settings)
-    with database.writing() as db:
-        token = accounts.invite(db, f"Test {role}", role, actor=SYSTEM).token
-    database.close()
-    at_work = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
-    with at_work.passkey():
-        at_work.page.goto(f"{town.erti}/staff/join?invitation={token}")
-        at_work.page.click("#passkey-create")
-        expect(at_work.page).to_have_url(f"{town.erti}/admin")
-    return at_work
 
 
 def make_card(clerk: Page, pad: Page, town: Town, sample: Sample) -> tuple[str, list[str]]:
@@ -41,6 +25,7 @@ def make_card(clerk: Page, pad: Page, town: Town, sample: Sample) -> tuple[str, 
     clerk.fill("#office", OFFICE)
     clerk.click("#card-order-submit")
     join(clerk, pad, town)
+    axe.look("a PIN chosen on the pad", pad, script=False)
     pad.fill("#new-pin", PIN)
     pad.fill("#new-pin-again", PIN)
     pad.click("#pin-submit")
@@ -104,7 +89,9 @@ def test_somebody_without_a_phone(
     clerk.click("#desk-submit")
     join(clerk, pad, town)
     expect(pad.locator("#main")).not_to_contain_text(LUKA.at_revenue.split()[0])
+    axe.look("the pad of a desk", pad, script=False)
     give(pad, number, codes, "#pad-card-submit")
+    axe.look("confirming on the pad", pad, script=False)
     pad.click("#pad-confirm")
     expect(pad.locator("#pad-said")).to_contain_text("You have confirmed it")
     clerk.click("#desk-reload")
