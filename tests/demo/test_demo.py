@@ -53,7 +53,7 @@ class Demo:
     def interrupt(self) -> int:
         """Press Ctrl-C; gives the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(40)
+        return self.process.wait(90)
 
 
 @contextlib.contextmanager

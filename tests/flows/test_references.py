@@ -27,7 +27,8 @@ from tests.idp.login.person import Person
 
 HOUSE = ("core", "keys", "registry_sync", "consent", "idp", "admin")
 REFERENCE = re.compile(r'id="problem-reference"[^>]*>([0-9A-Z]{4}-[0-9A-Z]{4})<')
-NOT_TOLD = {"sign-in-needed", "fresh-sign-in-needed"}  # answered with the way to the sign-in page
+# Answered with the way to where it goes on.
+NOT_TOLD = {"sign-in-needed", "fresh-sign-in-needed", "repair-only"}
 FORMS: dict[str, tuple[str, str, dict[str, str], str]] = {
     # page, address, what is typed, the rule that support reads
     "nothing typed": ("/login", "/login", {}, "login: password, username"),

@@ -4,7 +4,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyotp
 import pytest
 from sqlalchemy import select
 
@@ -15,10 +14,9 @@ from core.sessions import browser_session
 from core.settings import Settings
 from idp import notify
 from idp.contacts import book
-from idp.login import totp
 from idp.reentry import tending
 from tests.authenticator import Authenticator
-from tests.idp.login.person import ISSUER, PASSWORD, Person
+from tests.idp.login.person import ISSUER, PASSWORD, Person, code_at
 from tests.postbox import Postbox
 
 MAIL = "nino@example.org"
@@ -118,7 +116,7 @@ def add_password(somebody: Person) -> None:
 
 def code_now(somebody: Person, step: int = 0) -> str:
     """Return the app's code at the moment of the house, whose clock tests move on."""
-    return pyotp.TOTP(somebody.secret).generate_otp(clock.seconds(clock.now()) // totp.STEP_SECONDS + step)
+    return code_at(somebody.secret, lambda: clock.now().timestamp(), step)
 
 
 def sign_in(somebody: Person, name: str) -> Any:
