@@ -1,5 +1,7 @@
 """Free ports, and waiting for what listens on them."""
 
+import itertools
+import os
 import random
 import socket
 import time
@@ -14,12 +16,17 @@ START_SECONDS = 120  # a machine busy with other tests takes its time
 # Below the range from which the system takes ports for outgoing connections: while a killed process
 # is away, a client that tries to reach it could otherwise be given that very port as its own.
 RANGE = range(10_000, 32_000)
+# Each worker of pytest-xdist has ports of its own and hands each out once a round: one that a test gave back for a
+# moment, to start again on it, is nobody else's.
+WORKERS = 16
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+_ports = itertools.cycle(random.sample(RANGE[_worker::WORKERS], len(RANGE) // WORKERS))
 
 
 def free_port() -> int:
     """Return a loopback port that nobody listens on, and that no outgoing connection will be given."""
     while True:
-        port = random.choice(RANGE)
+        port = next(_ports)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
