@@ -10,7 +10,7 @@ from tests.browser.conftest import Open
 from tests.browser.mailing import check_address, code_in, enter, letter, sign_in
 from tests.browser.steps import choose_password
 from tests.postbox import Postbox
-from tests.service_process import Service
+from tests.service_process import Sample, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,15 +27,20 @@ def ask_to_come_back(page: Page, erti: Service, postbox: Postbox, name: str, add
     expect(page.locator("#reentry-waiting")).to_contain_text("We told every address and number")
 
 
+def settle(page: Page, erti: Service, postbox: Postbox, sample: Sample, address: str) -> None:
+    """Open an account with a password and an app, and have an address checked."""
+    enter(page, erti, sample)
+    choose_password(page)
+    page.click("#codes-kept")
+    check_address(page, erti, postbox, address)
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_who_lost_everything_comes_back(erti: Service, postbox: Postbox, device: Open, script: bool) -> None:
     """Asked, told everywhere, waited, told again, and in with new ways in the browser that asked; the old ones are over."""
     sample, address = erti.sample(int(script)), f"lost-{int(script)}@example.org"
     before, after = device(script=False), device(script=script)
-    enter(before, erti, sample)
-    choose_password(before)
-    before.click("#codes-kept")
-    check_address(before, erti, postbox, address)
+    settle(before, erti, postbox, sample, address)
 
     ask_to_come_back(after, erti, postbox, sample.citizen_id, address)
     begun = letter(postbox, address, "Somebody wants to come back into your Erti account").get_content()
@@ -73,10 +78,7 @@ def test_the_owner_stops_it_from_another_device(
     """On any page of a browser that is signed in, or by the link of the letter, without script; the stranger gets no second code."""
     sample, address = erti.sample(2 + (way == "banner")), f"stopped-by-{way}@example.org"
     owner, stranger = device(script=False), device(script=False)
-    enter(owner, erti, sample)
-    choose_password(owner)
-    owner.click("#codes-kept")
-    check_address(owner, erti, postbox, address)
+    settle(owner, erti, postbox, sample, address)
     ask_to_come_back(stranger, erti, postbox, sample.citizen_id, address)
     if way == "banner":
         owner.goto(f"{erti.issuer}/my/data")
