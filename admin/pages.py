@@ -1,104 +1,43 @@
-"""The console's front room, and every room behind it."""
+"""The console: every room of it, in the order in which addresses are looked through."""
 
-from dataclasses import dataclass
-
-from fastapi import APIRouter
-from sqlalchemy.orm import Session
-from starlette.requests import Request
-from starlette.responses import Response
-
-from admin import accounts as accounts_room
-from admin import agencies as agencies_room
 from admin import (
-    approvals,
+    accounts,
+    agencies,
     approving,
     audit,
     cards,
     desk,
+    disputes,
     erasures,
     invalidating,
+    keys,
+    overview,
     pad,
     people,
     refusals,
     registry,
     staff,
 )
-from admin import disputes as disputes_room
-from admin import keys as keys_room
-from admin.frame import show
-from admin.permissions import AtWork, Official
-from consent import agencies, disputes, purposes
-from consent.ledger import logs
-from core.language import Lazy, _
-from core.web import Db
-from idp.staff import accounts
-from keys import rotation, signing
-from registry_sync import quarantine
+from core import web
 
-router = APIRouter()
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number of the overview, and the room it leads to."""
-
-    name: str
-    href: str
-    value: int
-    words: Lazy
-
-
-@router.get("/admin")
-def overview(request: Request, database: Db, official: AtWork) -> Response:
-    """Show what the official's role gives them to look after."""
-    with database.reading() as db:
-        figures = list(_figures(db, official))
-        waiting = approvals.waiting_for(db, official)
-    return show(request, official, "overview.html", section="overview", figures=figures, approvals=waiting)
-
-
-def _figures(db: Session, official: Official) -> list[Figure]:
-    found = [
-        Figure("agencies", "/admin/agencies", len(agencies.listing(db)), _("agencies")),
-        Figure("purposes", "/admin/purposes", len(purposes.listing(db)), _("purposes")),
-    ]
-    if official.may("disputes-read"):
-        late = disputes.count(db, "overdue")
-        figure = Figure("disputes", "/admin/disputes?state=overdue", late, _("disputes that are overdue"))
-        found.append(figure)
-    if official.may("sources-read"):
-        found.append(Figure("quarantine", "/admin/sources", _quarantined(db), _("records in quarantine")))
-    if official.may("keys-read"):
-        signs = sum(key.state == "active" and key.alg in signing.ALGORITHMS for key in rotation.listing(db))
-        found.append(Figure("keys", "/admin/keys", signs, _("keys that sign now")))
-    if official.may("ledger-read"):
-        size = log.size if (log := logs.find(db)) else 0
-        found.append(Figure("ledger", "/admin/ledger", size, _("entries in the ledger")))
-    if official.may("staff-read"):
-        active = sum(member.state == "active" for member in accounts.listing(db))
-        found.append(Figure("staff", "/admin/staff", active, _("people who work here")))
-    return found
-
-
-def _quarantined(db: Session) -> int:
-    return sum(sum(reasons.values()) for reasons in quarantine.waiting(db).values())
-
-
-for room in (
-    accounts_room,
-    agencies_room,
-    approving,
-    audit,
-    cards,  # before the desk, whose addresses take any word
-    desk,
-    disputes_room,
-    erasures,
-    invalidating,
-    keys_room,
-    pad,
-    people,
-    refusals,
-    registry,
-    staff,
-):
-    router.routes += room.router.routes
+router = web.together(
+    room.router
+    for room in (
+        overview,
+        accounts,
+        agencies,
+        approving,
+        audit,
+        cards,  # before the desk, whose addresses take any word
+        desk,
+        disputes,
+        erasures,
+        invalidating,
+        keys,
+        pad,
+        people,
+        refusals,
+        registry,
+        staff,
+    )
+)

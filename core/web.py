@@ -6,12 +6,12 @@ import re
 import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 from urllib.parse import quote, unquote
 
 import structlog
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -165,6 +165,16 @@ def _page_of(request: Request) -> str:
     """Return the path of our own page that a form came from, or an empty one."""
     issuer, page = request.app.state.settings.issuer, request.headers.get("referer", "")
     return own_path(page.removeprefix(issuer), "") if page.startswith(f"{issuer}/") else ""
+
+
+def together(routers: Iterable[APIRouter]) -> APIRouter:
+    """Return one router with the routes of several, in their order.
+
+    They stand in one flat list: a router that is included is searched anew on each level it stands in.
+    """
+    whole = APIRouter()
+    whole.routes += [route for router in routers for route in router.routes]
+    return whole
 
 
 def see_other(url: str) -> RedirectResponse:

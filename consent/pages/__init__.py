@@ -1,7 +1,5 @@
 """The citizen's own rooms, each in a module of its own."""
 
-from fastapi import APIRouter
-
 from consent.pages import (
     acting,
     alerting,
@@ -17,21 +15,23 @@ from consent.pages import (
     permissions,
     withheld,
 )
+from core import web
 
-router = APIRouter()
-for room in (
-    overview,
-    permissions,
-    past,
-    checking,
-    downloads,
-    papers,
-    disputing,
-    alerting,
-    coverage,
-    erasing,
-    fingerprints,
-    acting,
-    withheld,
-):
-    router.routes += room.router.routes
+router = web.together(
+    room.router
+    for room in (
+        overview,
+        permissions,
+        past,
+        checking,
+        downloads,
+        papers,
+        disputing,
+        alerting,
+        coverage,
+        erasing,
+        fingerprints,
+        acting,
+        withheld,
+    )
+)
