@@ -138,6 +138,12 @@ class Settings(BaseSettings):
         None, description="TOML file that says how long entries are kept; see `docs/integrate.md`."
     )
 
+    places_file: Path | None = Field(
+        None,
+        description="File in MaxMind DB format that says near which town a network is, for lists of sessions and letters "
+        "(`deploy/README.md`); empty shows networks alone.",
+    )
+
     refusal_days: int = Field(
         30, ge=1, le=365, description="How long support can look up the reference number of a refusal."
     )

@@ -57,6 +57,16 @@ class BreachedListWrong(Invalid):
     text = _("The list of breached passwords cannot be used. Make one with `erti passwords build`.")
 
 
+class PlacesWrong(Invalid):
+    """The file of places that a setting names cannot be used."""
+
+    code = "places-wrong"
+    text = _(
+        "The file of places (ERTI_PLACES_FILE) cannot be used. Download it anew, uncompressed, with cities or countries, "
+        "or leave the setting empty."
+    )
+
+
 class CodeSpent(Conflict):
     """The activation code was used or replaced by a newer one in the meantime."""
 

@@ -15,7 +15,7 @@ from consent import agencies
 from consent.alerts import Alert
 from core import clock, language
 from core.database import Database, parts
-from idp import disavowals
+from idp import atlas, disavowals
 from idp.notices import mail, place, reach, sms, words
 from idp.notices.letters import Letter
 from idp.notices.words import DISAVOWABLE
@@ -49,7 +49,7 @@ def tell(
 
     It goes to every address of the citizen as it is now, and to the numbers where there is a text message of it; or to
     those in `to`. What it says is kept sealed under the citizen's key until it is written out: `facts`, the moment,
-    and the browser it came from. What somebody else can have done gets a link to say so; `sid` and `device` name the
+    and from where it came. What somebody else can have done gets a link to say so; `sid` and `device` name the
     session and the browser it came from, where that is known. Nobody writes to somebody who has died.
     """
     reader = db.execute(_READER, {"citizen_id": citizen_id}).first()
@@ -60,7 +60,7 @@ def tell(
     said = {
         **(facts or {}),
         "at": clock.wire(clock.now()),
-        "device": _device(reader.language if reader else ""),
+        **_from_where(db, reader.language if reader else ""),
     }
     if notice in DISAVOWABLE:
         said["link"] = disavowals.make(db, citizen_id, notice, sid=sid, device=device)
@@ -73,12 +73,17 @@ def tell(
     db.execute(_INSERT, [{**values, "facts": sealed} for sealed in rows or [None]])
 
 
-def _device(spoken: str) -> str:
-    """Return the browser of this request in the words of the citizen, who need not be the one who sits at it."""
-    before = language.current()
+def _from_where(db: Session, spoken: str) -> dict[str, str]:
+    """Return the browser of this request, and near which town it is if that is known, in the words of the citizen.
+
+    They need not be the one who sits at it.
+    """
+    before, here = language.current(), place.here()
     language.speak(spoken or before)
     try:
-        return place.words()
+        known = atlas.of(parts(db).settings)
+        near = known.near(here.network) if known else None
+        return {"device": str(here.browser), "near": str(near or "")}
     finally:
         language.speak(before)
 

@@ -36,6 +36,7 @@ from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, FreshSignInNeeded, RepairOnly, SignInNeeded, repair_only, sign_in_needed
+from idp import atlas
 from idp.login import hashing
 from idp.login.breached import listed
 from idp.login.pages.browser import AccountShut, shut
@@ -103,11 +104,12 @@ def open_house(settings: Settings) -> Database:
 def begin(database: Database) -> None:
     """Make what the first start needs and later starts find: leaf 0 and the first signing keys.
 
-    Raises PolicyWrong for a retention policy that cannot be read and BreachedListWrong for a list of passwords, before
-    anything relies on them.
+    Raises PolicyWrong for a retention policy that cannot be read, BreachedListWrong for a list of passwords, and
+    PlacesWrong for a file of places, before anything relies on them.
     """
     retention.policy(database.parts.settings)
     listed.of(database.parts.settings)
+    atlas.of(database.parts.settings)
     with database.writing() as db:
         logs.opened(db)
         rotation.ensure(db)

@@ -20,6 +20,7 @@ _STAFF = _("Staff of Erti")
 _MORE = _("and {more} more")
 _WHEN = _("When: {when}")
 _WHERE = _("From: {device}")
+_NEAR = _("Where: {near} (an estimate from the network; it may be wrong)")
 _NEVER = _(
     "We never ask for a password or a code by mail or telephone. You need not follow a link: you can always type {issuer} "
     "yourself."
@@ -87,8 +88,9 @@ def _text(settings: Settings, letter: Letter) -> str:
         notice = NOTICES[letter.notice].format(**said)
         when = [str(_WHEN.format(when=said["at"]))] if said["at"] else []
         where = [str(_WHERE.format(device=letter.facts["device"]))] if letter.facts.get("device") else []
+        near = [str(_NEAR.format(near=letter.facts["near"]))] if letter.facts.get("near") else []
         advice = ADVICE.get(letter.notice, _LINKED if said["link"] else _ADVICE).format(**said)
-        paragraphs = [str(notice), "\n".join([*when, *where]), str(advice), str(_NEVER.format(**said))]
+        paragraphs = [str(notice), "\n".join([*when, *where, *near]), str(advice), str(_NEVER.format(**said))]
         return "\n\n".join(filter(None, paragraphs))
     lines = []
     for name, at in letter.facts.get("looks", ()):

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,7 +16,10 @@ from sqlalchemy import make_url
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
+from core import clock
 from core.settings import Settings
+from idp import atlas
+from idp.errors import PlacesWrong
 from idp.login import attestation
 from idp.oidc import certificates
 from idp.oidc.trusted import Trusted
@@ -25,6 +29,7 @@ from service.commands.store import FAILED, USAGE, fail, opened, out, settings, s
 from service.migrations import UnknownTables
 from service.tls import Files, Listening
 
+PLACES_FOR = timedelta(days=180)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -166,7 +171,7 @@ def migrate() -> None:
 def check(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
     """Say in words which settings are unsafe for production. Exit code 1 if there are any."""
     found = settings()
-    remarks = unsafe(found)
+    remarks = [*unsafe(found), *_places(found)]
     text = "\n".join(f"- {remark}" for remark in remarks) or "Nothing unsafe found."
     show({"unsafe": remarks}, as_json=as_json, text=text)
     if remarks:
@@ -206,6 +211,17 @@ def unsafe(given: Settings) -> list[str]:
         ),
     }
     return [sentence for sentence, holds in remarks.items() if holds]
+
+
+def _places(given: Settings) -> list[str]:
+    """Return what is wrong with the file of places: nothing, that it cannot be used, or that it is out of date."""
+    try:
+        found = atlas.of(given)
+    except PlacesWrong as error:
+        return [f"ERTI_PLACES_FILE cannot be used, and the service will not start: {error.detail}."]
+    if found is None or clock.now() - found.made_at < PLACES_FOR:
+        return []
+    return [f"ERTI_PLACES_FILE is of {found.made_at:%d %B %Y}: networks have moved since. Download it anew."]
 
 
 def _unproven(address: str) -> bool:

@@ -19,6 +19,7 @@ from idp.staff import accounts
 from service.cli import app
 from service.commands import run
 from service.commands.store import opened
+from tests import mapped
 
 
 def erti(folder: Path, *words: str, stdin: str = "", **variables: str) -> Result:
@@ -141,6 +142,24 @@ def test_unsafe_settings_are_said_in_words(store: Path) -> None:
     assert any("not https" in remark for remark in json.loads(answer.stdout)["unsafe"])
     answer = erti(store, "check", "--json", ERTI_CLIENT_CERTIFICATE_HEADER="Client-Cert")
     assert any("never believed" in remark for remark in json.loads(answer.stdout)["unsafe"])
+
+
+def test_a_file_of_places_is_looked_at(store: Path, tmp_path: Path) -> None:
+    """What is no file of places stops the start in words; `erti check` says so before, and says which is old."""
+    (tmp_path / "wrong.mmdb").write_bytes(b"<html>")
+    wrong = {"ERTI_PLACES_FILE": str(tmp_path / "wrong.mmdb")}
+    answer = erti(store, "keys", "list", **wrong)
+    assert answer.exit_code == 1
+    assert "wrong.mmdb: not in MaxMind DB format" in answer.stderr
+    assert "Download it anew" in answer.stderr
+    remarks = json.loads(erti(store, "check", "--json", **wrong).stdout)["unsafe"]
+    assert any("wrong.mmdb: not in MaxMind DB format" in remark for remark in remarks)
+    good = {"ERTI_PLACES_FILE": str(mapped.write(tmp_path / "good.mmdb"))}
+    remarks = json.loads(erti(store, "check", "--json", **good).stdout)["unsafe"]
+    assert not any("PLACES" in remark for remark in remarks)
+    old = {"ERTI_PLACES_FILE": str(mapped.write(tmp_path / "old.mmdb", made_at=1_700_000_000))}
+    remarks = json.loads(erti(store, "check", "--json", **old).stdout)["unsafe"]
+    assert any("14 November 2023" in remark for remark in remarks)
 
 
 def test_a_database_that_proves_nothing_is_unsafe() -> None:

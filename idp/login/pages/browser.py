@@ -43,11 +43,11 @@ JsonText = Annotated[str, Depends(_json)]
 
 async def _noted(request: Request) -> None:
     # `async`, so that the route sees it.
-    place.note(devices.words(request.headers.get("user-agent", "")[:256]))
+    place.note(devices.words(request.headers.get("user-agent", "")[:256]), network(request))
 
 
 def router() -> APIRouter:
-    """Return a router for pages of which is told: letters then say from which browser it came."""
+    """Return a router for pages of which is told: letters then say from where it came."""
     return APIRouter(dependencies=[Depends(_noted)])
 
 

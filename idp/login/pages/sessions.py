@@ -9,11 +9,12 @@ from starlette.responses import Response
 from consent import history
 from consent.history import Filter, HistoryEntry
 from core import pages, sessions
+from core.database import parts
 from core.errors import Missing
 from core.events import Actor
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, network, see_other
-from idp import accounts
+from idp import accounts, atlas
 from idp.disavowals import Suspect
 from idp.login import devices, factors, methods, places, strangers
 from idp.login.pages import browser
@@ -70,6 +71,7 @@ def show(request: Request, database: Db, me: Citizen) -> Response:
         section="security",
         sessions=found,
         lately=[(one, one.kind in SUSPICIOUS) for one in lately],
+        atlas=atlas.of(database.parts.settings),
     )
 
 
@@ -105,7 +107,16 @@ def ask(request: Request, database: Db, me: Citizen, event_id: str) -> Response:
     """Say what saying "this was not me" about an entry of the history does. Raises EntryUnknown, Missing."""
     with database.reading() as db:
         found = _suspicious(db, me, event_id)
-    return pages.render(request, "idp/disavow.html", section="security", entry_of=found)
+        session = places.of_sid(db, me.subject, _sid(found))
+        place = places.words(parts(db).settings, session.network, network(request)) if session else ""
+    return pages.render(
+        request,
+        "idp/disavow.html",
+        section="security",
+        entry_of=found,
+        device=devices.words(session.user_agent) if session else "",
+        place=place,
+    )
 
 
 @router.post(HOME + "/activity/{event_id}")
@@ -113,7 +124,7 @@ def disavow(request: Request, database: Db, me: Citizen, form: Form, event_id: s
     """Sign out whoever did what an entry tells, and lead on to what to secure. Raises EntryUnknown, Missing."""
     with database.writing() as db:
         found = _suspicious(db, me, event_id)
-        sid = found.data.get("sid", "") if found.kind == "session-began" else ""
+        sid = _sid(found)
         suspect = Suspect(me.subject, found.kind, found.at or me.created_at, sid="" if sid == me.sid else sid)
         strangers.put_out(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
     return see_other(SECURE)
@@ -137,7 +148,7 @@ def _session(db: Session, one: BrowserSession, me: BrowserSession, here: str) ->
         "sid": one.sid,
         "here": one.sid == me.sid,
         "device": devices.words(one.user_agent),
-        "place": places.words(one.network, here),
+        "place": places.words(parts(db).settings, one.network, here),
         "since": one.created_at,
         "seen": one.last_seen_at,
         "ends": one.ends_at,
@@ -163,10 +174,13 @@ def _suspicious(db: Session, me: BrowserSession, event_id: str) -> HistoryEntry:
     return found
 
 
+def _sid(entry: HistoryEntry) -> str:
+    """Return which session an entry tells of, if it tells of one."""
+    return str(entry.data.get("sid", "")) if entry.kind == "session-began" else ""
+
+
 def _mine(db: Session, me: BrowserSession, sid: str) -> BrowserSession | None:
-    session = sessions.by_sid(db, sid)
-    mine = session is not None and session.is_citizens and session.subject == me.subject
-    return session if mine else None
+    return places.of_sid(db, me.subject, sid)
 
 
 def _self(me: BrowserSession) -> Actor:

@@ -8,7 +8,7 @@ from core.events import SYSTEM
 from core.web import Db, Form, Here, see_other
 from idp import disavowals
 from idp.errors import LinkOver
-from idp.login import strangers
+from idp.login import devices, places, strangers
 from idp.login.pages import browser
 from idp.login.pages.sessions import SECURE
 from idp.login.strangers import Speaker
@@ -29,10 +29,18 @@ def ask(request: Request, database: Db, here: Here, token: str) -> Response:
     """Say what the link does, and do nothing: programs that look through mail open links. Raises LinkOver."""
     with database.reading() as db:
         suspect = disavowals.find(db, token)
+        session = places.of_sid(db, suspect.citizen_id, suspect.sid) if suspect else None
     if suspect is None:
         raise LinkOver
-    notice = NOTICES[suspect.what]
-    return pages.render(request, "idp/not_me.html", notice=notice, at=suspect.at, action=f"{HOME}/{token}")
+    return pages.render(
+        request,
+        "idp/not_me.html",
+        notice=NOTICES[suspect.what],
+        at=suspect.at,
+        device=devices.words(session.user_agent) if session else "",
+        near=places.near(database.parts.settings, session.network) if session else None,
+        action=f"{HOME}/{token}",
+    )
 
 
 @router.post(HOME + "/{token}")
