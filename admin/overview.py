@@ -14,6 +14,7 @@ from consent import agencies, disputes, purposes
 from consent.ledger import logs
 from core.language import Lazy, _
 from core.web import Db
+from idp import notify
 from idp.staff import accounts
 from keys import rotation, signing
 from registry_sync import quarantine
@@ -57,6 +58,9 @@ def _figures(db: Session, official: Official) -> list[Figure]:
     if official.may("ledger-read"):
         size = log.size if (log := logs.find(db)) else 0
         found.append(Figure("ledger", "/admin/ledger", size, _("entries in the ledger")))
+    if official.may("log-read"):
+        lost = notify.backlog(db).given_up
+        found.append(Figure("letters", "/admin/log", lost, _("letters to citizens given up in 30 days")))
     if official.may("staff-read"):
         active = sum(member.state == "active" for member in accounts.listing(db))
         found.append(Figure("staff", "/admin/staff", active, _("people who work here")))

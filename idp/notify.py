@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import agencies
@@ -19,7 +20,7 @@ from idp import atlas, disavowals
 from idp.notices import mail, place, reach, sms, words
 from idp.notices.letters import Letter
 from idp.notices.words import DISAVOWABLE
-from idp.tables import account, outbox
+from idp.tables import account, outbox, undelivered
 from keys import sealing
 from keys.errors import Shredded
 
@@ -27,8 +28,9 @@ log = structlog.get_logger("erti.mail")
 BATCH = 50
 # Waiting times after each failure; after the last the notice is given up.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
-# What nobody may miss is tried for a month: the waiting time begins when it went out.
-LASTING, LASTING_TRIES = frozenset({"recovery-begun", "held", "held-soon"}), 60
+# What happens to an account is tried for a month. Codes are over before that, and looks stand in the history.
+LASTING, LASTING_TRIES = frozenset(words.NOTICES) - words.CODES, 60
+SHOWN_FOR = timedelta(days=30)
 IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 _READER = select(account.c.locks, account.c.language).where(account.c.citizen_id == bindparam("citizen_id"))
@@ -123,6 +125,30 @@ def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
     return sent
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """What could not be handed over yet, for how many seconds the oldest of it has been tried, and what was given up of late."""
+
+    waiting: int
+    oldest_seconds: float
+    given_up: int
+
+
+def backlog(db: Session) -> Backlog:
+    """Return how much waits after a failure, and how much was given up within SHOWN_FOR."""
+    failed = outbox.c.attempts > 0
+    waits, most = db.execute(select(func.count(), func.max(outbox.c.attempts)).where(failed)).one()
+    since = sum((RETRY_AFTER[min(one, len(RETRY_AFTER) - 1)] for one in range((most or 1) - 1)), timedelta())
+    recent = undelivered.c.given_up_at > clock.now() - SHOWN_FOR
+    lost = db.scalar(select(func.count()).select_from(undelivered).where(recent))
+    return Backlog(int(waits), since.total_seconds(), int(lost or 0))
+
+
+def purge(db: Session) -> None:
+    """Forget what was given up longer ago than is shown."""
+    db.execute(delete(undelivered).where(undelivered.c.given_up_at <= clock.now() - SHOWN_FOR))
+
+
 def _take(db: Session) -> list[Letter]:
     at = clock.now()
     due = select(outbox.c.id).where(outbox.c.due_at <= at).order_by(outbox.c.id).limit(BATCH)
@@ -177,8 +203,12 @@ def _missing(db: Session, letter: Letter | None) -> str:
 
 def _settle(db: Session, letter: Letter, *, done: bool) -> None:
     mine = outbox.c.id == letter.id
-    if done or letter.attempts >= (LASTING_TRIES if letter.notice in LASTING else len(RETRY_AFTER)):
+    over = letter.attempts >= (LASTING_TRIES if letter.notice in LASTING else len(RETRY_AFTER))
+    if done or over:
         db.execute(delete(outbox).where(mine))
-    else:
+    if over and not done:
+        log.error("notice given up", notice=letter.notice, attempts=letter.attempts + 1)
+        db.execute(insert(undelivered).values(notice=letter.notice, given_up_at=clock.now()))
+    elif not done:
         due = clock.now() + RETRY_AFTER[min(letter.attempts, len(RETRY_AFTER) - 1)]
         db.execute(update(outbox).where(mine).values(attempts=letter.attempts + 1, due_at=due))

@@ -177,6 +177,7 @@ passkey_challenge = Table(
     Column("purpose", String(16), nullable=False),
     Column("browser_hash", String(64), nullable=False),
     Column("return_to", String(2048), nullable=False),
+    Column("allowed", Document),  # hashes of the credentials that were offered; NULL if any would do
     Column("ends_at", Moment, nullable=False, index=True),
 )
 
@@ -224,6 +225,16 @@ outbox = Table(
     Column("facts", LargeBinary),  # sealed
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
+# Letters and messages that were tried to the last and never taken; whose they were is not kept.
+undelivered = Table(
+    "mail_undelivered",
+    Base.metadata,
+    Column("id", BigKey, primary_key=True, autoincrement=True),
+    Column("notice", String(32), nullable=False),
+    Column("given_up_at", Moment, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
 

@@ -40,6 +40,33 @@ class Metrics:
             ["state"],
             registry=self.registry,
         )
+        self.letters_waiting = Gauge(
+            "erti_letters_waiting",
+            "Letters and messages that could not be handed over and are tried again",
+            registry=self.registry,
+        )
+        self.letters_oldest = Gauge(
+            "erti_letters_oldest_seconds",
+            "How long the oldest of them has been tried",
+            registry=self.registry,
+        )
+        self.letters_given_up = Gauge(
+            "erti_letters_given_up",
+            "Letters and messages that were given up in the last 30 days",
+            registry=self.registry,
+        )
+        self.guesses = Gauge(
+            "erti_wrong_guesses",
+            "Wrong guesses in the whole country, within the five minutes that are counted now",
+            ["method"],
+            registry=self.registry,
+        )
+        self.guessing = Gauge(
+            "erti_guessing_alarm",
+            "1 while wrong guesses come from everywhere, so that each network may fail a tenth as often",
+            ["method"],
+            registry=self.registry,
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""

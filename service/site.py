@@ -10,6 +10,8 @@ from core import pages
 from core.errors import Missing
 from core.events import waiting
 from core.web import Db, Here, own_path, see_other, set_language, within
+from idp import notify
+from idp.login import throttle
 from idp.signals import outbox
 from service.metrics import Metrics
 
@@ -71,9 +73,16 @@ def metrics(request: Request, database: Db) -> Response:
         figures.ledger_size.set(log.size if (log := logs.find(db)) else 0)
         figures.ledger_waiting.set(db.scalar(select(func.count()).select_from(waiting)) or 0)
         figures.ledger_aside.set(aside.count(db))
-        backlog = outbox.backlog(db)
+        backlog, letters = outbox.backlog(db), notify.backlog(db)
+        guesses = throttle.everywhere(db)
     figures.signals_waiting.set(backlog.waiting)
     figures.signals_oldest.set(backlog.oldest_seconds)
     figures.signals_failed.labels("refused").set(backlog.refused)
     figures.signals_failed.labels("given-up").set(backlog.given_up)
+    figures.letters_waiting.set(letters.waiting)
+    figures.letters_oldest.set(letters.oldest_seconds)
+    figures.letters_given_up.set(letters.given_up)
+    for method, (wrong, alarm) in guesses.items():
+        figures.guesses.labels(method).set(wrong)
+        figures.guessing.labels(method).set(alarm)
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

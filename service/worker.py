@@ -59,6 +59,7 @@ def _purge(database: Database) -> None:
         outbox.give_up(db)
         desk.purge(db)
         counter.purge(db)
+        notify.purge(db)
 
 
 def _shorten_journal(database: Database) -> None:

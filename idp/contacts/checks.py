@@ -20,6 +20,8 @@ from idp.notices import reach
 DIGITS = 8
 CODES_A_DAY = 10  # for one citizen: five guesses at each leave one chance in two million
 LETTERS_AN_HOUR = 3  # to one address, whoever asks
+# Others may read a message on its way or on a locked screen (NIST SP 800-63B-4, 4.2.1.2).
+MESSAGE_LASTS, LETTER_LASTS = timedelta(minutes=10), timedelta(hours=24)
 
 
 def begin(db: Session, citizen_id: str, address: str) -> str:
@@ -30,6 +32,7 @@ def begin(db: Session, citizen_id: str, address: str) -> str:
     """
     if len(reach.kept(db, citizen_id)) >= book.MOST:
         raise ContactsFull
+    most = LETTER_LASTS if "@" in address else MESSAGE_LASTS
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     token = stages.begin(
         db,
@@ -37,9 +40,10 @@ def begin(db: Session, citizen_id: str, address: str) -> str:
         citizen_id,
         return_to="/my/account/contact",
         data={"contact": address, "code": code},
+        most=most,
     )
     if limits.hit(db, "contact:address", address, most=LETTERS_AN_HOUR, per_seconds=3600) == 0:
-        until = clock.now() + timedelta(seconds=parts(db).settings.interaction_seconds)
+        until = clock.now() + min(most, timedelta(seconds=parts(db).settings.interaction_seconds))
         facts = {"code": f"{code[:4]} {code[4:]}", "until": clock.wire(until)}
         notify.tell(db, citizen_id, "contact-code", facts, to=[address])
     return token

@@ -166,7 +166,7 @@ def ask_use(
     return options_to_json(
         generate_authentication_options(
             rp_id=parts(db).settings.host,
-            challenge=_challenge(db, purpose, browser, return_to),
+            challenge=_challenge(db, purpose, browser, return_to, only=[one.id for one in only]),
             timeout=TIMEOUT_MILLISECONDS,
             allow_credentials=_described(only),
             user_verification=UserVerificationRequirement.REQUIRED,
@@ -186,7 +186,7 @@ def made(db: Session, answer: str, *, purpose: str, browser: str) -> Made | Reje
     settings = parts(db).settings
     try:
         credential = parse_new(_json(answer))
-        challenge, return_to = _spend(db, credential.response.client_data_json, purpose, browser)
+        challenge, return_to, _ = _spend(db, credential.response.client_data_json, purpose, browser)
         proof = verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -219,8 +219,8 @@ def used(
     """Verify the answer to `ask_use` (WebAuthn level 3, section 7.2).
 
     Establishes: 1. the challenge is ours, made for this purpose and browser, live, and used up now;
-    2. the credential is one that `find` knows, and the user handle is its owner's; 3. the type is
-    `webauthn.get`; 4. the origin is exactly the issuer's, and not in a foreign frame; 5. the RP ID
+    2. the credential is among those that were offered with it, where some were (step 5), `find` knows it, and the user
+    handle is its owner's (step 6); 3. the type is `webauthn.get`; 4. the origin is exactly the issuer's, and not in a foreign frame; 5. the RP ID
     hash is ours; 6. user present and verified; 7. the signature; 8. what stayed on its device when it was
     made still does, and the other way round. Whether the counter went forward is said in the result, because a
     copy is worth more than a refusal.
@@ -228,7 +228,9 @@ def used(
     settings = parts(db).settings
     try:
         credential = parse_use(_json(answer))
-        challenge, return_to = _spend(db, credential.response.client_data_json, purpose, browser)
+        challenge, return_to, allowed = _spend(db, credential.response.client_data_json, purpose, browser)
+        if allowed and _named(credential.raw_id) not in allowed:
+            return Rejected("credential was not among those offered")
         held = find(credential.raw_id)
         if held is None:
             return Rejected("credential unknown", stranger=True)
@@ -274,7 +276,9 @@ def _described(known: Sequence[Known]) -> list[PublicKeyCredentialDescriptor]:
     ]
 
 
-def _challenge(db: Session, purpose: str, browser: str, return_to: str) -> bytes:
+def _challenge(
+    db: Session, purpose: str, browser: str, return_to: str, *, only: Sequence[bytes] = ()
+) -> bytes:
     challenge = secrets.token_bytes(CHALLENGE_BYTES)
     life = timedelta(seconds=parts(db).settings.interaction_seconds)
     db.execute(
@@ -283,14 +287,22 @@ def _challenge(db: Session, purpose: str, browser: str, return_to: str) -> bytes
             purpose=purpose,
             browser_hash=hashlib.sha256(browser.encode()).hexdigest(),
             return_to=return_to,
+            allowed=[_named(one) for one in only] or None,
             ends_at=clock.now() + life,
         )
     )
     return challenge
 
 
-def _spend(db: Session, client_data: bytes, purpose: str, browser: str) -> tuple[bytes, str]:
-    """Use up the challenge that an answer was made for; return it with its `return_to`. Raises ValueError."""
+def _named(credential_id: bytes) -> str:
+    return hashlib.sha256(credential_id).hexdigest()
+
+
+def _spend(db: Session, client_data: bytes, purpose: str, browser: str) -> tuple[bytes, str, frozenset[str]]:
+    """Use up the challenge that an answer was made for; return it with its `return_to` and what was offered.
+
+    Raises ValueError.
+    """
     said = parse_client_data_json(client_data)
     if said.cross_origin:
         raise ValueError("answered in a foreign frame")
@@ -302,8 +314,8 @@ def _spend(db: Session, client_data: bytes, purpose: str, browser: str) -> tuple
             table.c.browser_hash == hashlib.sha256(browser.encode()).hexdigest(),
             table.c.ends_at > clock.now(),
         )
-        .returning(table.c.return_to)
+        .returning(table.c.return_to, table.c.allowed)
     ).first()
     if row is None:
         raise ValueError("challenge unknown, spent or expired")
-    return said.challenge, str(row.return_to)
+    return said.challenge, str(row.return_to), frozenset(row.allowed or ())

@@ -37,9 +37,19 @@ class Stage:
 
 
 def begin(
-    db: Session, kind: str, citizen_id: str, *, return_to: str, data: dict[str, Any] | None = None
+    db: Session,
+    kind: str,
+    citizen_id: str,
+    *,
+    return_to: str,
+    data: dict[str, Any] | None = None,
+    most: timedelta = timedelta.max,
 ) -> str:
-    """Begin a flow and return the token for this browser's cookie; it is new each time, so none can be planted."""
+    """Begin a flow and return the token for this browser's cookie; it is new each time, so none can be planted.
+
+    It lasts as long as one sign-in may take, and no longer than `most`.
+    """
+    lasts = min(most, timedelta(seconds=parts(db).settings.interaction_seconds))
     token = secrets.token_urlsafe(32)
     token_hash = sessions.digest(token)
     db.execute(
@@ -50,7 +60,7 @@ def begin(
             return_to=return_to,
             sealed=_seal(db, citizen_id, token_hash, data or {}),
             failures=0,
-            ends_at=clock.now() + timedelta(seconds=parts(db).settings.interaction_seconds),
+            ends_at=clock.now() + lasts,
         )
     )
     return token

@@ -46,6 +46,8 @@ RECOVERY = Way("recovery", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 # Codes of 60 bits from letters: nobody guesses one from many networks, and nobody is kept out by others' guesses.
 MAILED = Way("mailed", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 
+WAYS = (PASSWORD, CODE, ACTIVATION, CARD, RECOVERY, MAILED)
+
 
 def attempt(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> int:
     """Count a guess before it is looked at; return 0 if it may be looked at, else the seconds to wait.
@@ -108,6 +110,13 @@ def failed(db: Session, way: Way, visitor: Visitor) -> None:
         db, f"{EVERYWHERE}:said", way.name, most=1, per_seconds=ALARM_SECONDS
     ):
         log.warning("guessing everywhere", method=way.name, wrong=alarm, seconds=ALARM_SECONDS)
+
+
+def everywhere(db: Session) -> dict[str, tuple[int, bool]]:
+    """Return for each way how many wrong guesses the country counts at the moment, and whether that is an attack."""
+    alarm = parts(db).settings.guessing_alarm
+    found = limits.counts(db, [(EVERYWHERE, way.name) for way in WAYS])
+    return {way.name: (one.hits, one.wait(alarm) > 0) for way, one in zip(WAYS, found, strict=True)}
 
 
 def around(network: str) -> str:

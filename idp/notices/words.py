@@ -278,7 +278,9 @@ _HELD_SHORT = _(
 )
 # What is told by text message as well, in two segments at most (GSM 03.38: 306 characters, or 134 of other alphabets).
 SHORT: dict[str, Lazy] = {
-    "contact-code": _("Erti code: {code}. Type it only where you asked for it; tell it to nobody."),
+    "contact-code": _(
+        "Erti code: {code}, until {until}. Type it only where you asked for it; tell it to nobody."
+    ),
     "contact-checked": _("Erti: from now on this number is told when something about your account changes."),
     "contact-added": _(
         "Erti: an address was added to your account. Not you? Erti’s page for undoing, code {code}"
@@ -322,6 +324,8 @@ SHORT: dict[str, Lazy] = {
         "Erti: a recovery code was used. Not you? Sign in as always, or go to a public service hall."
     ),
 }
+# What holds a code that is over before long: sent late it is of no use.
+CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finish"})
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",

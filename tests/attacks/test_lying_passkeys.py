@@ -10,6 +10,7 @@ from core.database import Database
 from core.sessions import browser_session
 from idp.tables import passkey
 from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
+from tests.consent.country import HIGH
 from tests.idp.login.person import ISSUER, Person
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -182,3 +183,22 @@ def test_attempt_with_a_key_of_ones_own(nino: Person) -> None:
         one["response"][part] = two["response"][part]
         assert nino.tell("/login/passkey/verify", json.dumps(one)).status_code == 403, part
     assert not signed_in(nino)
+
+
+def test_attempt_with_a_passkey_that_was_not_offered(nino: Person, person: Any, letter: Any) -> None:
+    """Where certain passkeys are asked for, another one of one's own and anybody else's are refused, and its challenge is spent."""
+    lali = activated(person, letter)
+    nino.use_passkey()
+    nino.open("/my/account/passkeys/new")
+    synced, bound = Authenticator(ISSUER, device_bound=False), nino.device
+    nino.send("/my/account/passkeys", credential=synced.create(nino.options()), name="synced")
+    nino.open("/logout")
+    nino.send("/logout")
+    nino.device = synced
+    assert nino.use_passkey().status_code == 200
+    nino.open(f"/login?return_to=/my&acr={HIGH}")
+    for device, status in ((synced, 403), (lali.device, 403), (bound, 200)):
+        asked = nino.ask("/login/passkey/options", return_to="/my", acr=HIGH).json()
+        assert [one["id"] for one in asked["allowCredentials"]] == [b64(bound.credentials[-1].id)]
+        assert nino.tell("/login/passkey/verify", device.get(asked)).status_code == status
+        assert nino.tell("/login/passkey/verify", bound.get(asked)).status_code == 403, "spent"

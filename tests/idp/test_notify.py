@@ -15,7 +15,7 @@ from core.database import Database, Parts
 from core.events import SYSTEM
 from idp import accounts, disavowals, notify
 from idp.notices import words
-from idp.tables import outbox
+from idp.tables import outbox, undelivered
 from registry_sync import people
 from tests.consent import country
 from tests.ports import free_port
@@ -110,16 +110,39 @@ def test_a_server_that_is_away_is_tried_again_later(database, citizen, postbox) 
 
 
 def test_a_letter_that_never_goes_out_is_given_up(database, citizen) -> None:
-    """After the last attempt a notice is dropped, so that the outbox does not grow for ever."""
+    """After the last attempt a notice is dropped and counted: a code soon, what happened to an account after a month."""
     away = with_mail(database, "smtp://127.0.0.1:1")
     with database.writing() as db:
         notify.tell(db, citizen, "password-set")
-    for _attempt in range(len(notify.RETRY_AFTER) + 1):
+        notify.tell(db, citizen, "contact-code", {"code": "1234 5678"})
+    left = []
+    for _attempt in range(notify.LASTING_TRIES + 1):
         notify.deliver(away)
         with database.writing() as db:
+            left.append([row.notice for row in db.execute(select(outbox))])
             db.execute(update(outbox).values(due_at=clock.now() - timedelta(seconds=1)))
-    with database.reading() as db:
-        assert db.scalar(select(func.count()).select_from(outbox)) == 0
+    assert left[4:6] == [["password-set", "contact-code"], ["password-set"]]
+    assert left[-2:] == [["password-set"], []]
+    with database.writing() as db:
+        assert notify.backlog(db) == notify.Backlog(0, 0, 2)
+        db.execute(update(undelivered).values(given_up_at=clock.now() - notify.SHOWN_FOR))
+        notify.purge(db)
+        assert notify.backlog(db).given_up == 0
+        assert not db.scalar(select(func.count()).select_from(undelivered))
+    away.close()
+
+
+def test_what_could_not_be_handed_over_is_counted(database, citizen) -> None:
+    """A letter counts as waiting from its first failure, with the time for which it has been tried."""
+    away = with_mail(database, "smtp://127.0.0.1:1")
+    with database.writing() as db:
+        notify.tell(db, citizen, "password-set")
+    for seconds in (0, 0, 60, 360):
+        with database.writing() as db:
+            found = notify.backlog(db)
+            assert (found.waiting, found.oldest_seconds) == (int(seconds > 0 or found.waiting), seconds)
+            db.execute(update(outbox).values(due_at=clock.now() - timedelta(seconds=1)))
+        notify.deliver(away)
     away.close()
 
 

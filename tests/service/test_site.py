@@ -11,9 +11,11 @@ from starlette.testclient import TestClient
 
 from consent.ledger import signer
 from consent.ledger.tables import checkpoint
+from core import limits
 from core.database import Database
 from core.pages import STATIC_FOLDER
 from core.web import network
+from idp.login import throttle
 
 
 def test_the_front_page_is_there_in_each_language(client: TestClient) -> None:
@@ -152,6 +154,23 @@ def test_the_last_forwarded_address_counts(client: TestClient, app: FastAPI) -> 
 def test_figures_are_for_the_named_networks_alone(client: TestClient) -> None:
     """A caller from elsewhere is told there is nothing there."""
     assert client.get("/metrics").status_code == 404
+
+
+def test_the_figures_say_when_guesses_come_from_everywhere(app: FastAPI, database: Database) -> None:
+    """The count of wrong guesses and the alarm stand there for each way, and letters that were given up."""
+    alarm = app.state.settings.guessing_alarm
+    with database.writing() as db:
+        limits.hit(db, throttle.EVERYWHERE, "card", most=alarm, per_seconds=300, times=alarm)
+        limits.hit(db, throttle.EVERYWHERE, "totp", most=alarm, per_seconds=300, times=alarm - 1)
+    said = TestClient(app, client=("127.0.0.1", 50000)).get("/metrics").text.splitlines()
+    for line in (
+        f'erti_wrong_guesses{{method="card"}} {alarm}.0',
+        'erti_guessing_alarm{method="card"} 1.0',
+        'erti_guessing_alarm{method="totp"} 0.0',
+        'erti_guessing_alarm{method="password"} 0.0',
+        "erti_letters_given_up 0.0",
+    ):
+        assert line in said
 
 
 @pytest.mark.parametrize("name", ["erti.css", "passkey.js", "session.js", "favicon.svg"])

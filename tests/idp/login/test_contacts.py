@@ -2,12 +2,14 @@ import re
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from core import clock
 from core.settings import Settings
 from idp import notify
 from idp.contacts import book, checks
+from idp.login import stages
 from idp.notices import reach
 from idp.tables import contact, contact_undo, outbox
 from tests.idp.login.person import Person
@@ -20,7 +22,12 @@ HOME = "/my/account/contact"
 @pytest.fixture
 def settings(settings: Settings, postbox: Postbox, gateway: Gateway) -> Settings:
     """Give a house that sends mail and text messages."""
-    ways = {"smtp_url": postbox.url, "sms_url": gateway.url, "outbound_private_hosts": ("localhost",)}
+    ways = {
+        "smtp_url": postbox.url,
+        "sms_url": gateway.url,
+        "sms_secret": SecretStr("x"),
+        "outbound_private_hosts": ("localhost",),
+    }
     return settings.model_copy(update=ways)
 
 
@@ -85,6 +92,20 @@ def test_a_code_is_guessed_five_times_and_no_more(nino, database, postbox) -> No
     assert kept(database, nino) == []
     answers = [ask(nino, f"n{number}@example.org").status_code for number in range(checks.CODES_A_DAY)]
     assert answers == [303] * (checks.CODES_A_DAY - 1) + [429]
+
+
+def test_a_code_by_text_message_lives_ten_minutes(nino, database, postbox, gateway) -> None:
+    """The message and the page say so, and afterwards the flow is over; a code by mail lives on."""
+    ask(nino, "+995555123456")
+    notify.deliver(database)
+    assert "until" in gateway.calls[-1][1]["text"]
+    assert "for ten minutes" in nino.open(f"{HOME}/code").text
+    ask(nino, OLD)
+    assert "for ten minutes" not in nino.open(f"{HOME}/code").text
+    with database.reading() as db:
+        ends = db.scalars(select(stages.table.c.ends_at).order_by(stages.table.c.ends_at)).all()
+    minutes = [round((one - clock.now()).total_seconds() / 60) for one in ends]
+    assert minutes == [10, 30]
 
 
 def test_another_browser_cannot_use_the_code(nino, person, database, postbox) -> None:

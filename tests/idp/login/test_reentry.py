@@ -90,6 +90,19 @@ def test_who_lost_everything_comes_back_after_waiting(nino, person, database, po
     assert any("came back into your Erti account" in one.get_content() for one in postbox.to(OTHER))
 
 
+def test_a_code_by_mail_lives_a_day(nino, person, database, postbox, time) -> None:
+    """The first code begins the waiting time within 24 hours of its letter, and not after them."""
+    back = person("203.0.113.9")
+    assert asked(back, nino.citizen_id).status_code == 303
+    run(database)
+    code = CODE.search(postbox.newest(MAIL))[1]
+    back.open("/recover")
+    time.pass_by(DAY + 60)
+    assert back.send("/recover/code", code=code).status_code == 400
+    with database.reading() as db:
+        assert not waits.waits_for(db, nino.citizen_id)
+
+
 def test_the_code_of_the_end_works_in_the_browser_that_asked(nino, person, database, postbox, time) -> None:
     """Another browser with the right code gets nowhere, and the one that asked uses it once."""
     back, thief = person("203.0.113.9"), person("203.0.113.10")

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -107,7 +107,7 @@ def test_a_number_that_cannot_be_reached_is_given_up_at_once(database, told, gat
 @pytest.mark.parametrize("notice", sorted(words.SHORT))
 def test_a_text_message_has_two_segments_at_most(tmp_path, notice, lang) -> None:
     """With the longest code in it, each fits into two segments, and leads to no address."""
-    facts = {"code": "WWWW-WWWW-WWWW"}
+    facts = {"code": "WWWW-WWWW-WWWW", "until": datetime(2026, 9, 28, 22, 58, tzinfo=UTC)}
     text = letters.short(Settings(data_dir=tmp_path), Letter(1, 0, NUMBER, lang, notice, facts))
     assert len(text) <= (306 if set(text) <= GSM else 134), len(text)
     assert "://" not in text
