@@ -13,6 +13,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
+from core.database import Database, Parts
 from tests.ports import free_port
 
 TAKEN = (202, b'{"id": "m-1"}')
@@ -98,3 +99,10 @@ def sms_gateway() -> Iterator[Gateway]:
         gateway.shutdown()
         gateway.server_close()
         thread.join()
+
+
+def with_mail(database: Database, url: str) -> Database:
+    """Return the database as a worker with a mail server would see it."""
+    house = database.parts
+    settings = house.settings.model_copy(update={"smtp_url": url})
+    return Database(Parts(settings, keys=house.keys, sealer=house.sealer), url=database.url)

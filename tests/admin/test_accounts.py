@@ -9,8 +9,7 @@ from core.events import SYSTEM
 from idp import accounts
 from idp.login import locks
 from registry_sync import people
-from tests.admin.conftest import Colleague, Page
-from tests.admin.test_approvals import address
+from tests.admin.conftest import Colleague, Page, address
 
 Hire = Callable[[str], Colleague]
 WHY = "Two people use this account."

@@ -12,8 +12,7 @@ from core.events import SYSTEM
 from idp.oidc import clients
 from idp.signals import bodies, outbox, streams
 from idp.signals.bodies import Refusal
-from tests.admin.conftest import Colleague
-from tests.admin.test_approvals import address
+from tests.admin.conftest import Colleague, address
 
 Hire = Callable[[str], Colleague]
 DEMO = Path(__file__).parents[2] / "service" / "demo" / "agencies.yaml"

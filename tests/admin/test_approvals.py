@@ -11,7 +11,7 @@ from admin.permissions import of
 from core import clock
 from core.database import Database
 from keys import rotation
-from tests.admin.conftest import Colleague, Page
+from tests.admin.conftest import Colleague, Page, address
 
 Hire = Callable[[str], Colleague]
 
@@ -28,11 +28,6 @@ def ask_to_rotate(officer: Colleague) -> Page:
     asked = officer.post("/admin/keys/rotate", form, on=officer.get("/admin/keys"))
     assert (asked.status, asked.location) == (303, "/admin/approvals")
     return officer.get("/admin/approvals")
-
-
-def address(page: Page, deed: str) -> str:
-    """Return where the first form of a kind on the page goes."""
-    return next(part.split('"')[0] for part in page.text.split('action="') if f"/{deed}" in part[:60])
 
 
 def test_a_key_changes_when_the_second_officer_agrees(colleague: Hire, database: Database) -> None:

@@ -14,7 +14,7 @@ from idp import accounts
 from idp.login import card
 from idp.tables import card_order
 from tests.admin.conftest import Browser, Colleague, Page
-from tests.admin.test_desk import begin, show
+from tests.admin.procedures import begin, show
 from tests.consent import country
 from tests.idp.login.cardholder import PIN, hand_over
 from tests.idp.oidc.provider import CITIZEN, OTHER

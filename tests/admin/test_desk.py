@@ -13,12 +13,12 @@ from consent import tables
 from core import clock, sessions
 from core.database import Database
 from tests.admin.conftest import Browser, Colleague, Page
+from tests.admin.procedures import ASKED, begin, show
 from tests.consent import country
 from tests.consent.country import HIGH, LOW
 from tests.idp.oidc.provider import CITIZEN, OTHER
 
 Hire = Callable[[str], Colleague]
-ASKED = {"citizen": CITIZEN, "office": "Hall Vashliani, counter 4", "purpose": "revenue-sign-in", "case": ""}
 CODE = re.compile(r'id="desk-code"[^>]*>([0-9]{3}) ([0-9]{3})<')
 VALUES = ("Nino", "The Mill")
 
@@ -41,13 +41,6 @@ def phone(client: Any, database: Database, citizen: str = CITIZEN, acr: str = HI
     return Browser(client, {"__Host-erti_session": token})
 
 
-def begin(clerk: Colleague, **changes: str) -> str:
-    """Begin a procedure and return the address of its page."""
-    made = clerk.post("/desk", {**ASKED, **changes}, on=clerk.get("/desk"))
-    assert made.status == 303, made.text
-    return made.location
-
-
 def code(page: Page) -> str:
     """Return the code on the clerk's screen."""
     found = CODE.search(page.text)
@@ -59,12 +52,6 @@ def say(mine: Browser, address: str, **fields: str) -> Page:
     """Answer on the phone."""
     path = f"/my{address}"
     return mine.post(path, {"decision": "confirm", **fields}, on=mine.get("/my/desk"))
-
-
-def show(clerk: Colleague, address: str, *, on: Page | None = None) -> Page:
-    """Let the clerk open what was confirmed; `on` is an older page that still has the button."""
-    page = on or clerk.get(address)
-    return clerk.browser.post(f"{address}/read", {}, on=page)
 
 
 def test_a_procedure_at_the_desk(client: Any, clerk: Colleague, database: Database) -> None:

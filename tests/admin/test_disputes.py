@@ -13,7 +13,7 @@ from registry_sync import people
 from tests.admin.conftest import Colleague
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME
-from tests.consent.test_disputes import look, make_late
+from tests.consent.doubts import look, make_late
 
 Hire = Callable[[str], Colleague]
 ANSWER = {"category": "mistake", "text": "A clerk mixed up two files.", "source": "Ms Lomidze, by letter"}

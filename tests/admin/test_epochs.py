@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from core.database import Database
 from keys import epochs
-from tests.admin.conftest import Colleague
-from tests.admin.test_approvals import address
+from tests.admin.conftest import Colleague, address
 
 Hire = Callable[[str], Colleague]
 REASON = {"destroy-reason": "The backups of last year are older than the law wants"}

@@ -13,8 +13,7 @@ from core import clock
 from core.database import Database
 from core.events import Actor, record
 from registry_sync import people
-from tests.admin.conftest import Colleague, Page
-from tests.admin.test_approvals import address
+from tests.admin.conftest import Colleague, Page, address
 
 Hire = Callable[[str], Colleague]
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from consent import endings, grants
 from core.database import Database
-from tests.admin.conftest import Colleague
-from tests.admin.test_approvals import address
+from tests.admin.conftest import Colleague, address
 from tests.consent import country
 from tests.consent.country import CITIZEN, OTHER
 

@@ -185,6 +185,19 @@ def test_no_test_mocks_our_own_code() -> None:
     )
 
 
+def test_no_test_leans_on_another_file_of_tests() -> None:
+    """What several files of tests need stands in a module of its own, so that each can be read and changed alone."""
+    assert not house.places(
+        house.files("tests"),
+        lambda node: any(
+            part.startswith("test_")
+            for module in house.imported(node)
+            for part in (*module.split("."), *(alias.name for alias in getattr(node, "names", ())))
+            if module.split(".")[0] == "tests"
+        ),
+    )
+
+
 def test_tests_share_one_browser_and_bring_their_own_loops() -> None:
     """A process has one Playwright, whose event loop stays in the thread of all tests; coroutines run apart from it."""
     owners = {

@@ -1,10 +1,7 @@
 """Who may call what: each route asks who is there, or stands here with its reason."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 from core import forms, web
-from service.app import ROUTERS
+from tests.architecture.addresses import FOR_REPAIR, GUARDS, asked, routes
 
 # Nobody need be signed in. Whoever adds a line here says what stands in front of the route instead.
 OPEN = {
@@ -113,32 +110,6 @@ NO_FORM_TOKEN = {
     "/login/passkey/verify", "/grants/{grant_id}",
     "/ssf/stream", "/ssf/status", "/ssf/subjects/add", "/ssf/subjects/remove", "/ssf/verify", "/ssf/poll/{stream_id}",
 }  # fmt: skip
-# What somebody who came in with a recovery code alone gets to: nothing of it shows a value or the history.
-FOR_REPAIR = {
-    "/my/account",
-    "/my/account/passkeys/new",
-    "/my/account/passkeys",
-    "/my/account/password",
-    "/my/account/app",
-    "/my/account/confirm",
-    "/my/account/confirm/send",
-}
-GUARDS = {web._citizen, web._owner, web._staff}
-
-
-def routes(routers: Any = ROUTERS) -> Iterator[Any]:
-    """Give every route of the application, those of included routers too."""
-    for router in routers:
-        for route in router.routes:
-            included = getattr(route, "original_router", None)
-            yield from routes([included]) if included else [route]
-
-
-def asked(dependant: Any) -> set[Callable[..., Any]]:
-    """Return everything that is called before a route."""
-    return {
-        call for inner in dependant.dependencies for call in (inner.call, *asked(inner)) if call is not None
-    }
 
 
 def test_each_route_asks_who_is_there_or_says_why_not() -> None:

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.architecture.test_routes import routes
+from tests.architecture.addresses import routes
 from tests.browser import seen
 from tests.service_process import REPOSITORY
 

@@ -13,7 +13,7 @@ from idp.contacts import book
 from idp.login import assurance, holding, methods, password, stepup
 from idp.login.throttle import RECOVERY
 from idp.tables import passkey as passkeys
-from tests.architecture.test_routes import FOR_REPAIR, routes
+from tests.architecture.addresses import FOR_REPAIR, routes
 from tests.idp.login.conftest import postbox
 from tests.idp.login.repairs import (
     DAY,

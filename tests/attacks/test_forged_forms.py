@@ -11,7 +11,7 @@ from core.events import SYSTEM
 from core.sessions import browser_session
 from idp import enrol
 from idp.login.pages import browser
-from tests.architecture.test_routes import asked, routes
+from tests.architecture.addresses import asked, routes
 from tests.idp.login.person import ISSUER, PASSWORD, TOKEN, Person
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

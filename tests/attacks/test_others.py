@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.architecture.test_routes import routes
+from tests.architecture.addresses import routes
 from tests.attacks.belongings import Owner, owner
 from tests.idp.login.person import Person
 

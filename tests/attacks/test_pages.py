@@ -14,7 +14,7 @@ from idp.oidc import clients
 from idp.oidc.assertions import TYPE
 from service import logs
 from tests.attacks.conftest import register
-from tests.attacks.test_size import part
+from tests.attacks.raw import part
 from tests.idp.oidc.provider import CLIENTS, PORTAL, SECRET, Provider, basic
 
 SCRIPT = "\"><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}'"

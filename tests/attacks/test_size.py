@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from idp.oidc.assertions import TYPE
 from tests.attacks import raw
+from tests.attacks.raw import part
 from tests.idp.oidc.provider import PORTAL, PUBLIC, SECRET, Provider, basic, request
 
 MB = 1_000_000
@@ -21,11 +22,6 @@ AS_PORTAL = {"authorization": basic(PORTAL, SECRET).encode()}
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ENDPOINTS = ("/token", "/par", "/introspect", "/revoke", "/userinfo", "/device_authorization", "/authorize",
              "/end-session")  # fmt: skip
-
-
-def part(content: Any) -> str:
-    """One part of a JWT."""
-    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
 HUGE = f"{part({'alg': 'ES256', 'kid': 'x' * MB})}.{part({'iss': PORTAL})}.c2ln"

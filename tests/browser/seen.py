@@ -1,6 +1,6 @@
 """Which pages the browser looks at: all that the application has, by its own list of routes."""
 
-from tests.architecture.test_routes import routes
+from tests.architecture.addresses import routes
 
 # Not pages for people: what programs fetch, files to keep, and addresses that only lead on.
 NO_PAGE = {

@@ -13,8 +13,8 @@ from idp.signals.delivery import Courier
 from idp.tables import outbox
 from service import worker
 from tests.consent.country import CITIZEN
-from tests.consent.test_disputes import look
-from tests.consent.test_pages import page, post
+from tests.consent.doubts import look
+from tests.consent.rooms import page, post
 
 
 def notices(database: Database) -> list[str]:

@@ -8,8 +8,8 @@ from core.database import Database
 from tests.consent import country
 from tests.consent.conftest import signed_in
 from tests.consent.country import OTHER
-from tests.consent.test_disputes import AGENCY, answer, look, make_late
-from tests.consent.test_pages import page, post
+from tests.consent.doubts import AGENCY, answer, look, make_late
+from tests.consent.rooms import page, post
 
 
 def dispute(at_home: Any, event_id: str, text: str = "Why?") -> str:

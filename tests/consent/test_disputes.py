@@ -1,10 +1,9 @@
 """Looks that a citizen does not recognise, from the entry to the answer."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from consent import disclosure, disputes
 from consent.errors import (
@@ -19,41 +18,20 @@ from consent.ledger import erasure
 from consent.ledger.tables import entry
 from core import clock
 from core.database import Database
-from core.events import OFFICE, SYSTEM, Actor, record
+from core.events import OFFICE, SYSTEM, record
 from keys import sealing
 from registry_sync.events import CitizenErased
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME, OTHER, allow, ask
+from tests.consent.doubts import answer, look, make_late
 
 SECRET = "I never asked them, and my address is Lane 5"
-AGENCY = Actor("client", "portal")
-
-
-def look(database: Database, *names: str, **changes: Any) -> str:
-    """Let the revenue agency look by law; return the entry's event."""
-    wanted = ask(*names, **({"purpose": "revenue-assessment", "case": "A-17", "official": "O-5"} | changes))
-    released = disclosure.release(database, wanted)
-    assert isinstance(released, disclosure.Released)
-    return released.receipt.event_id
 
 
 def dispute(database: Database, event_id: str, text: str = SECRET) -> disputes.Dispute:
     """Dispute a look as the citizen."""
     with database.writing() as db:
         return disputes.begin(db, CITIZEN, event_id, text=text, actor=ME)
-
-
-def answer(database: Database, found: disputes.Dispute, **changes: Any) -> disputes.Dispute:
-    """Answer a dispute as the agency's system."""
-    facts = {"category": "mistake", "text": "A clerk mixed up two files.", "through": "system"} | changes
-    with database.writing() as db:
-        return disputes.answer(db, found, actor=AGENCY, **facts)
-
-
-def make_late(database: Database, found: disputes.Dispute) -> None:
-    """Let the time for an answer be over."""
-    with database.writing() as db:
-        db.execute(update(disputes.dispute).values(due_at=clock.now() - timedelta(minutes=1)))
 
 
 def test_a_dispute_is_in_both_chains_and_says_no_word_of_the_text(open_door: Database) -> None:

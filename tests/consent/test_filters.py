@@ -23,7 +23,7 @@ from core import clock, language
 from core.database import Database
 from tests.consent import country
 from tests.consent.country import CITIZEN, allow, ask
-from tests.consent.test_pages import page
+from tests.consent.rooms import page
 
 KINDS = ("csv", "json", "html")
 

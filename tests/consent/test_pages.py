@@ -15,6 +15,7 @@ from core import limits, sessions
 from core.database import Database
 from tests.consent import country, receipt_reader
 from tests.consent.country import CITIZEN, ME, allow, ask
+from tests.consent.rooms import page, post
 
 ATTRIBUTE = re.compile(r'href="(/my[^"]*)"')
 
@@ -37,26 +38,12 @@ def browser(client: Any, database: Database) -> Iterator[Any]:
     return client
 
 
-def page(browser: Any, path: str) -> str:
-    """Return a page's text; it is there."""
-    answer = browser.get(path)
-    assert answer.status_code == 200, answer.text
-    return str(answer.text)
-
-
 def live(database: Database) -> grants.Grant:
     """Return the citizen's live grant."""
     with database.reading() as db:
         found = grants.live(db, citizen=CITIZEN, purpose="revenue-sign-in")
     assert found
     return found
-
-
-def post(browser: Any, path: str, text: str, /, **fields: Any) -> Any:
-    """Send a page's form."""
-    token = re.search(r'name="csrf_token" value="([^"]+)"', text)
-    assert token
-    return browser.post(path, data={"csrf_token": token.group(1), **fields})
 
 
 def test_nobody_else_gets_in(client: Any) -> None:

@@ -12,8 +12,8 @@ from consent.ledger.tables import entry
 from core import clock
 from core.database import Database
 from tests.consent.country import CITIZEN, ask
-from tests.consent.test_disputes import look
-from tests.consent.test_pages import page
+from tests.consent.doubts import look
+from tests.consent.rooms import page
 
 
 def put_back(database: Database, event_id: str, month: str) -> None:

@@ -7,60 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-import yaml
-from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.testclient import TestClient
 
-from consent import decisions, grants, importing, purposes
+from consent import decisions, grants, purposes
 from consent.ledger import signer
-from core import clock, sessions
+from core import sessions
 from core.database import Database
 from core.events import SYSTEM, Actor
-from core.settings import Settings
 from idp import accounts
 from idp.login import activation
 from idp.oidc import clients
-from registry_sync import people
 from tests import factories
+from tests.flows.register import NUMBER, SECRET, message, sign_in
 
-AGENCIES = Path(__file__).parents[2] / "service" / "demo" / "agencies.yaml"
 VERIFIER = Path(__file__).parents[2] / "verifier" / "erti_verify.py"
-SECRET = "a-secret-for-the-revenue-portal-0123456789"
-NUMBER = "38072135168"
-
-
-@pytest.fixture
-def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Let the test's own civil register send events."""
-    return settings.model_copy(update={"registry_keys": tmp_path / "registries.json"})
-
-
-@pytest.fixture
-def register(settings: Settings) -> ECKey:
-    """Make the civil register's key and trust its public half."""
-    key = ECKey.generate_key("P-256", {"kid": "civil-1", "alg": "ES256", "use": "sig"})
-    assert settings.registry_keys is not None
-    settings.registry_keys.write_text(json.dumps({"keys": [{**key.as_dict(private=False), "iss": "civil"}]}))
-    return key
-
-
-@pytest.fixture
-def citizen(client: TestClient, database: Database, tmp_path: Path) -> str:
-    """Load one person and the demo's agencies into a running house; return the citizen ID."""
-    identifier = [{"identifier_type": "UIN", "identifier_value": NUMBER}]
-    factories.load(database, tmp_path, factories.civil(identifier=identifier))
-    document = yaml.safe_load(AGENCIES.read_text("utf-8"))
-    for one in document["clients"]:
-        one["client_secret"] = SECRET
-    with database.writing() as db:
-        importing.load(db, document, actor=SYSTEM)
-        clients.load(db, document, actor=SYSTEM)
-    with database.reading() as db:
-        found = people.by_identifier(db, "UIN", NUMBER)
-    assert found is not None
-    return found
 
 
 def token(client: TestClient) -> dict[str, str]:
@@ -72,21 +33,6 @@ def token(client: TestClient) -> dict[str, str]:
         headers={"Authorization": f"Basic {basic}"},
     )
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
-
-
-def sign_in(client: TestClient, database: Database, citizen: str) -> None:
-    """Put a citizen's session into the test browser."""
-    with database.writing() as db:
-        _session, secret = sessions.begin(
-            db,
-            subject=citizen,
-            kind="citizen",
-            acr=factories.SUBSTANTIAL,
-            amr=["pwd", "otp"],
-            user_agent="test",
-            network="192.0.2.1",
-        )
-    client.cookies.set("__Host-erti_session", secret, domain="id.erti.example")
 
 
 def verify(folder: Path, bundle: bytes, policy: str) -> dict[str, Any]:
@@ -170,7 +116,7 @@ def test_a_death_ends_everything_in_one_commit(
 
     answer = client.post(
         "/registry/events",
-        content=_message(register, "death", {"death_date": "2026-11-20"}),
+        content=message(register, "death", {"death_date": "2026-11-20"}),
         headers={"content-type": "application/secevent+jwt"},
     )
 
@@ -183,7 +129,7 @@ def test_a_death_ends_everything_in_one_commit(
         assert grants.live(db, citizen=citizen, purpose="revenue-sign-in") is None
         assert sessions.of(db, citizen) == []
 
-    back = _message(register, "death-reversed", {})
+    back = message(register, "death-reversed", {})
     again = client.post(
         "/registry/events", content=back, headers={"content-type": "application/secevent+jwt"}
     )
@@ -192,17 +138,3 @@ def test_a_death_ends_everything_in_one_commit(
         reopened = accounts.find(db, citizen)
     assert reopened is not None
     assert reopened.state == "active"
-
-
-def _message(key: ECKey, kind: str, payload: dict[str, Any]) -> str:
-    at = clock.seconds(clock.now())
-    identifier = [{"identifier_type": "UIN", "identifier_value": NUMBER}]
-    content = {
-        "iss": "civil",
-        "aud": "https://id.erti.example",
-        "iat": at,
-        "toe": at - (60 if kind == "death" else 0),
-        "jti": f"{kind}-{at}",
-        "events": {f"urn:erti:registry:{kind}": {"identifier": identifier, **payload}},
-    }
-    return jwt.encode({"alg": "ES256", "typ": "secevent+jwt", "kid": "civil-1"}, content, key)

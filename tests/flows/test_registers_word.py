@@ -1,7 +1,5 @@
 """What a register's word does to somebody's account: a new name, a guardian, an age."""
 
-# ruff: noqa: F811
-
 import re
 from datetime import timedelta
 from typing import Any
@@ -25,13 +23,7 @@ from registry_sync import people, tables
 from registry_sync.events import CitizenDied, RepresentativeEnded, RepresentativeStated
 from registry_sync.wire.shapes import Identity
 from tests import factories
-from tests.flows.test_by_law_then_death import (  # noqa: F401  (fixtures)
-    _message,
-    citizen,
-    register,
-    settings,
-    sign_in,
-)
+from tests.flows.register import message, sign_in
 
 CIVIL = Actor("registry", "civil")
 ALLOWED = {"given_name", "family_name"}
@@ -83,7 +75,7 @@ def test_a_new_name_is_shown_once_and_read_at_once(
     sign_in(client, database, citizen)
     before = client.get("/my", headers={"accept": "text/html"}).text
     assert 'id="name-changed"' not in before
-    body = _message(register, "name-change", {"name": {"given_name": "Tamar"}})
+    body = message(register, "name-change", {"name": {"given_name": "Tamar"}})
     answer = client.post(
         "/registry/events", content=body, headers={"content-type": "application/secevent+jwt"}
     )

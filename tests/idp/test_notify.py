@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from consent.alerts import Alert, Look
 from core import clock
-from core.database import Database, Parts
+from core.database import Database
 from core.events import SYSTEM
 from idp import accounts, disavowals, notify
 from idp.notices import words
@@ -19,6 +19,7 @@ from idp.tables import outbox, undelivered
 from registry_sync import people
 from tests.consent import country
 from tests.ports import free_port
+from tests.postbox import with_mail
 
 LONGEST_SUBJECT = 78  # RFC 5322, 2.1.1: one line
 
@@ -43,13 +44,6 @@ def postbox() -> Iterator[tuple[Postbox, str]]:
     server.start()
     yield box, f"smtp://127.0.0.1:{server.port}"
     server.stop()
-
-
-def with_mail(database: Database, url: str) -> Database:
-    """Return the database as a worker with a mail server would see it."""
-    house = database.parts
-    settings = house.settings.model_copy(update={"smtp_url": url})
-    return Database(Parts(settings, keys=house.keys, sealer=house.sealer), url=database.url)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from admin import approvals, permissions
 from consent.ledger import erasure
@@ -16,16 +14,10 @@ from core import clock, refusals
 from core.events import SYSTEM
 from core.settings import Settings
 from idp.staff import accounts
-from service.cli import app
 from service.commands import run
 from service.commands.store import opened
 from tests import mapped
-
-
-def erti(folder: Path, *words: str, stdin: str = "", **variables: str) -> Result:
-    """Run the command line with its data in `folder`."""
-    environment = {"ERTI_DATA_DIR": str(folder), "ERTI_DATABASE_URL": "", "COLUMNS": "120", **variables}
-    return CliRunner().invoke(app, list(words), input=stdin, env=environment)
+from tests.service.command_line import erti
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.test_cli import erti
+from tests.service.command_line import erti
 
 SANDBOX = {"redirect_uris": ["http://localhost:3000/cb"], "client_name": "Try", "client_id": "try"}
 

@@ -17,7 +17,7 @@ import pytest
 
 from consent.ledger import note, quorum
 from tests.ports import free_port, wait_for, within
-from tests.service.test_cli import erti
+from tests.service.command_line import erti
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from service.app import begin, open_house
 from tests import certificates
 from tests.certificates import Made
 from tests.ports import free_port, wait_for, within
-from tests.service.test_cli import erti
+from tests.service.command_line import erti
 
 pytestmark = pytest.mark.slow
 ROOT = certificates.authority()

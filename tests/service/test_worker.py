@@ -19,8 +19,8 @@ from registry_sync import people
 from service import worker
 from tests.consent import country
 from tests.consent.ledger.reading import CITIZEN, Moved
-from tests.idp.test_notify import with_mail
 from tests.ports import within
+from tests.postbox import with_mail
 
 
 def test_a_row_that_is_missing_does_not_end_the_worker(house: Database) -> None:

@@ -7,21 +7,9 @@ from hypothesis import strategies as st
 from consent.ledger import citizen_map, entries, note, tree
 from consent.ledger.citizen_map import NOTHING, CitizenMap, Subtree
 from tests.verifier import forging
-from tests.verifier.test_verifier import POLICY, verdict
+from tests.verifier.forgeries import POLICY, verdict
+from tests.verifier.years import NEXT, WATCHED, two_years, years_rewritten
 from verifier import erti_verify
-
-NEXT = "ledger.test.example/2"
-
-
-def two_years() -> tuple[forging.Log, forging.Log]:
-    """A log that ended, and the one that follows it; the citizen has entries in both."""
-    first = forging.twenty()
-    first.close()
-    second = forging.Log(origin=NEXT, before=first)
-    second.add("NEIGHBOUR")
-    second.add()
-    return first, second
-
 
 NEXT_POLICY = erti_verify.read_policy(forging.policy(origin=NEXT))
 
@@ -55,45 +43,6 @@ def test_an_earlier_year_rewritten_is_caught() -> None:
     bundle = second.bundle()
     bundle["logs"][0] = other.section(forging.CITIZEN) | {"checkpoint": other.checkpoint()}
     assert verdict(bundle, NEXT_POLICY)[0] == "ALTERED"
-
-
-WITNESSES = [note.CosignatureSigner(f"w{number}.example", bytes([number + 1]) * 32) for number in range(3)]
-_LINES = "".join(f"witness w{number} {one.key.text()}\n" for number, one in enumerate(WITNESSES))
-WATCHED = forging.policy(origin=NEXT).replace(
-    b"quorum none\n", f"{_LINES}group two 2 w0 w1 w2\nquorum two\n".encode()
-)
-
-
-def cosigned(log: forging.Log, *, by: int = 2) -> str:
-    """The checkpoint of a log, with so many witnesses under it."""
-    lines = [one.sign(log.checkpoint_head(), at=forging.NOW).line() for one in WITNESSES[:by]]
-    return log.checkpoint() + "".join(lines)
-
-
-def watched(first: forging.Log, second: forging.Log, end: str) -> forging.Bundle:
-    """A bundle through two logs of which the second is cosigned, and `end` is shown as the end of the first."""
-    bundle = second.bundle()
-    bundle["logs"][0]["checkpoint"] = end
-    return bundle | {"checkpoint": cosigned(second)}
-
-
-def years_rewritten() -> tuple[list[forging.Bundle], list[str]]:
-    """Bundles through two years, the first as witnesses saw it end or as an operator had it afterwards; their verdicts."""
-    first, second = two_years()
-    honest = watched(first, second, cosigned(first))
-    few = watched(first, second, cosigned(first, by=1))
-    shorter = forging.Log()
-    for _entry in range(3):
-        shorter.add()
-    shorter.close()
-    after = forging.Log(origin=NEXT, before=shorter)
-    after.add()
-    return [
-        honest,
-        few,
-        watched(shorter, after, shorter.checkpoint()),  # nobody saw it end so
-        watched(shorter, after, cosigned(first)),  # what they saw is another tree
-    ], ["VALID-COMPLETE", "UNWITNESSED", "UNWITNESSED", "FORK"]
 
 
 def test_no_year_is_rewritten_when_it_is_over() -> None:

@@ -2,64 +2,18 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from consent.ledger import note
-from tests.verifier import forging, test_verifier
-from tests.verifier.test_completeness import NEXT, WATCHED, two_years, years_rewritten
+from tests.verifier import forging
+from tests.verifier.both import agree, expected, judged
+from tests.verifier.forgeries import FORGERIES, rewrite_head
+from tests.verifier.years import NEXT, WATCHED, two_years, years_rewritten
 from verifier import erti_verify
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "core" / "static" / "history-verify.js"
-FORGERIES: list[forging.Forge] = [
-    parameters[0]
-    for mark in test_verifier.test_forgeries_are_rejected_by_name.pytestmark
-    if mark.name == "parametrize"
-    for parameters in mark.args[1]
-]
 pytestmark = pytest.mark.needs("node")
-
-
-def judged(bundles: list[str], policy: bytes, folder: Path) -> list[list[Any]]:
-    """What the browser's check says of each bundle."""
-    module = folder / "history-verify.mjs"  # the name tells Node what a browser knows from the page
-    shutil.copy(SCRIPT, module)
-    done = subprocess.run(
-        ["node", str(Path(__file__).with_name("judge.mjs")), str(module)],
-        input=json.dumps({"policy": policy.decode(), "bundles": bundles}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[list[Any]] = json.loads(done.stdout)
-    return found
-
-
-def expected(bundle: str, policy: bytes) -> list[Any]:
-    """What the verifier's one file says of a bundle."""
-    try:
-        history = erti_verify.read_bundle(
-            bundle.encode(errors="surrogatepass"), erti_verify.read_policy(policy)
-        )
-    except erti_verify.Rejected as error:
-        return [error.verdict]
-    erased = sum(entry.record is None for entry in history.entries)
-    return ["VALID-COMPLETE", erased, len(history.entries), history.signed_at, list(history.witnesses)]
-
-
-def agree(bundles: list[str], policy: bytes, folder: Path) -> list[str]:
-    """Both say the same of every bundle: the same word, and the same facts of what is accepted."""
-    said = judged(bundles, policy, folder)
-    for bundle, found in zip(bundles, said, strict=True):
-        wanted = expected(bundle, policy)
-        assert found[: len(wanted)] == wanted, found
-    return [found[0] for found in said]
 
 
 def test_both_programs_accept_the_same(tmp_path: Path) -> None:
@@ -79,7 +33,7 @@ def test_both_programs_reject_forgeries_with_the_same_word(tmp_path: Path) -> No
     """Each way of forging a bundle, each dropped entry and each exchange gets the same verdict from both."""
     log = forging.twenty()
     made = []
-    for forge in FORGERIES:
+    for forge, _said, _reason in FORGERIES:
         bundle = log.bundle()
         forge(log, bundle)
         made.append(bundle)
@@ -88,7 +42,7 @@ def test_both_programs_reject_forgeries_with_the_same_word(tmp_path: Path) -> No
         del dropped["logs"][0]["entries"][number]
         fitted = json.loads(json.dumps(dropped))
         fitted["logs"][0]["n"] = 19
-        test_verifier.rewrite_head(fitted)
+        rewrite_head(fitted)
         swapped = log.bundle(erased=(5, 6))
         listed = swapped["logs"][0]["entries"]
         listed[number - 1], listed[number] = listed[number], listed[number - 1]

@@ -10,7 +10,7 @@ from consent.ledger import bundle, freezing, fsck, logs, policy
 from core.database import Database
 from tests.consent import secrecy
 from tests.consent.country import CITIZEN
-from tests.verifier import test_in_the_browser
+from tests.verifier import both
 from verifier import erti_verify
 
 Tamper = Callable[[dict[str, Any]], None]
@@ -105,7 +105,7 @@ def test_the_browser_says_the_same(told: Database, tmp_path: Path) -> None:
         found = json.loads(made)
         tamper(found)
         bundles.append(rfc8785.dumps(found).decode())
-    words = test_in_the_browser.agree(bundles, policy.text(told.parts, origin).encode(), tmp_path)
+    words = both.agree(bundles, policy.text(told.parts, origin).encode(), tmp_path)
     assert words == ["VALID-COMPLETE", *(verdict for _tamper, verdict in FORGERIES)]
 
 

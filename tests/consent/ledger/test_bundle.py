@@ -16,15 +16,13 @@ from consent.ledger.sequencer import Integrated, Sequencer
 from consent.ledger.tables import entry
 from core import events
 from core.database import Database, Parts
-from core.events import Actor
+from core.events import SYSTEM
 from core.settings import Settings
 from keys import sealing
 from tests.consent.ledger.conftest import Furnish, Grants, signing
 from tests.consent.ledger.reading import CITIZEN, OTHER, Moved, Proclaimed, disclosure
 from tests.engines import Sqlite
 from verifier import erti_verify
-
-SYSTEM = Actor("system", "erti")
 
 
 def trust(database: Database) -> erti_verify.Policy:

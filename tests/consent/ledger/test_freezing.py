@@ -12,9 +12,9 @@ from consent.ledger.sequencer import Integrated, Sequencer
 from consent.ledger.tables import entry, head, map_leaf
 from core import events
 from core.database import Database
+from core.events import SYSTEM
 from tests.consent.ledger.conftest import Furnish
 from tests.consent.ledger.reading import CITIZEN, OTHER, Moved, disclosure
-from tests.consent.ledger.test_bundle import SYSTEM
 from verifier import erti_verify
 
 NEXT = "ledger.erti.example/2027"

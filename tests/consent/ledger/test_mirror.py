@@ -9,8 +9,8 @@ from consent.ledger import mirror, note, policy, quorum, signer, tiles
 from consent.ledger.mirror import Fetch, Unavailable, Untrue
 from consent.ledger.sequencer import Sequencer
 from core.database import Database
-from tests.consent.ledger.test_signer import grow
-from tests.consent.ledger.witnesses import Log
+from tests.consent.ledger.machines import grow
+from tests.consent.ledger.witnesses import Log, reader
 
 LOG = Log()
 
@@ -27,18 +27,6 @@ def published(log: Log, folder: Path, old: int, size: int) -> Fetch:
         tiles.replace(folder / tile.path(), data)
     tiles.replace(folder / "checkpoint", log.signed(size).encode())
     return reader(folder)
-
-
-def reader(folder: Path) -> Fetch:
-    """Read a log's files as if over HTTP."""
-
-    def fetch(path: str) -> bytes:
-        try:
-            return (folder / path).read_bytes()
-        except OSError as error:
-            raise Unavailable(path) from error
-
-    return fetch
 
 
 def test_a_mirror_follows_a_log(tmp_path: Path) -> None:

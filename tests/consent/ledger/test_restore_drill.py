@@ -13,13 +13,13 @@ from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import entry, head
 from core import clock, events
 from core.database import Database
-from core.events import waiting
+from core.events import SYSTEM, waiting
 from keys.ring import Keyring
 from tests.consent.ledger.backups import backup
 from tests.consent.ledger.conftest import Furnish
+from tests.consent.ledger.machines import grow
 from tests.consent.ledger.reading import CITIZEN, OTHER, Moved, Proclaimed, disclosure
-from tests.consent.ledger.test_mirror import reader
-from tests.consent.ledger.test_signer import SYSTEM, grow
+from tests.consent.ledger.witnesses import reader
 from verifier import erti_verify
 
 NEWCOMER = "9WXT4BC2MK7QD"

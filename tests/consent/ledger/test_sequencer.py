@@ -18,14 +18,12 @@ from consent.ledger.sequencer import Integrated, Refused, Repeated, Sequencer
 from consent.ledger.tables import entry, head, request
 from core import clock, events
 from core.database import Database, Parts
-from core.events import Actor, waiting
+from core.events import SYSTEM, waiting
 from keys import sealing
 from keys.custody import FolderCustody
 from keys.ring import Keyring
 from tests.consent.ledger.conftest import Furnish, Grants
 from tests.consent.ledger.reading import CITIZEN, OTHER, Moved, Proclaimed, disclosure
-
-SYSTEM = Actor("system", "erti")
 
 
 def history(database: Database, name: str = CITIZEN) -> list[dict[str, Any]]:

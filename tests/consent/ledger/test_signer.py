@@ -14,33 +14,10 @@ from consent.ledger import entries, logs, note, policy, proofs, publish, signer,
 from consent.ledger.errors import SignerRefused
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.tables import checkpoint, entry, head, lease
-from core import clock, events
+from core import clock
 from core.database import Database
-from core.events import Actor
 from core.settings import Settings
-from tests.consent.ledger.reading import CITIZEN, Moved
-
-SYSTEM = Actor("system", "erti")
-
-
-def grow(database: Database, ledger: Sequencer, count: int) -> None:
-    """Add entries."""
-    with database.writing() as db:
-        for number in range(count):
-            events.record(db, Moved(number=number), actor=SYSTEM, about=(CITIZEN,))
-    assert ledger.drain(timeout=30)
-
-
-def forget_head(database: Database, count: int) -> None:
-    """Take the last entries out, as a restored backup would."""
-    with database.writing() as db:
-        size = (db.scalar(select(head.c.size).where(head.c.log == 1)) or 0) - count
-        db.execute(delete(entry).where(entry.c.log == 1, entry.c.leaf_index >= size))
-        edge = tree.Frontier()
-        edge.extend(tree.leaf_hash(data) for data in proofs.leaves(db, 1, 0, size))
-        grown = {"size": size, "root": edge.root(), "frontier": edge.to_bytes()}
-        db.execute(update(head).where(head.c.log == 1).values(grown))
-        db.execute(delete(checkpoint).where(checkpoint.c.log == 1, checkpoint.c.size > size))
+from tests.consent.ledger.machines import elsewhere, forget_head, grow
 
 
 def test_growth_is_signed_and_standing_still_is_not(database: Database, ledger: Sequencer) -> None:
@@ -112,13 +89,6 @@ def test_a_missing_row_is_noticed_before_signing(database: Database, ledger: Seq
         db.execute(delete(entry).where(entry.c.leaf_index == 3))
     with pytest.raises(LookupError, match="entries are missing"):
         signer.sign_if_due(database)
-
-
-def elsewhere(settings: Settings, folder: Path, database: Database) -> Database:
-    """The same database from another machine: other data folder, same keys."""
-    other = Database(type(database.parts)(settings.model_copy(update={"data_dir": folder})), url=database.url)
-    other.parts.keys, other.parts.sealer = database.parts.keys, database.parts.sealer
-    return other
 
 
 def test_another_machine_signs_only_after_adopting(

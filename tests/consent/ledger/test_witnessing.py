@@ -33,9 +33,10 @@ from consent.ledger.witness import key
 from consent.ledger.witness.core import Witness
 from core import clock, events
 from core.database import Database
+from core.events import SYSTEM
 from core.settings import Settings
+from tests.consent.ledger.machines import elsewhere, forget_head, grow
 from tests.consent.ledger.reading import CITIZEN, Moved, disclosure
-from tests.consent.ledger.test_signer import SYSTEM, elsewhere, forget_head, grow
 from tests.consent.ledger.witnesses import running, served, witness
 from tests.ports import free_port
 from verifier import erti_verify

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from consent.ledger import note, quorum, tree
+from consent.ledger.mirror import Fetch, Unavailable
 from consent.ledger.witness import api, key
 from consent.ledger.witness.core import Rate, Witness
 from consent.ledger.witness.memory import Memory
@@ -94,3 +95,15 @@ def running(made: Witness, port: int = 0) -> Iterator[str]:
     """Serve a witness."""
     with served(api.application(made), port) as url:
         yield url
+
+
+def reader(folder: Path) -> Fetch:
+    """Read a log's files as if over HTTP."""
+
+    def fetch(path: str) -> bytes:
+        try:
+            return (folder / path).read_bytes()
+        except OSError as error:
+            raise Unavailable(path) from error
+
+    return fetch

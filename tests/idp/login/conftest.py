@@ -63,3 +63,13 @@ def gateway() -> Iterator[Gateway]:
     """Give a gateway for text messages."""
     with sms_gateway() as server:
         yield server
+
+
+@pytest.fixture
+def nino(person, letter):
+    """Give somebody who just activated with a password and an app."""
+    citizen_id, code = letter()
+    somebody = person()
+    somebody.codes = somebody.activate(citizen_id, code, name="nino")
+    somebody.citizen_id = citizen_id
+    return somebody

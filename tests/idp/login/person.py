@@ -4,12 +4,16 @@ import html
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pyotp
 from fastapi import FastAPI
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from core import clock
+from core.sessions import browser_session
 from tests.authenticator import Authenticator
 
 ISSUER = "https://id.erti.example"
@@ -161,3 +165,10 @@ class Person:
         self.open("/login")
         options = self.ask("/login/passkey/options", return_to=return_to)
         return self.tell("/login/passkey/verify", self.device.get(options.json(), **lies))
+
+
+def grow_old(database, minutes: int) -> None:
+    """Let every sign-in have happened some minutes earlier."""
+    with database.writing() as db:
+        past = clock.now() - timedelta(minutes=minutes)
+        db.execute(update(browser_session).values(auth_time=past))

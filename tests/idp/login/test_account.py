@@ -1,10 +1,8 @@
 import re
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
-from core import clock
 from core.events import SYSTEM, Actor, waiting
 from core.sessions import browser_session
 from idp import accounts
@@ -18,16 +16,6 @@ from tests.idp.login.person import ISSUER, PASSWORD
 PASSKEY_ID = re.compile(r'id="passkey-remove-([0-9a-f]{16})"')
 
 
-@pytest.fixture
-def nino(person, letter):
-    """Give somebody who just activated with a password and an app."""
-    citizen_id, code = letter()
-    somebody = person()
-    somebody.codes = somebody.activate(citizen_id, code, name="nino")
-    somebody.citizen_id = citizen_id
-    return somebody
-
-
 def add_passkey(somebody, name: str) -> None:
     """Add a passkey on a new device under a name."""
     somebody.device = Authenticator(ISSUER)
@@ -37,13 +25,6 @@ def add_passkey(somebody, name: str) -> None:
     )
     assert answer.status_code == 303
     somebody.open("/my/account")
-
-
-def grow_old(database, minutes: int) -> None:
-    """Let every sign-in have happened some minutes earlier."""
-    with database.writing() as db:
-        past = clock.now() - timedelta(minutes=minutes)
-        db.execute(update(browser_session).values(auth_time=past))
 
 
 def test_passkeys_are_added_renamed_and_removed(nino) -> None:

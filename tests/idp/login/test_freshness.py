@@ -7,8 +7,8 @@ from sqlalchemy import update
 from core import clock, web
 from core.sessions import browser_session
 from service.freshness import ACTS
-from tests.architecture.test_routes import asked, routes
-from tests.idp.login.test_account import grow_old, nino  # noqa: F401
+from tests.architecture.addresses import asked, routes
+from tests.idp.login.person import grow_old
 
 # Posts under /my/account that need no fresh sign-in, with the reason.
 NO_NEED = {
@@ -47,7 +47,7 @@ def test_each_change_of_the_account_stands_on_the_list_or_says_why_not() -> None
     assert posts - decided == set(), "name it in service/freshness.py, or here with the reason"
 
 
-def test_each_act_asks_again_after_ten_minutes(nino, database) -> None:  # noqa: F811
+def test_each_act_asks_again_after_ten_minutes(nino, database) -> None:
     """Whoever finds a browser signed in an hour ago gets to none of them, and comes back to the act after signing in."""
     grow_old(database, 11)
     assert 'id="account-again"' in nino.open("/my/account").text
@@ -58,7 +58,7 @@ def test_each_act_asks_again_after_ten_minutes(nino, database) -> None:  # noqa:
         assert answer.headers["location"] == f"/login?return_to={filled(back) or path}", (method, route)
 
 
-def test_a_program_is_refused_in_its_own_words(nino, database) -> None:  # noqa: F811
+def test_a_program_is_refused_in_its_own_words(nino, database) -> None:
     """The script that checks a history hears why, and does not get a page."""
     grow_old(database, 11)
     answer = nino.browser.get("/my/history/bundle", headers={"accept": "application/json"})
@@ -66,7 +66,7 @@ def test_a_program_is_refused_in_its_own_words(nino, database) -> None:  # noqa:
 
 
 @pytest.mark.parametrize("over", [True, False], ids=["signed out", "not fresh"])
-def test_what_was_typed_is_shown_and_nothing_secret(nino, database, over: bool) -> None:  # noqa: F811
+def test_what_was_typed_is_shown_and_nothing_secret(nino, database, over: bool) -> None:
     """A form that comes too late is answered with what was typed, without any secret, and the way back to its page."""
     nino.open("/my/mandates/new")
     past = clock.now() - timedelta(days=2)
@@ -85,7 +85,7 @@ def test_what_was_typed_is_shown_and_nothing_secret(nino, database, over: bool) 
         assert "/login?return_to=/my/mandates/new" in answer.text
 
 
-def test_a_forged_form_is_shown_to_nobody(nino, database) -> None:  # noqa: F811
+def test_a_forged_form_is_shown_to_nobody(nino, database) -> None:
     """What another site sent is not shown on a page of ours as if it had been typed here."""
     grow_old(database, 11)
     answer = nino.browser.post("/my/mandates", data={"holder": "call this number", "csrf_token": "0" * 64})

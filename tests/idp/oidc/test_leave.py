@@ -8,8 +8,8 @@ from core.events import SYSTEM
 from idp.oidc import clients
 from tests.conftest import ISSUER
 from tests.consent.country import HIGH, LOW, SUBSTANTIAL
+from tests.idp.oidc import device
 from tests.idp.oidc import provider as to
-from tests.idp.oidc import test_device as device
 from tests.idp.oidc.provider import Provider, answered
 
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')

@@ -12,7 +12,7 @@ from core.events import SYSTEM
 from core.settings import Settings
 from idp.oidc import clients, dpop, metadata, protected
 from service.app import ROUTERS
-from tests.architecture.test_routes import routes
+from tests.architecture.addresses import routes
 from tests.conftest import ISSUER
 from tests.consent import country
 from tests.consent.country import HIGH, LOW, SUBSTANTIAL
