@@ -7,8 +7,8 @@ import pytest
 from core.settings import Settings
 from idp import notify
 from tests import mapped
+from tests.idp.login.disavowing import LATE, NOT_ME, link_for, sid_of
 from tests.idp.login.person import Person
-from tests.idp.login.test_sessions import LATE, NOT_ME, link_for, sid_of
 from tests.postbox import Postbox
 
 HOME, AWAY = "31.146.7.9", "5.152.1.1"

@@ -8,16 +8,14 @@ from consent import history
 from core import clock, sessions
 from core.events import SYSTEM, record
 from core.sessions import browser_session
-from idp import accounts, disavowals
+from idp import accounts
 from idp.events import PasskeyAdded
 from idp.login.devices import Visitor, known
 from idp.notices.words import DISAVOWABLE
 from idp.oidc.tables import authorization
 from idp.tables import disavowal, outbox
+from tests.idp.login.disavowing import LATE, NOT_ME, link_for, sid_of
 from tests.idp.login.person import Person
-
-NOT_ME = re.compile(r'id="session-not-me-([^"]+)"')
-LATE = re.compile(r'href="(/my/sessions/activity/[^"]+)"')
 
 
 @pytest.fixture
@@ -42,18 +40,6 @@ def stranger(person, nino) -> Person:
 def device_of(somebody: Person) -> Visitor:
     """Return what a browser shows of itself."""
     return Visitor("", somebody.browser.cookies["__Host-erti_device"], "", "")
-
-
-def link_for(database, citizen_id: str, what: str = "passkey-added", **known_facts: str) -> str:
-    """Make the address of a link as it stands in a letter."""
-    with database.writing() as db:
-        return f"/not-me/{disavowals.make(db, citizen_id, what, **known_facts)}"
-
-
-def sid_of(database, somebody: Person) -> str:
-    """Return the public name of a browser's session."""
-    with database.reading() as db:
-        return sessions.find(db, somebody.browser.cookies["__Host-erti_session"]).sid
 
 
 def kinds(database, citizen_id: str) -> list[str]:
