@@ -227,7 +227,7 @@ def lock(
     event = WasLocked(citizen=citizen_id, reason=reason, why=why, until=until)
     record(db, event, actor=actor, about=[citizen_id])
     if notice := MAILED.get(reason, "locked"):
-        notify.tell(db, citizen_id, notice)
+        notify.tell(db, citizen_id, notice, {"until": clock.wire(until)} if until else None)
     if reason == DECEASED:
         db.execute(delete(outbox).where(outbox.c.citizen_id == citizen_id))
     return True

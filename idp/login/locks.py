@@ -99,7 +99,7 @@ def ask_to_open(db: Session, citizen_id: str, code: str) -> datetime | None:
     db.execute(update(table).where(*_which(citizen_id, PAUSED)).values(ends_at=opens_at))
     event = ReopeningAsked(citizen=citizen_id, opens_at=opens_at)
     record(db, event, actor=Actor("citizen", citizen_id), about=[citizen_id])
-    notify.tell(db, citizen_id, "reopening")
+    notify.tell(db, citizen_id, "reopening", {"until": clock.wire(opens_at)})
     return opens_at
 
 

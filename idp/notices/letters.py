@@ -14,7 +14,7 @@ from babel.dates import format_datetime
 from core import language
 from core.language import _
 from core.settings import Settings
-from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, SHORT, SUBJECTS
+from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, REMINDERS, SHORT, SUBJECTS
 
 _STAFF = _("Staff of Erti")
 _MORE = _("and {more} more")
@@ -86,7 +86,8 @@ def _text(settings: Settings, letter: Letter) -> str:
     said = _said(settings, letter)
     if letter.notice in NOTICES:
         notice = NOTICES[letter.notice].format(**said)
-        when = [str(_WHEN.format(when=said["at"]))] if said["at"] else []
+        dated = said["at"] and letter.notice not in REMINDERS
+        when = [str(_WHEN.format(when=said["at"]))] if dated else []
         where = [str(_WHERE.format(device=letter.facts["device"]))] if letter.facts.get("device") else []
         near = [str(_NEAR.format(near=letter.facts["near"]))] if letter.facts.get("near") else []
         advice = ADVICE.get(letter.notice, _LINKED if said["link"] else _ADVICE).format(**said)
@@ -98,7 +99,7 @@ def _text(settings: Settings, letter: Letter) -> str:
     more = letter.facts.get("more", 0)
     if lines and more:
         lines.append(f"- {_MORE.format(more=more)}")
-    notice = DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more)
+    notice = DATA_NOTICES[letter.notice].format(looks="\n".join(lines), more=more, issuer=settings.issuer)
     return f"{_DATA_FRAME.format(notice=notice, issuer=settings.issuer)}\n\n{_NEVER.format(**said)}"
 
 

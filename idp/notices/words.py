@@ -39,11 +39,10 @@ NOTICES: dict[str, Lazy] = {
     ),
     "paused": _("Your Erti account was paused: every browser was signed out, and nobody can sign in."),
     "reopening": _(
-        "Somebody asked, with one of your recovery codes, to open your paused Erti account again. It opens after the waiting "
-        "time."
+        "Somebody asked, with one of your recovery codes, to open your paused Erti account again. It opens on {until}."
     ),
     "closing": _(
-        "Somebody who was signed in asked to close your Erti account. Every browser is signed out now."
+        "Somebody who was signed in asked to close your Erti account. It closes on {until}. Every browser is signed out now."
     ),
     "closing-soon": _("Your Erti account closes on {until}, as you asked."),
     "suspended": _("Your Erti account was suspended by staff."),
@@ -80,9 +79,12 @@ NOTICES: dict[str, Lazy] = {
     "contact-undone": _(
         "A change of your addresses and numbers at Erti was taken back, and every sign-in was ended."
     ),
-    "counter-only": _("From now on, who has lost every way into your Erti account has to go to a counter."),
+    # No line begins with "From ": mail programs put ">" before it (RFC 4155, appendix A).
+    "counter-only": _(
+        "Whoever has lost every way into your Erti account has to go to a counter from now on."
+    ),
     "mail-again": _(
-        "From now on, who has lost every way into your Erti account may come back with a code by e-mail, after a "
+        "Whoever has lost every way into your Erti account may come back with a code by e-mail from now on, after a "
         "waiting time."
     ),
     "recovery-code": _(
@@ -127,6 +129,12 @@ _STOP = _(
     "{issuer}/recover/stop?code={code}\n"
     "Then change the password of your mailbox: whoever asked could read in it."
 )
+_STOP_NOW = _(
+    "If it was you, go on with the code in the e-mail that we sent to the address you came back by.\n\n"
+    "If it was not you, stop it at once: sign in with a passkey, or with password and code, or open this page:\n"
+    "{issuer}/recover/stop?code={code}\n"
+    "Then change the password of your mailbox: whoever asked could read in it."
+)
 _HELD = _(
     "If it was you, there is nothing to do but wait. If it was not, open this page and say so; you need not be signed in: "
     "{issuer}/not-me/{link}\nWhat was set up is removed then. The link works once, and for a week. Afterwards make new "
@@ -154,8 +162,8 @@ ADVICE: dict[str, Lazy] = {
         "If this was you, there is nothing to do but wait. If it was not, sign in before then and keep the account paused."
     ),
     "closing": _(
-        "If this was you, there is nothing to do. If you think better of it, or it was not you, sign in and keep the account: "
-        "the page says until when."
+        "If this was you, there is nothing to do. If you think better of it, or it was not you, sign in before then and keep "
+        "the account."
     ),
     "closing-soon": _(
         "If you think better of it, or it was not you, sign in before then and keep the account."
@@ -196,7 +204,7 @@ ADVICE: dict[str, Lazy] = {
     "recovery-begun": _STOP,
     "recovery-goes-on": _STOP,
     "recovery-soon": _STOP,
-    "recovery-open": _STOP,
+    "recovery-open": _STOP_NOW,
     "recovery-finish": _(
         "It works until {until}, in that browser and nowhere else. If you asked for nothing, stop it now: sign in "
         "with a passkey, or with password and code, or use the page that our earlier e-mails name."
@@ -208,8 +216,8 @@ ADVICE: dict[str, Lazy] = {
         "e-mail about the new way to sign in to say that it was not you."
     ),
     "recovered": _(
-        "If this was not you, go to a public service hall with your papers at once: there your account is given back "
-        "to you, and whoever is in it is put out."
+        "If this was you, there is nothing to do. If it was not, go to a public service hall with an identity document at "
+        "once: there your account is given back to you, and whoever is in it is put out."
     ),
 }
 # Each says what happened: who reads only this knows whether to open it.
@@ -246,7 +254,7 @@ SUBJECTS: dict[str, Lazy] = {
     "card-blocked": _("Your Erti card was blocked"),
     "card-removed": _("Your Erti card was removed"),
     "contact-checked": _("We write to you here about your Erti account"),
-    "contact-gone": _("An address was removed from your Erti account for good"),
+    "contact-gone": _("An address or a number was removed from your Erti account for good"),
     "contact-undone": _("A change at your Erti account was taken back"),
     "counter-only": _("Your Erti account is given back at a counter only"),
     "mail-again": _("Your Erti account may be given back by e-mail"),
@@ -255,8 +263,8 @@ SUBJECTS: dict[str, Lazy] = {
     "alert": _("Somebody looked at your data"),
     "alert-summary": _("More looks at your data"),
     "contact-code": _("Your code for Erti"),
-    "contact-added": _("An address was added to your Erti account"),
-    "contact-removed": _("An address was removed from your Erti account"),
+    "contact-added": _("An address or a number was added to your Erti account"),
+    "contact-removed": _("An address or a number was removed from your Erti account"),
     "held": _("A recovery code set up a new way into your Erti account"),
     "held-soon": _("Reminder: a recovery code set up a new way into your Erti account"),
     "held-code": _("Your code to confirm your new way into Erti"),
@@ -283,13 +291,13 @@ SHORT: dict[str, Lazy] = {
     ),
     "contact-checked": _("Erti: from now on this number is told when something about your account changes."),
     "contact-added": _(
-        "Erti: an address was added to your account. Not you? Erti’s page for undoing, code {code}"
+        "Erti: an address or number was added to your account. Not you? Erti’s page for undoing, code {code}"
     ),
     "contact-removed": _(
-        "Erti: an address was removed from your account. Not you? Erti’s page for undoing, code {code}"
+        "Erti: an address or number was removed from your account. Not you? Erti’s page for undoing, code {code}"
     ),
     "contact-gone": _(
-        "Erti: an address was removed from your account. Not you? Go to a public service hall."
+        "Erti: an address or number was removed from your account. Not you? Go to a public service hall."
     ),
     "contact-undone": _(
         "Erti: a change of your addresses was taken back. Sign in as always and look at your account."
@@ -332,10 +340,17 @@ DISAVOWABLE = frozenset({
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
     "card-removed", "alerts-changed",
 })  # fmt: skip
+# What only says again that something is near: when it was written is not when it happened.
+REMINDERS = frozenset({"closing-soon", "held-soon", "recovery-goes-on", "recovery-soon"})
 # About one's data; no name, value or reference stands in them.
 DATA_NOTICES: dict[str, Lazy] = {
-    "dispute-answered": _("A look at your data that you did not recognise has been answered."),
-    "dispute-overdue": _("A look at your data that you did not recognise was not answered in time."),
+    "dispute-answered": _(
+        "You asked about a look at your data that you did not recognise, and there is an answer: {issuer}/my/disputes"
+    ),
+    "dispute-overdue": _(
+        "You asked about a look at your data that you did not recognise, and no answer came in time. The auditor of Erti sees "
+        "this too. What you can do now stands at {issuer}/my/disputes"
+    ),
     "alert": _("You asked to be told about looks at your data:\n\n{looks}"),
     "alert-summary": _(
         "There were more looks yesterday that you asked to be told about, beyond those already mailed: {more}."

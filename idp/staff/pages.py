@@ -116,7 +116,9 @@ def _join_page(
             member = accounts.invited(db, invitation)
             options = passkeys.options_to_join(db, member)
     except InvitationSpent as spent:
-        return pages.render(request, "idp/staff_join.html", status=403, member=None, problem=spent)
+        return pages.render(
+            request, "idp/staff_join.html", status=403, member=None, problem=spent, refusal=spent.code
+        )
     return pages.render(
         request,
         "idp/staff_join.html",
@@ -125,6 +127,7 @@ def _join_page(
         invitation=invitation,
         options=options,
         problem=problem,
+        refusal=problem.code if problem else "",
     )
 
 
@@ -140,6 +143,7 @@ def _login_page(
         options=options,
         return_to=own_path(return_to, CONSOLE),
         problem=problem,
+        refusal=problem.code if problem else "",
     )
 
 

@@ -1,12 +1,10 @@
-"""Every page of the application is looked at by a browser, or stands in a list with the reason."""
+"""Every page of the application is looked at by a browser."""
 
 import ast
-import re
 from pathlib import Path
 
 from tests.architecture.addresses import routes
 from tests.browser import seen
-from tests.service_process import REPOSITORY
 
 FOLDER = Path(seen.__file__).parent
 
@@ -33,12 +31,11 @@ def labels(program: str) -> set[str]:
 
 def test_whoever_adds_a_page_of_one_thing_says_where_a_browser_looks_at_it() -> None:
     """A page without a number in its address is looked at by itself; each other one is named."""
-    named = {*seen.ON_THE_WAY, *seen.UNSEEN}
+    named = set(seen.ON_THE_WAY)
     unnamed = [path for path in seen.PAGES if "{" in path and path not in named]
     assert unnamed == [], "let a browser look at it, and name it in tests/browser/seen.py"
     assert named <= set(seen.PAGES), "what is no page any more goes from the list"
     assert set(seen.NO_PAGE) <= {route.path for route in routes()}
-    assert not set(seen.ON_THE_WAY) & set(seen.UNSEEN)
 
 
 def test_each_look_that_is_named_is_taken() -> None:
@@ -49,15 +46,6 @@ def test_each_look_that_is_named_is_taken() -> None:
         if label not in labels((FOLDER / f"{file}.py").read_text("utf-8")):
             untaken.append((path, where))
     assert untaken == []
-
-
-def test_a_page_that_no_browser_looks_at_is_named_by_its_template() -> None:
-    """Its line begins with a template that there is, and goes on with the reason."""
-    templates = {file.name for file in REPOSITORY.glob("*/templates/**/*.html")}
-    for reason in seen.UNSEEN.values():
-        named = re.match(r"(?:\w+'s )?(\w+\.html): \w", reason)
-        assert named, reason
-        assert named[1] in templates
 
 
 def test_a_label_is_read_from_looks_only() -> None:

@@ -22,10 +22,10 @@ class Journey:
         self._context = context
 
     @contextmanager
-    def passkey(self) -> Iterator[None]:
-        """A device whose passkeys stay on it (WebAuthn 11.2), and whose owner always says yes."""
-        bound = {"defaultBackupEligibility": False, "defaultBackupState": False}
-        phone = Reader(self._context, self.page).plug_in(PHONE, **bound)
+    def passkey(self, *, synced: bool = False) -> Iterator[None]:
+        """A device whose passkeys stay on it (WebAuthn 11.2), or are copied; its owner always says yes."""
+        copies = {"defaultBackupEligibility": synced, "defaultBackupState": synced}
+        phone = Reader(self._context, self.page).plug_in(PHONE, **copies)
         yield
         phone.session.detach()
 

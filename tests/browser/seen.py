@@ -42,6 +42,7 @@ ON_THE_WAY = {
     "/my/account/confirm": "test_coming_back: confirming a new way in",
     "/not-me/{token}": "test_sessions: the letter's page",
     "/my/history/entry/{event_id}": "test_pages: one entry",
+    "/my/history/erasure/{year}": "test_pages: erasing a year",
     "/my/history/entry/{event_id}/dispute": "test_pages: disputing",
     "/my/disputes/{number}": "test_pages: a dispute",
     "/my/sharing/{grant_id}": "test_pages: one permission",
@@ -53,14 +54,10 @@ ON_THE_WAY = {
     "/admin/purposes/{purpose_id}": "test_staff_pages: a purpose",
     "/admin/log/{index}": "test_staff_pages: an entry of the log",
     "/admin/sources/{source}": "test_staff_pages: a source",
+    "/admin/sources/{source}/{record_id}": "test_staff_pages: a record in quarantine",
+    "/admin/disputes/{number}": "test_staff_pages: a dispute at the console",
     "/desk/{sitting_id}": "test_staff_pages: a sitting",
     "/desk/cards/{order_id}": "test_staff_pages: the order of a card",
-}
-# Pages that no browser looks at with axe: the template, and why no test comes by.
-UNSEEN = {
-    "/my/history/erasure/{year}": "erase_year.html: there only when a year is so old that it may be erased",
-    "/admin/disputes/{number}": "admin's dispute.html: there only when a citizen disputed an entry, and in that town nobody did",
-    "/admin/sources/{source}/{record_id}": "quarantined.html: there only while a record is in quarantine",
 }
 
 
@@ -75,7 +72,7 @@ def _pages() -> list[str]:
 
 
 PAGES = _pages()
-_HERE = [path for path in PAGES if path not in {*ON_THE_WAY, *UNSEEN}]
+_HERE = [path for path in PAGES if path not in ON_THE_WAY]
 OF_STAFF = [path for path in _HERE if path.startswith(("/admin", "/desk"))]
 OF_ONE = [path for path in _HERE if path.startswith("/my")]
 OPEN_TO_ALL = [path for path in _HERE if path not in {*OF_STAFF, *OF_ONE}]

@@ -27,6 +27,8 @@ def test_closing_is_undone_and_a_pause_is_opened(phone_without_script: BrowserCo
     expect(page.locator("#shut-title")).to_have_text("Your account is about to close")
     expect(page.locator("#problem-reference")).to_be_visible()
     page.click("#account-keep")
+    expect(page.locator("#left-title")).to_have_text("Your account stays open")
+    page.click("#left-login")
     journey.sign_in(citizen)
     page.click("#account-pause")
     page.click("#pause-submit")

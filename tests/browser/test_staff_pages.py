@@ -11,6 +11,7 @@ from tests.browser.colleague import OFFICE, hire
 from tests.browser.conftest import Town
 from tests.browser.journey import LUKA
 from tests.browser.seen import OF_STAFF
+from tests.browser.traces import dispute_a_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # A list -> what the first of its things is called in tests/browser/seen.py.
@@ -20,6 +21,7 @@ LISTS = {
     "/admin/log": "an entry of the log",
     "/admin/sources": "a source",
 }
+Look = Callable[[str, Page], None]
 
 
 def test_pages_of_staff_are_for_everybody(browser: Browser, town: Town) -> None:
@@ -50,14 +52,38 @@ def test_pages_of_staff_are_for_everybody(browser: Browser, town: Town) -> None:
             if path == "/admin/agencies":
                 page.locator("a[href^='/admin/clients/']").first.click()
                 look("a client", page)
-        if role == "clerk":
-            begin(page, town, look)
+        if role in MORE:
+            MORE[role](page, town, look)
         context.close()
     assert set(OF_STAFF) - set(found) == set(), "no role may open it"
     assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
 
 
-def begin(page: Page, town: Town, look: Callable[[str, Page], None]) -> None:
+def uncover(page: Page, town: Town, look: Look) -> None:
+    """A registrar finds a record of the civil registry that could not be placed, and reads what it says."""
+    page.goto(f"{town.erti}/admin/sources/civil")
+    page.locator("#quarantine a").first.click()
+    look("a record in quarantine", page)
+    page.fill("#office", OFFICE)
+    page.fill("#reason", "The form does not tell what is wrong")
+    page.click("#unmask-submit")
+    expect(page.locator("#clear")).to_be_visible()
+    look("a record uncovered", page)
+
+
+def judge(page: Page, town: Town, look: Look) -> None:
+    """An auditor finds what a citizen wrote about a look by staff, and opens it."""
+    dispute_a_look(town.service, town.service.sample(LUKA.number).citizen_id)
+    page.goto(f"{town.erti}/admin/disputes")
+    look("disputes at the console", page)
+    page.locator("#disputes a").first.click()
+    look("a dispute at the console", page)
+    page.click("#read")
+    expect(page.locator("#asked-text")).to_have_text("Who was this?")
+    look("a dispute that is read", page)
+
+
+def begin(page: Page, town: Town, look: Look) -> None:
     """A clerk begins a card, and a sitting."""
     citizen_id = town.service.sample(LUKA.number).citizen_id
     page.goto(f"{town.erti}/desk/cards")
@@ -74,3 +100,7 @@ def begin(page: Page, town: Town, look: Callable[[str, Page], None]) -> None:
     page.fill("#case", "A-1")
     page.click("#desk-submit")
     look("a sitting", page)
+
+
+# A role -> what else it comes to.
+MORE = {"registrar": uncover, "auditor": judge, "clerk": begin}

@@ -14,7 +14,8 @@ from core import clock
 from core.database import Database
 from core.events import SYSTEM
 from idp import accounts, disavowals, notify
-from idp.notices import words
+from idp.notices import letters, words
+from idp.notices.letters import Letter
 from idp.tables import outbox, undelivered
 from registry_sync import people
 from tests.consent import country
@@ -200,6 +201,45 @@ def test_every_notice_fits_its_column_and_can_be_written(database, citizen, post
         notify.tell(db, citizen, notice)
     assert notify.deliver(worker) == 1
     assert len(box.letters) == 1
+    worker.close()
+
+
+@pytest.mark.parametrize("spoken", ["en", "ka"])
+def test_no_line_of_a_letter_begins_as_one_that_mail_programs_alter(database, spoken) -> None:
+    """On its way ">" is put before a line that begins with "From " (RFC 4155, appendix A), and people read it."""
+    settings = database.parts.settings
+    facts = {
+        "at": clock.now(),
+        "until": clock.now(),
+        "device": "Firefox",
+        "link": "l",
+        "code": "c",
+        "what": "w",
+    }
+    for notice in words.SUBJECTS:
+        written = letters.compose(settings, Letter(1, 0, "nino@example.org", spoken, notice, facts))
+        assert not re.search("^From ", written.get_content(), re.MULTILINE), notice
+
+
+def test_a_reminder_says_when_it_will_happen_and_not_when_it_was_written(database) -> None:
+    """Beside the day on which an account closes no other day stands, which could be taken for it."""
+    at, until = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC)
+    for notice in words.REMINDERS:
+        letter = Letter(1, 0, "nino@example.org", "en", notice, {"at": at, "until": until})
+        said = letters.compose(database.parts.settings, letter).get_content()
+        assert ("8 Mar 2026" in said, "1 Mar 2026" in said) == (True, False), notice
+
+
+def test_who_asked_to_close_is_told_until_when(database, citizen, postbox) -> None:
+    """The letter names the day up to which the account can be kept."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    with database.writing() as db:
+        accounts.lock(
+            db, citizen, reason=accounts.CLOSING, actor=SYSTEM, until=datetime(2031, 3, 8, tzinfo=UTC)
+        )
+    assert notify.deliver(worker) == 1
+    assert "8 მარ 2031" in box.letters[0].get_content()
     worker.close()
 
 

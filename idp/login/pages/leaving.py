@@ -72,6 +72,6 @@ def _may(database: Database, me: BrowserSession) -> bool:
 
 def _out(request: Request, *, ends_at: object) -> Response:
     request.state.session = None
-    response = pages.render(request, "idp/left.html", ends_at=ends_at)
+    response = pages.render(request, "idp/left.html", kept="", ends_at=ends_at)
     clear_session(request, response)
     return response

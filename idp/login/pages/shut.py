@@ -49,7 +49,9 @@ def keep(request: Request, database: Db, form: Form) -> Response:
                 stages.end(db, stage)
     if not strong:
         return _page(request, why, errors={"keep": TOO_WEAK})
-    return _page(request, why) if why else browser.clear_stage(request, see_other(KEPT))
+    if why:
+        return _page(request, why)
+    return browser.clear_stage(request, pages.render(request, "idp/left.html", kept=KEPT, ends_at=None))
 
 
 @router.post("/login/shut/open")
