@@ -98,10 +98,10 @@ def prove(request: Request, database: Db, form: Form) -> Response:
         errors: dict[str, str | Lazy] = {"card-number": NO_NUMBER.format(count=card.NUMBER_DIGITS)}
         return _number_page(request, database, pad, form.get("card-number"), errors=errors)
     if not form.all("pin"):
-        return proof_page(request, database, number, action=PROOF, back=HOME)
+        return proof_page(request, database, number, action=PROOF, back=NOW)
     errors = missing(form.get("pin"), form.get("card-code"))
     if errors:
-        return proof_page(request, database, number, action=PROOF, back=HOME, errors=errors)
+        return proof_page(request, database, number, action=PROOF, back=NOW, errors=errors)
     visitor = browser.visitor(request)
     attempt = card.attempt(
         database, number, form.get("pin"), form.get("card-code"), visitor, whose=sitting.citizen
@@ -116,7 +116,7 @@ def prove(request: Request, database: Db, form: Form) -> Response:
     if used is None:
         errors = {} if attempt.wait else {"pin": WRONG}
         return proof_page(
-            request, database, number, action=PROOF, back=HOME, errors=errors, wait=attempt.wait
+            request, database, number, action=PROOF, back=NOW, errors=errors, wait=attempt.wait
         )
     return see_other(NOW)
 
