@@ -115,9 +115,7 @@ def prove(request: Request, database: Db, form: Form) -> Response:
         raise AccountLocked(detail=used.account.state)
     if used is None:
         errors = {} if attempt.wait else {"pin": WRONG}
-        return proof_page(
-            request, database, number, action=PROOF, back=NOW, errors=errors, wait=attempt.wait
-        )
+        return proof_page(request, database, number, action=PROOF, back=NOW, errors=errors, wait=attempt.wait)
     return see_other(NOW)
 
 
