@@ -9,10 +9,18 @@ from consent.assurance import LEVELS
 from core import clock, sessions
 from core.sessions import CITIZEN, STAFF, browser_session
 from idp.login import assurance
-from tests.idp.login.test_assurance import nino  # noqa: F401
+from tests.idp.login.person import Person
 
 LOW, SUBSTANTIAL, HIGH = LEVELS
 STEP_UP = f"/login?return_to=/my&acr={HIGH}"
+
+
+@pytest.fixture
+def nino(person, letter) -> Person:
+    """Give somebody who activated with a passkey that stays on its device."""
+    somebody = person()
+    somebody.activate_with_passkey(*letter())
+    return somebody
 
 
 def unused(database, minutes: float) -> None:
@@ -42,7 +50,7 @@ def test_the_levels_of_sessions_are_those_of_the_house() -> None:
     assert (sessions.RESTED, sessions.HIGHEST) == LEVELS[1:] == (assurance.SUBSTANTIAL, assurance.HIGH)
 
 
-def test_the_highest_assurance_rests_and_is_shown_anew(nino, database) -> None:  # noqa: F811
+def test_the_highest_assurance_rests_and_is_shown_anew(nino, database) -> None:
     """After fifteen minutes without use the same passkey is asked for, and why; nobody is signed out, and less needs nothing."""
     unused(database, 14)
     assert nino.open(STEP_UP).text.count("stepup") == 0
@@ -59,7 +67,7 @@ def test_the_highest_assurance_rests_and_is_shown_anew(nino, database) -> None: 
     assert "stepup-rested" not in nino.open(STEP_UP).text
 
 
-def test_to_extend_a_session_brings_nothing_back(nino, database) -> None:  # noqa: F811
+def test_to_extend_a_session_brings_nothing_back(nino, database) -> None:
     """The button of the warning lets the session go on, at what it is worth then; asking how long it lasts changes nothing."""
     nino.open("/logout")  # a page with a form, whose token serves every other
     unused(database, 16)
