@@ -17,7 +17,7 @@ from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
-from idp.login import locks
+from idp.login import children, locks
 from idp.staff import accounts
 from keys import epochs, rotation
 
@@ -220,6 +220,11 @@ def _reinstate(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     return ""
 
 
+def _exempt_child(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    children.waive(db, subject["citizen"], agreed_by=actor.id)
+    return ""
+
+
 def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     importing.load(db, {"purposes": [dict(subject)]}, actor=actor)
     return ""
@@ -234,6 +239,7 @@ class Deed:
     drop: Callable[[Session, Mapping[str, Any], Actor], None] | None = None
 
 
+EXEMPT_CHILD = "exempt-child"
 DEEDS: dict[str, Deed] = {
     "rotate-key": Deed("keys-rotate", _rotate),
     "revoke-key": Deed("keys-rotate", _revoke),
@@ -244,5 +250,6 @@ DEEDS: dict[str, Deed] = {
     "invalidate-grant": Deed("grants-invalidate", _invalidate_grant),
     "suspend-account": Deed("accounts-suspend", _suspend),
     "reinstate-account": Deed("accounts-suspend", _reinstate),
+    EXEMPT_CHILD: Deed("children-exempt", _exempt_child),
     "invalidate-purpose": Deed("grants-invalidate", _invalidate_purpose),
 }

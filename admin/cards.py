@@ -6,15 +6,19 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin import company
 from admin.frame import show
 from admin.permissions import BlocksCards, IssuesCards, Official
+from consent import guardians
 from consent.cards import DOCUMENTS
 from core import clock, limits
 from core.database import Database
 from core.errors import TooMany
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
-from idp.login import card, counter, pads
+from idp.login import card, children, counter, pads
+from idp.login.children import Presence
+from idp.login.counter import Order
 from registry_sync import people
 
 router = APIRouter(prefix="/desk/cards")
@@ -74,25 +78,30 @@ def follow(request: Request, database: Db, official: IssuesCards, order_id: str)
     """Show how a card stands: the code for the pad, or that it can be printed."""
     with database.reading() as db:
         found = counter.of_clerk(db, order_id, clerk=official.id)
-        code, on_pad = pads.code(db, found.id), pads.is_taken(db, found.id)
-    return show(
-        request,
-        official,
-        "card_order.html",
-        section="cards",
-        order=found,
-        document=DOCUMENTS[found.document],
-        code=card.grouped(code),
-        on_pad=on_pad,
-        citizen=people.grouped(found.citizen),
-    )
+    return _order_page(request, database, official, found, typed={}, errors={})
 
 
 @router.post("/{order_id}/print")
-def print_card(request: Request, database: Db, official: IssuesCards, _form: Form, order_id: str) -> Response:
-    """Make the card and show it, this once."""
+def print_card(request: Request, database: Db, official: IssuesCards, form: Form, order_id: str) -> Response:
+    """Make the card and show it, this once; for a child with a parent or guardian at the desk."""
+    typed = {name: form.get(name) for name in company.FIELDS}
+    who = people.compact(typed["representative"]) or ""
+    with database.reading() as db:
+        found = counter.of_clerk(db, order_id, clerk=official.id)
+        why = children.bar(db, found.citizen, Presence(representative=who))
+        child = guardians.is_minor(db, found.citizen)
+    errors = {"representative": why.text} if why else company.mistakes(typed) if child and who else {}
+    if errors and found.state == counter.READY:
+        return _order_page(request, database, official, found, typed=typed, errors=errors)
     with database.writing() as db:
-        found, printed = counter.complete(db, order_id, clerk=official.id, actor=official.actor)
+        found, printed = counter.complete(
+            db,
+            order_id,
+            clerk=official.id,
+            actor=official.actor,
+            representative=who,
+            document=typed["their-document"],
+        )
     return show(
         request,
         official,
@@ -143,6 +152,37 @@ def _form(
         section="cards",
         status=400 if errors else 200,
         typed=typed,
+        errors=errors,
+        documents=list(DOCUMENTS.items()),
+    )
+
+
+def _order_page(
+    request: Request,
+    database: Database,
+    official: Official,
+    found: Order,
+    *,
+    typed: Mapping[str, str],
+    errors: Mapping[str, Lazy],
+) -> Response:
+    with database.reading() as db:
+        code, on_pad = pads.code(db, found.id), pads.is_taken(db, found.id)
+        # Only once somebody has chosen a PIN: before that the page does not tell what is known of a citizen ID.
+        child = found.state == counter.READY and guardians.is_minor(db, found.citizen)
+    return show(
+        request,
+        official,
+        "card_order.html",
+        section="cards",
+        status=400 if errors else 200,
+        order=found,
+        document=DOCUMENTS[found.document],
+        code=card.grouped(code),
+        on_pad=on_pad,
+        citizen=people.grouped(found.citizen),
+        child=child,
+        typed={name: typed.get(name, "") for name in company.FIELDS},
         errors=errors,
         documents=list(DOCUMENTS.items()),
     )

@@ -23,6 +23,7 @@ ROOMS = (
     ("desk", "/desk", "desk-work", _("Desk")),
     ("accounts", "/admin/accounts", "accounts-suspend", _("Accounts")),
     ("refusals", "/admin/refusals", "refusals-read", _("Reference numbers")),
+    ("letters", "/desk/letters", "letters-print", _("Letters")),
     ("cards", "/desk/cards", "cards-issue", _("Cards")),
     ("lost-cards", "/desk/cards/block", "cards-block", _("Lost cards")),
     ("agencies", "/admin/agencies", "agencies-read", _("Agencies")),

@@ -11,6 +11,7 @@ from admin import (
     erasures,
     invalidating,
     keys,
+    letters,
     overview,
     pad,
     people,
@@ -28,7 +29,8 @@ router = web.together(
         agencies,
         approving,
         audit,
-        cards,  # before the desk, whose addresses take any word
+        cards,  # like the letters before the desk, whose addresses take any word
+        letters,
         desk,
         disputes,
         erasures,

@@ -39,6 +39,7 @@ ROLES: dict[str, frozenset[str]] = {
         "history-erase",
         "grants-invalidate",
         "accounts-suspend",
+        "children-exempt",
     },
     "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read", "erasures-read"},
     "auditor": EVERYBODY
@@ -62,7 +63,8 @@ ROLES: dict[str, frozenset[str]] = {
         "accounts-suspend",
         "cards-block",
     },
-    "clerk": EVERYBODY | {"desk-work", "refusals-read", "cards-issue", "cards-block"},
+    "clerk": EVERYBODY
+    | {"desk-work", "refusals-read", "cards-issue", "cards-block", "letters-print", "children-exempt"},
 }
 
 
@@ -128,6 +130,8 @@ ReadsDisputes = Annotated[Official, Depends(needs("disputes-read"))]
 WorksDesk = Annotated[Official, Depends(needs("desk-work"))]
 ReadsRefusals = Annotated[Official, Depends(needs("refusals-read"))]
 SuspendsAccounts = Annotated[Official, Depends(needs("accounts-suspend"))]
+PrintsLetters = Annotated[Official, Depends(needs("letters-print"))]
+ExemptsChildren = Annotated[Official, Depends(needs("children-exempt"))]
 IssuesCards = Annotated[Official, Depends(needs("cards-issue"))]
 BlocksCards = Annotated[Official, Depends(needs("cards-block"))]
 ReadsStaff = Annotated[Official, Depends(needs("staff-read"))]

@@ -3,6 +3,7 @@
 from datetime import date
 
 from consent import showing
+from consent.cards import DOCUMENTS
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -18,6 +19,18 @@ _REASONS: dict[str, Lazy] = {
     "suspended": _("It had been suspended."),
     "closed": _("It had been closed."),
 }
+
+
+_WAYS_IN: dict[str, Lazy] = {
+    "letter": _("A letter with which {who}, a child, can open an account was printed"),
+    "card": _("A card with which {who}, a child, can sign in was printed"),
+}
+_RELATIONS: dict[str, Lazy] = {
+    "parent": _("{who}, parent"),
+    "guardian": _("{who}, guardian"),
+    "office": _("A second official, because no register names a parent or guardian"),
+}
+_POSTED, _HANDED = _("Posted to the address that the register knows"), _("Handed over at the counter")
 
 
 def locked(data: Data, names: Names) -> Said:
@@ -53,6 +66,19 @@ def of_a_child(data: Data, _names: Names) -> Said:
     return Said(str(title.format(who=showing.person(data["citizen"]))))
 
 
+def of_a_way_in(data: Data, names: Names) -> Said:
+    """Say that a counter made a letter or card for a child, and who agreed; to the child, and to who acts for it."""
+    title = _WAYS_IN.get(data["way"], _WAYS_IN["letter"]).format(who=showing.person(data["citizen"]))
+    agreed = _RELATIONS.get(data["relation"], _RELATIONS["office"])
+    details = (
+        (_("Agreed at the counter"), str(agreed).format(who=showing.person(data["representative"]))),
+        (_("Their document"), str(DOCUMENTS.get(data["document"], ""))),
+        (_("Office"), data["office"]),
+        (_("Where it went"), str(_POSTED if data["posted"] else _HANDED)),
+    )
+    return Said(str(title), _filled(details))
+
+
 def plain(title: Lazy) -> Sentence:
     """Return a sentence that says no more than itself."""
     return lambda _data, _names: Said(str(title))
@@ -70,6 +96,11 @@ def _filled(details: tuple[tuple[Lazy, str], ...]) -> tuple[tuple[str, str], ...
 KINDS: dict[str, tuple[str, Sentence]] = {
     "account-locked": ("account", locked),
     "child-activated": ("account", of_a_child),
+    "child-way-in": ("account", of_a_way_in),
+    "activation-code-ended": (
+        "account",
+        plain(_("A counter ended the letter with which your account could have been opened")),
+    ),
     "account-reopened": ("account", lifted(_("Your account was opened again"))),
     "lock-lifted": ("account", lifted(_("One reason for which your account is locked was taken away"))),
     "reopening-asked": (

@@ -18,6 +18,45 @@ class AccountLocked(Refused):
     text = _("This account is locked. A public service hall can tell you why and what opens it again.")
 
 
+class GuardianNeeded(Refused):
+    """A child gets a letter or card only with a parent or guardian at the counter."""
+
+    code = "guardian-needed"
+    text = _(
+        "This person is below the age at which people decide alone. Ask which parent or guardian is here, look at their "
+        "document, and give their citizen ID. If none is here, the child comes back with one of them."
+    )
+
+
+class NotTheirGuardian(Refused):
+    """Whoever is named at the counter does not act for this child, as far as a register says."""
+
+    code = "not-their-guardian"
+    text = _(
+        "No register names this person as a parent or guardian of the child. Check the citizen ID. If it is right, the "
+        "other parent can come, or the civil register has to be put right first, with the birth certificate or the court's order."
+    )
+
+
+class NobodyActs(Refused):
+    """A register names no living parent or guardian of a child, so a second official has to agree."""
+
+    code = "nobody-acts"
+    text = _(
+        "This person is below the age at which people decide alone, and no register names a living parent or guardian. A "
+        "colleague has to agree first: say why the child needs it, and who takes care of it."
+    )
+
+
+class SomebodyActs(Refused):
+    """A register names a parent or guardian, or the person is of age, so no second official stands in."""
+
+    code = "somebody-acts"
+    text = _(
+        "The person is of age, or a register names a parent or guardian, who has to come to the counter."
+    )
+
+
 class NotLiving(Refused):
     """Only a living person in the civil register can have an account."""
 

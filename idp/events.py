@@ -16,6 +16,32 @@ class ActivationCodeMade(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActivationCodeEnded(Event):
+    """A counter ended a letter before anybody used its code, e.g. because a parent did not agree after all."""
+
+    kind: ClassVar[str] = "activation-code-ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildsWayIn(Event):
+    """A counter made a letter or card (`way`) for somebody too young to decide alone; told to who acts for them by birth or law.
+
+    `relation` is that of the `representative` who was there and agreed, whom the clerk knew by a `document`; it is
+    "office" where a register names nobody and a second official agreed. `posted`: it goes to the address of the register.
+    """
+
+    kind: ClassVar[str] = "child-way-in"
+    citizen: str
+    way: str
+    relation: str
+    representative: str
+    document: str
+    office: str
+    clerk: str
+    posted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChildActivated(Event):
     """Somebody too young to decide alone opened an account; told to who acts for them by birth or law."""
 

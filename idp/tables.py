@@ -228,6 +228,15 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 
+# A second official agreed that a child for whom nobody acts gets a letter or card, once.
+child_waiver = Table(
+    "child_waiver",
+    Base.metadata,
+    Column("citizen_id", String(CITIZEN), primary_key=True),
+    Column("agreed_by", String(16), nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
 # Letters and messages that were tried to the last and never taken; whose they were is not kept.
 undelivered = Table(
     "mail_undelivered",

@@ -29,7 +29,7 @@ from idp.events import (
     PasswordSet,
     SessionEnded,
 )
-from idp.login import waits
+from idp.login import children, waits
 from idp.oidc import families, tokens
 from idp.oidc.logout import outbox as logouts
 from idp.signals import telling
@@ -175,11 +175,11 @@ def parents_hear_of_a_childs_account(db: Session, event: AccountActivated, actor
     """Who acts for a child by birth or law is told that the child can sign in now."""
     if not guardians.is_minor(db, event.citizen):
         return
-    for ground in (guardians.PARENT, guardians.GUARDIAN):
-        for one in mandates.of_ground(db, ground, giver=event.citizen):
-            told = ChildActivated(citizen=event.citizen, representative=one.holder)
-            events.record(db, told, actor=actor, about=[one.holder])
-            notify.tell(db, one.holder, "child-activated")
+    # Not held: who takes a mandate away holds it, and then the account, which is held here already.
+    for holder in sorted({one.holder for one in children.acting(db, event.citizen)}):
+        told = ChildActivated(citizen=event.citizen, representative=holder)
+        events.record(db, told, actor=actor, about=[holder])
+        notify.tell(db, holder, "child-activated")
 
 
 def coming_back_starts_over(db: Session, event: AccountRegained, _actor: Actor) -> None:

@@ -111,10 +111,11 @@ def show_undo(request: Request, database: Db, here: Here, code: str = "") -> Res
 @router.post("/undo")
 def undo(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Take a change of addresses back."""
-    visitor, typed = browser.visitor(request), form.get("code")
+    visitor, typed, done = browser.visitor(request), form.get("code"), False
     with database.writing() as db:
-        done = undoing.take_back(db, typed)
-        wait = throttle.answered(db, throttle.MAILED, visitor, right=done)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
+        if not wait and not (done := undoing.take_back(db, typed)):
+            throttle.failed(db, throttle.MAILED, visitor)
     errors: dict[str, str | Lazy] = {} if done or wait else {"code": UNKNOWN}
     return _undo_page(request, database, typed, done=done, wait=wait, errors=errors)
 
@@ -187,7 +188,8 @@ def _undo_page(
     errors: dict[str, str | Lazy] | None = None,
 ) -> Response:
     with database.reading() as db:
-        offer = None if done or not code else undoing.look(db, code)
+        crowded = throttle.crowded(db, throttle.MAILED, browser.visitor(request))
+        offer = None if done or crowded or not code else undoing.look(db, code)
     return pages.render(
         request,
         "idp/undo.html",

@@ -1,6 +1,6 @@
 """The first way in: a code printed at a counter opens the account, and a safe way of signing in is set up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import segno
@@ -13,9 +13,10 @@ from core.events import Actor, record
 from idp import accounts, notify
 from idp.accounts import Account
 from idp.errors import AccountLocked, CodeSpent, NotLiving
-from idp.events import AccountRegained, ActivationCodeMade
+from idp.events import AccountRegained, ActivationCodeEnded, ActivationCodeMade
 from idp.login import (
     assurance,
+    children,
     codes,
     devices,
     methods,
@@ -28,6 +29,7 @@ from idp.login import (
     waits,
 )
 from idp.login.ceremony import Rejected
+from idp.login.children import Presence
 from idp.login.devices import Visitor
 from idp.login.stages import Stage
 from idp.login.totp import Bounds
@@ -62,11 +64,31 @@ class Finished:
     most: str = assurance.HIGH
 
 
-def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
+@dataclass(frozen=True)
+class Sheet:
+    """What stands in a letter: kept nowhere once it is printed."""
+
+    citizen_id: str
+    code: str = field(repr=False)
+    expires_at: datetime
+    fingerprint: str
+    fingerprints: str
+    address: str
+    picture: str
+
+
+def make_code(
+    db: Session,
+    citizen_id: str,
+    *,
+    actor: Actor,
+    presence: Presence = children.ALONE,
+    posted: bool = False,
+) -> str:
     """Make an activation code and return it as printed: four groups of four, 80 random bits.
 
-    It works once, for `settings.activation_days`, and ends any code made before. Raises NotLiving,
-    and AccountLocked for an account that a new code must not open.
+    It works once, for `settings.activation_days`, and ends any code made before. For a child `presence` says who is there
+    and agrees. Raises NotLiving, AccountLocked for an account that a new code must not open, and as `children.agree` does.
     """
     person = people.find(db, citizen_id)
     if person is None or person.state != "living":
@@ -74,6 +96,7 @@ def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
     known = accounts.find(db, citizen_id)
     if known and not known.opens_at_a_counter:
         raise AccountLocked(detail=known.state)
+    children.agree(db, citizen_id, children.LETTER, presence, posted=posted, actor=actor)
     code, expires_at = codes.draw(GROUPS), _expiry(db)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
     db.execute(
@@ -85,29 +108,42 @@ def make_code(db: Session, citizen_id: str, *, actor: Actor) -> str:
     return code
 
 
-def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
-    """Return the letter that a counter prints, as an HTML page in the current language.
+def end_code(db: Session, citizen_id: str, *, actor: Actor) -> bool:
+    """End a letter that nobody used yet; tell whether there was one."""
+    gone = delete(table).where(table.c.citizen_id == citizen_id).returning(table.c.citizen_id)
+    if db.execute(gone).first() is None:
+        return False
+    record(db, ActivationCodeEnded(), actor=actor, about=[citizen_id])
+    return True
 
-    `fingerprint` is that of the ledger's trust policy, for comparing with what `erti-verify` prints.
-    """
-    settings = parts(db).settings
-    expires_at = db.scalar(select(table.c.expires_at).where(table.c.citizen_id == citizen_id)) or _expiry(db)
-    address = f"{settings.issuer}/activate"
-    lang = language.current()
+
+def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
+    """Return the letter that a counter prints, as an HTML page in the current language; `fingerprint` as in `sheet`."""
+    settings, lang = parts(db).settings, language.current()
     return (
         pages.environment(settings)
         .get_template("idp/letter.html")
         .render(
             lang=lang,
             dir=language.direction(lang),
-            citizen_id=people.grouped(citizen_id),
-            code=code,
-            expires_at=expires_at,
-            fingerprint=fingerprint,
-            fingerprints=f"{settings.issuer}/about/fingerprints",
-            address=address,
-            picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
+            sheet=sheet(db, citizen_id, code, fingerprint=fingerprint),
         )
+    )
+
+
+def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> Sheet:
+    """Return what stands in a letter. `fingerprint` is that of the ledger's trust policy, for comparing with `erti-verify`."""
+    settings = parts(db).settings
+    expires_at = db.scalar(select(table.c.expires_at).where(table.c.citizen_id == citizen_id)) or _expiry(db)
+    address = f"{settings.issuer}/activate"
+    return Sheet(
+        citizen_id=people.grouped(citizen_id),
+        code=code,
+        expires_at=expires_at,
+        fingerprint=fingerprint,
+        fingerprints=f"{settings.issuer}/about/fingerprints",
+        address=address,
+        picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
     )
 
 

@@ -12,7 +12,8 @@ from core.events import OFFICE, Actor, record
 from idp import accounts
 from idp.errors import AccountLocked, OrderOver, OrderUnknown
 from idp.events import CardOrdered
-from idp.login import pads, printing
+from idp.login import children, pads, printing
+from idp.login.children import Presence
 from idp.login.printing import Issue, Printed
 from idp.tables import card_order as table
 from registry_sync import people
@@ -74,10 +75,13 @@ def choose_pin(db: Session, order_id: str, verifier: str, *, language: str) -> N
     pads.end(db, order_id)
 
 
-def complete(db: Session, order_id: str, *, clerk: str, actor: Actor) -> tuple[Order, Printed]:
+def complete(
+    db: Session, order_id: str, *, clerk: str, actor: Actor, representative: str = "", document: str = ""
+) -> tuple[Order, Printed]:
     """Make the card and return what to print, once; somebody without an account gets one that the card opens.
 
-    Raises OrderUnknown, OrderOver, and NotLiving or AccountLocked for whom there can be no card.
+    For a child `representative` is there and agrees, known by a `document`. Raises OrderUnknown, OrderOver, NotLiving or
+    AccountLocked for whom there can be no card, and as `children.agree` does.
     """
     order = of_clerk(db, order_id, clerk=clerk)
     row = db.execute(
@@ -88,6 +92,8 @@ def complete(db: Session, order_id: str, *, clerk: str, actor: Actor) -> tuple[O
     ).first()
     if row is None:
         raise OrderOver
+    presence = Presence(representative, document, order.office, order.clerk)
+    children.agree(db, order.citizen, children.CARD, presence, posted=False, actor=actor)
     account = accounts.find(db, order.citizen)
     if account is None:
         handle = accounts.new_handle()
@@ -108,8 +114,9 @@ def close(db: Session, order_id: str, *, clerk: str) -> None:
 
 
 def purge(db: Session) -> None:
-    """Delete orders that were over a day ago, and every pad's code that is over."""
+    """Delete orders that were over a day ago, every pad's code that is over, and what a second official agreed to."""
     db.execute(delete(table).where(table.c.expires_at <= clock.now() - KEPT))
+    children.purge(db)
     pads.purge(db)
 
 

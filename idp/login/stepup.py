@@ -16,8 +16,7 @@ ADD_AN_APP, AT_THE_COUNTER, NEVER = "app", "counter", "never"
 class Lacking:
     """What would do: the app's code alone (`code`), one of these passkeys, or (`anew`) password and code, or a card.
 
-    Where nothing does, `advice` says what the person can do: set up an app, go to a counter, or nothing. `rested` if the
-    session had reached it, and was not used for a while.
+    Where nothing does, `advice` says what the person can do: set up an app, go to a counter, or nothing.
     """
 
     wanted: str
@@ -25,7 +24,6 @@ class Lacking:
     passkeys: list[Passkey]
     anew: bool
     advice: str
-    rested: bool = False
 
     @property
     def stuck(self) -> bool:
@@ -50,7 +48,7 @@ def lacking(db: Session, session: BrowserSession, wanted: str, *, fresh: bool = 
     )
     begun = tuple(session.amr) == assurance.PASSWORD and not fresh
     advice = _advice(session, found, wanted)
-    return Lacking(wanted, both and begun, found.reaching(wanted), both or card, advice, session.rested)
+    return Lacking(wanted, both and begun, found.reaching(wanted), both or card, advice)
 
 
 def _advice(session: BrowserSession, found: Methods, wanted: str) -> str:

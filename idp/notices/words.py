@@ -57,6 +57,10 @@ NOTICES: dict[str, Lazy] = {
         "A child for whom you act by law opened an account at Erti with a letter from a counter. Your history says who. "
         "They sign in and read; permissions are still given by you."
     ),
+    "child-way-in": _(
+        "At a counter a letter or a card was made with which a child for whom you act by law can open an Erti account. "
+        "Your history says for whom, and who was there and agreed."
+    ),
     "reopened": _("Your Erti account can be used again."),
     "disavowed": _(
         "You, or somebody with a link from one of our e-mails, said that something in your Erti account was not you. The "
@@ -174,6 +178,10 @@ ADVICE: dict[str, Lazy] = {
     "child-activated": _(
         "If you think it is too early, any public service hall talks about it with you and the child."
     ),
+    "child-way-in": _(
+        "If it says that you were there and you were not, or if you do not agree, go to any public service hall soon: it ends "
+        "the letter or the card, and talks about it with you and the child."
+    ),
     "reopened": _(
         "There is nothing to do. If something looks wrong when you sign in, a public service hall helps you."
     ),
@@ -244,6 +252,7 @@ SUBJECTS: dict[str, Lazy] = {
     "guarded": _("Your Erti account rests"),
     "of-age": _("You now decide about your data yourself"),
     "child-activated": _("A child for whom you act opened an Erti account"),
+    "child-way-in": _("A child for whom you act can open an Erti account"),
     "reopened": _("Your Erti account can be used again"),
     "disavowed": _("Somebody was signed out of your Erti account"),
     "alerts-changed": _("Your alerts about looks at your data were changed"),

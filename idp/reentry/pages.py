@@ -41,9 +41,9 @@ def ask(request: Request, database: Db, here: Here, form: Form) -> Response:
     if not typed:
         return _page(request, "name", errors={"username": NO_NAME})
     with database.writing() as db:
-        wait = throttle.in_turn(db, throttle.ASKING, visitor)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
         if not wait:
-            throttle.failed(db, throttle.ASKING, visitor)
+            throttle.failed(db, throttle.MAILED, visitor)
         token = "" if wait else asks.begin(db, typed)
     if wait:
         return _page(request, "name", username=typed, wait=wait)
@@ -96,10 +96,11 @@ def show_stop(request: Request, database: Db, here: Here, code: str = "") -> Res
 @router.post("/recover/stop")
 def stop(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Stop a way back with the code from a letter or text message."""
-    visitor, typed = browser.visitor(request), form.get("code")
+    visitor, typed, done = browser.visitor(request), form.get("code"), False
     with database.writing() as db:
-        done = waits.stop_by_code(db, typed)
-        wait = throttle.answered(db, throttle.MAILED, visitor, right=done)
+        wait = throttle.in_turn(db, throttle.MAILED, visitor)
+        if not wait and not (done := waits.stop_by_code(db, typed)):
+            throttle.failed(db, throttle.MAILED, visitor)
     errors = {} if done or wait else {"code": UNKNOWN}
     return pages.render(
         request,

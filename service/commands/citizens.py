@@ -9,9 +9,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from admin import approvals
 from consent.ledger import signer
+from core.settings import Settings
 from idp import enrol
-from idp.login import activation
+from idp.errors import NobodyActs
+from idp.login import activation, children
+from idp.login.children import Presence
 from registry_sync import erasure, people
 from registry_sync.sources import importing
 from service.commands.store import OPERATOR, USAGE, err, fail, opened, out, settings, show
@@ -74,15 +78,36 @@ def enrol_(
 def activate(
     citizen_id: Annotated[str, typer.Argument(help="The citizen ID, with or without hyphens.")],
     letter: Annotated[Path | None, typer.Option(help="Write the printable letter to this HTML file.")] = None,
+    parent: Annotated[
+        str,
+        typer.Option(help="For a child: the citizen ID of the parent or guardian who is there and agrees."),
+    ] = "",
+    nobody_acts: Annotated[
+        str,
+        typer.Option(
+            help="For a child for whom no register names anybody: why, for a second official to agree."
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Make an activation code as a counter would print it; an older one stops working."""
+    """Make an activation code as a counter would print it; an older one stops working.
+
+    A child gets one with a parent or guardian whom a register names; where it names nobody, once a second official has
+    agreed in the console.
+    """
     compact = people.compact(citizen_id)
     if compact is None:
         raise fail("that is not a citizen ID: its check character does not fit.", USAGE)
+    representative = people.compact(parent) or ""
+    if parent and not representative:
+        raise fail("--parent is not a citizen ID: its check character does not fit.", USAGE)
     found = settings()
+    if nobody_acts:
+        _ask_for_a_second(found, compact, nobody_acts, as_json=as_json)
+        return
+    presence = Presence(representative, "other" if representative else "")
     with opened(found) as database, database.writing() as db:
-        code = activation.make_code(db, compact, actor=OPERATOR)
+        code = activation.make_code(db, compact, actor=OPERATOR, presence=presence)
         if letter:
             page = activation.letter(db, compact, code, fingerprint=signer.policy_fingerprint(db))
             letter.write_text(page, "utf-8")
@@ -91,6 +116,17 @@ def activate(
         as_json=as_json,
         text=f"Citizen ID {people.grouped(compact)}, activation code {code}: open {found.issuer}/activate",
     )
+
+
+def _ask_for_a_second(found: Settings, citizen: str, why: str, *, as_json: bool) -> None:
+    with opened(found) as database, database.writing() as db:
+        if not isinstance(children.bar(db, citizen, children.ALONE), NobodyActs):
+            raise fail(
+                "the person is of age, a register names who acts, or a colleague agreed already.", USAGE
+            )
+        wanted = approvals.ask_from_command_line(db, approvals.EXEMPT_CHILD, {"citizen": citizen}, reason=why)
+    text = f"Asked. When an official has agreed at {found.issuer}/admin/approvals, run this again without --nobody-acts."
+    show({"citizen_id": citizen, "approval": wanted.id}, as_json=as_json, text=text)
 
 
 @app.command("erase")

@@ -14,14 +14,13 @@ from idp import accounts
 from idp.login import card
 from idp.tables import card_order
 from tests.admin.conftest import Browser, Colleague, Page
+from tests.admin.orders import ORDER, PAD_CODE, choose, order, pad_at
 from tests.admin.procedures import begin, show
 from tests.consent import country
 from tests.idp.login.cardholder import PIN, hand_over
 from tests.idp.oidc.provider import CITIZEN, OTHER
 
 Hire = Callable[[str], Colleague]
-ORDER = {"citizen": CITIZEN, "document": "passport", "office": "Hall Vashliani, counter 4"}
-PAD_CODE = re.compile(r'id="pad-code"[^>]*>([0-9]{4} [0-9]{4})<')
 PRINTED = re.compile(r'data-code="(\d+)">([0-9 ]+)<')
 VALUES = ("Nino", "The Mill")
 
@@ -33,29 +32,6 @@ def clerk(colleague: Hire, database: Database) -> Colleague:
         country.found(db)
         country.be_born(db, CITIZEN)
     return colleague("clerk")
-
-
-def order(clerk: Colleague, **changes: str) -> str:
-    """Begin a card and return the address of its page."""
-    made = clerk.post("/desk/cards", {**ORDER, **changes}, on=clerk.get("/desk/cards"))
-    assert made.status == 303, made.text
-    return made.location
-
-
-def pad_at(client: Any, clerk: Colleague, address: str) -> Browser:
-    """Give the pad on the clerk's desk, joined by the code on the screen."""
-    found = PAD_CODE.search(clerk.get(address).text)
-    assert found
-    pad = Browser(client)
-    joined = pad.post("/pad", {"pad-code": found[1]}, on=pad.get("/pad"))
-    assert joined.location == "/pad/now", joined.text
-    return pad
-
-
-def choose(pad: Browser, chosen: str = PIN, again: str = "") -> Page:
-    """Choose a PIN on the pad."""
-    fields = {"new-pin": chosen, "new-pin-again": again or chosen}
-    return pad.post("/pad/pin", fields, on=pad.get("/pad/now"))
 
 
 def show_card(pad: Browser, number: str, given_pin: str, code: str) -> Page:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
-from sqlalchemy import update
 
 from consent import disclosure, guardians, mandates
 from consent.disclosure import NotReleased, Released
@@ -16,35 +15,19 @@ from consent.errors import MandateByLaw
 from core import clock
 from core.database import Database
 from core.events import SYSTEM, Actor, record
-from registry_sync import people, tables
 from registry_sync.events import (
     AttributesChanged,
     CitizenDied,
     RepresentativeEnded,
     RepresentativeStated,
 )
-from registry_sync.wire.shapes import Identity
 from tests.consent import country
+from tests.consent.ages import born, years_ago
 from tests.consent.country import ask, last
 from tests.idp.oidc.provider import CITIZEN, OTHER
 
 CHILD, MOTHER = CITIZEN, OTHER
 CIVIL = Actor("registry", "civil")
-
-
-def years_ago(years: int, days: int = 0) -> str:
-    """Return the birth date of somebody who is so many years and days old."""
-    today = clock.now().date()
-    return (today.replace(year=today.year - years, day=min(today.day, 28)) - timedelta(days=days)).isoformat()
-
-
-def born(database: Database, citizen: str, day: str) -> None:
-    """Let the registers say when somebody was born."""
-    with database.writing() as db:
-        identity = people.sealed(db, citizen, Identity(given="Luka", born=day))
-        db.execute(
-            update(tables.person).where(tables.person.c.citizen_id == citizen).values(identity=identity)
-        )
 
 
 def say(database: Database, event: Any) -> None:
