@@ -81,7 +81,7 @@ def _read_details(data: Data, names: Names) -> tuple[tuple[str, str], ...]:
     pairs = (
         (_("What for"), names.purpose(data["purpose"]) if data.get("purpose") else ""),
         (_("Law"), data.get("law", "")),
-        (_("Case"), data.get("case", "")),
+        (_("Case"), "" if data.get("channel") in ("sign-in", "offline") else data.get("case", "")),
         (_("Official"), data.get("official", "")),
         (_("Office"), data.get("office", "")),
         (_withheld(data), showing.labels(data.get("withheld", ())) if data.get("withheld") else ""),

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from core.settings import Settings
 
 PACKAGES = ("core", "consent", "idp", "admin")
 WENT_WRONG, TOO_MANY = 400, 429
+DAYS_A_YEAR = 365
 # What names a field, without the ID of the thing that it is about.
 _FIELD = re.compile(r"[a-z]+(?:[-_][a-z]+)?")
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -46,8 +47,17 @@ def environment(settings: Settings) -> Environment:
         local = moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
         return format_date(local, "long", locale=language.region())
 
-    env.globals.update(_=language.gettext, when=when, day=day, settings=settings, country=settings.country)
+    env.globals.update(
+        _=language.gettext, when=when, day=day, lasting=_lasting, settings=settings, country=settings.country
+    )
     return env
+
+
+def _lasting(days: int) -> str:
+    """Write a time in days as people say it: whole years of 365 days as years."""
+    unit: Literal["year", "day"] = "day" if days % DAYS_A_YEAR else "year"
+    most = days + 1 if unit == "day" else 1  # how many of a unit there are before a larger one is taken
+    return format_timedelta(timedelta(days=days), granularity=unit, threshold=most, locale=language.region())
 
 
 def render(

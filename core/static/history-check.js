@@ -29,7 +29,9 @@ function show(verdict, reason, facts) {
 
 function facts(found) {
   const { count, citizen, erased, witnesses, alone, unchecked, withheld, uncounted, kept, late, unseen, skipped, locale, zone } = notice.dataset;
-  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long", timeZone: zone }).format((found.signedAt ?? 0) * 1000);
+  // A browser that lacks the language writes months as "M11": it gets the order of ISO 8601, which Swedish has.
+  const [known] = Intl.DateTimeFormat.supportedLocalesOf([locale]);
+  const time = new Intl.DateTimeFormat(known ?? "sv", { dateStyle: known ? "medium" : "short", timeStyle: known ? "long" : "medium", timeZone: zone }).format((found.signedAt ?? 0) * 1000);
   const said = [count.replace("{count}", found.entries.length).replace("{time}", time)];
   said.push(citizen.replace("{citizen}", found.citizen));
   if (found.erased) said.push(erased.replace("{count}", found.erased));

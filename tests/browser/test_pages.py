@@ -11,7 +11,7 @@ from core.events import SYSTEM
 from idp.oidc import clients, metadata
 from service.app import open_house
 from tests import citizens
-from tests.browser import axe
+from tests.browser import axe, keyboard
 from tests.browser.conftest import Town
 from tests.browser.journey import Journey
 from tests.browser.seen import OF_ONE, OPEN_TO_ALL
@@ -22,13 +22,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # What an address says beyond its path.
 MORE_OPEN = ("/device?user_code=BCDF-GHJK", "/no-such-page")
 MORE_OF_ONE = ("/my/history?since=soon&text=name", "/logout")
+# Where somebody goes by the Tab key alone as well.
+BY_KEYS = {"/login", "consent", "/my/account", "/my/history"}
 KILOBYTES = 100
 LONG_AGO = datetime(2018, 5, 1, tzinfo=UTC)  # no law wants it kept any more
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
-    """Every page anybody can open, problem page included: in light and English, and in dark and Georgian."""
+    """Every page anybody can open, problem page included: in light and English, in dark and Georgian, and by keys."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     page = context.new_page()
     found = {}
@@ -39,13 +41,15 @@ def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town,
         assert page.url == town.erti + path, "it leads elsewhere: say so in seen.py"
         assert page.locator("html").get_attribute("lang") == language
         found[path] = axe.complaints(page), axe.overflow(page)
+        if path in BY_KEYS:
+            found[path][0].extend(keyboard.complaints(page))
     assert {where: wrong for where, wrong in found.items() if wrong != ([], 0)} == {}
     context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
-    """Every step of the main journey and every page of one's own, in light and dark."""
+    """Every step of the main journey and every page of one's own, in light and dark, and by keys."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme, locale="en-GB")
     journey = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
     page, found = journey.page, {}
@@ -53,6 +57,8 @@ def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, sche
     def look(where: str, at: Page = page) -> None:
         at.wait_for_load_state()
         found[where] = axe.complaints(at), axe.overflow(at)
+        if where in BY_KEYS:
+            found[where][0].extend(keyboard.complaints(at))
 
     sample = town.service.sample({"light": 1, "dark": 3}[scheme])
     look_by_staff(town.service, sample.citizen_id, at=LONG_AGO)

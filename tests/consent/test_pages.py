@@ -95,7 +95,7 @@ def test_withdrawing_the_whole(browser: Any, database: Database) -> None:
     path = f"/my/sharing/{grant.grant_id}/withdraw"
     text = page(browser, path)
     assert "can no longer read: given name and income bracket" in text
-    assert "365 days" in text
+    assert "for 1 year" in text
     answer = post(browser, path, text)
     assert answer.status_code == 303
     assert "It has stopped" in page(browser, answer.headers["location"])
