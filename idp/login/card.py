@@ -162,7 +162,9 @@ def settle(db: Session, attempt: Attempt, visitor: Visitor, *, place: str) -> Us
     if used is not None:
         throttle.succeeded(db, throttle.CARD, attempt.subject, visitor, known=attempt.known)
         return used
-    if not attempt.known:
+    # Who was right and came too late guessed nothing; nor may the network's count be held after the account, which
+    # `block_lost` holds the other way round.
+    if not attempt.known and not (attempt.right and attempt.code):
         throttle.failed(db, throttle.CARD, visitor)
     if attempt.code and not attempt.right and _tries(db, attempt) >= MOST_PIN_TRIES:
         block(db, attempt.subject, reason=GUESSED, actor=SYSTEM)

@@ -80,6 +80,36 @@ def test_a_test_citizen_can_be_enrolled(store: Path) -> None:
     assert "Traceback" not in again.stderr
 
 
+def test_a_childs_code_takes_somebody_who_acts_or_a_second_official(store: Path, tmp_path: Path) -> None:
+    """For a child whom no register connects with anybody there is no code, whoever is named; an official is asked, and only for a child."""
+    ids = []
+    for name, born in (("child@example.org", clock.now().year - 9), ("adult@example.org", 1990)):
+        claims = tmp_path / "claims.json"
+        claims.write_text(json.dumps({"birthdate": f"{born}-01-01"}))
+        words = (
+            "citizens",
+            "enrol",
+            "--username",
+            name,
+            "--password-stdin",
+            "--json",
+            "--claims",
+            str(claims),
+        )
+        ids.append(json.loads(erti(store, *words, stdin="a long enough password\n").stdout)["citizen_id"])
+    child, adult = ids
+    for words in ((), ("--parent", adult)):
+        refused = erti(store, "citizens", "activate", child, *words)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "no register names a living parent" in " ".join(refused.stderr.split())
+    assert erti(store, "citizens", "activate", child, "--parent", "mother").exit_code == 2
+    assert erti(store, "citizens", "activate", adult, "--nobody-acts", "why").exit_code == 2
+    asked = erti(store, "citizens", "activate", child, "--nobody-acts", "in care", "--json")
+    assert json.loads(asked.stdout)["approval"]
+    assert erti(store, "citizens", "activate", child).exit_code == 1, "nobody has agreed yet"
+    assert json.loads(erti(store, "citizens", "activate", adult, "--json").stdout)["code"]
+
+
 def test_test_citizens_are_refused_in_production(store: Path) -> None:
     """Production has no test citizens."""
     words = ("citizens", "enrol", "--username", "p@example.org", "--password-stdin")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.errors import TooMany
 from core.events import SYSTEM, waiting
 from idp import accounts
@@ -112,6 +112,15 @@ def test_of_parallel_uses_of_one_code_one_counts(holder, database) -> None:
     with database.reading() as db:
         mine_now = card.of(db, citizen_id)
     assert (mine_now.left, mine_now.blocked_at) == (39, None)
+
+
+def test_who_was_right_and_too_late_guessed_nothing(holder, database) -> None:
+    """Of two right tries that were looked at, the later one opens nothing, and is no wrong guess from its network."""
+    _citizen, mine = holder
+    tries = [card.attempt(database, mine.number, PIN, mine.codes[0], HERE) for _number in range(2)]
+    with database.writing() as db:
+        assert [card.settle(db, one, HERE, place="desk") is not None for one in tries] == [True, False]
+        assert limits.counts(db, [("card:network", HERE.network)])[0].hits == 0
 
 
 def test_what_was_wrong_is_not_told(holder, person) -> None:
