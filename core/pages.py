@@ -154,7 +154,7 @@ def _ends(request: Request, me: BrowserSession | None) -> tuple[datetime, int] |
     """Return when the reader's session ends if this page is the last one, and in how many seconds that is."""
     if me is None:
         return None
-    at = sessions.over_at(me, idle_seconds=request.app.state.settings.session_idle_seconds)
+    at = sessions.over_at(me, request.app.state.settings)
     return at, int((at - clock.now()).total_seconds())
 
 

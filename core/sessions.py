@@ -5,16 +5,34 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, String, Table, delete, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Row,
+    String,
+    Table,
+    and_,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import Base, Document, Moment, parts
+from core.settings import Settings
 
 TOUCH_EVERY = timedelta(minutes=1)
 FRESH_FOR = timedelta(minutes=10)
 CITIZEN, REPAIR, STAFF = "citizen", "repair", "staff"
+# The highest assurance, and what is left of it once a session was not used for a while (NIST SP 800-63B-4, 2.3.3).
+HIGHEST, RESTED = "urn:erti:loa:high", "urn:erti:loa:substantial"
 # (method, route) of what needs a fresh sign-in -> the path to go on at afterwards; `service.freshness` fills it.
 Acts = Mapping[tuple[str, str], str]
 
@@ -35,6 +53,8 @@ browser_session = Table(
     Column("network", String(64), nullable=False),
     # What every page of its owner must warn of; empty for nothing.
     Column("warning", String(16), nullable=False, server_default=""),
+    # It reached the highest assurance, and was used again after it had not been for a while.
+    Column("rested", Boolean, nullable=False, server_default=false()),
 )
 _FIND = select(browser_session)
 _INSERT = insert(browser_session)
@@ -44,7 +64,8 @@ _INSERT = insert(browser_session)
 class BrowserSession:
     """One signed-in browser; `sid` is the public name used in tokens and pages.
 
-    `kind` is citizen, staff, or repair: a citizen who may do nothing but set up how the account is entered.
+    `kind` is citizen, staff, or repair: a citizen who may do nothing but set up how the account is entered. `acr` is what
+    its sign-in is worth now: one at the highest assurance is worth less once it has `rested`, until the next sign-in.
     """
 
     id_hash: str
@@ -60,6 +81,7 @@ class BrowserSession:
     user_agent: str
     network: str
     warning: str = ""
+    rested: bool = False
 
     @property
     def is_citizens(self) -> bool:
@@ -116,9 +138,15 @@ def fresh(session: BrowserSession) -> bool:
     return clock.now() - session.auth_time < FRESH_FOR
 
 
-def over_at(session: BrowserSession, *, idle_seconds: int) -> datetime:
-    """Return when a session ends if it is not used again: idle for too long, or over in any case."""
-    return min(session.ends_at, session.last_seen_at + timedelta(seconds=idle_seconds))
+def over_at(session: BrowserSession, settings: Settings) -> datetime:
+    """Return when a session ends if it is not used again: idle for too long, or over in any case.
+
+    A citizen's at the highest assurance rests first; what staff have seldom outlives it, as they have no use for less.
+    """
+    idle = settings.session_idle_seconds
+    if session.kind == STAFF and session.acr == HIGHEST:
+        idle = min(idle, settings.high_idle_seconds)
+    return min(session.ends_at, session.last_seen_at + timedelta(seconds=idle))
 
 
 def needs_touch(session: BrowserSession) -> bool:
@@ -127,10 +155,12 @@ def needs_touch(session: BrowserSession) -> bool:
 
 
 def touch(db: Session, session: BrowserSession) -> BrowserSession:
-    """Note that the session was used now, and return it as it is then."""
+    """Note that the session was used now, and that it had rested if it had; return it as it is then."""
     at = clock.now()
     which = update(browser_session).where(browser_session.c.id_hash == session.id_hash)
-    db.execute(which.values(last_seen_at=at))
+    unused = browser_session.c.last_seen_at <= at - _rest(db)
+    rested = or_(browser_session.c.rested, and_(browser_session.c.acr == HIGHEST, unused))
+    db.execute(which.values(last_seen_at=at, rested=rested))
     return replace(session, last_seen_at=at)
 
 
@@ -152,6 +182,7 @@ def renew(
     token, at = secrets.token_urlsafe(32), clock.now()
     ends_at = at + timedelta(seconds=parts(db).settings.session_seconds)
     fresh = {"acr": acr, "amr": list(amr), "auth_time": at, "last_seen_at": at, "ends_at": ends_at}
+    fresh["rested"] = False
     fresh["kind"] = kind or session.kind
     if auth_time is not None:
         fresh |= {"auth_time": auth_time, "ends_at": session.ends_at}
@@ -188,13 +219,13 @@ def of(db: Session, subject: str) -> list[BrowserSession]:
             browser_session.c.last_seen_at.desc()
         )
     )
-    return [BrowserSession(**row._asdict()) for row in rows]
+    return [_read(db, row) for row in rows]
 
 
 def every(db: Session, subject: str) -> list[BrowserSession]:
     """Return a person's sessions, those that were idle too long as well: tokens may still hang on them."""
     rows = db.execute(_FIND.where(browser_session.c.subject == subject))
-    return [BrowserSession(**row._asdict()) for row in rows]
+    return [_read(db, row) for row in rows]
 
 
 def purge(db: Session) -> int:
@@ -203,12 +234,30 @@ def purge(db: Session) -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
+def _rest(db: Session) -> timedelta:
+    return timedelta(seconds=parts(db).settings.high_idle_seconds)
+
+
+def _read(db: Session, row: Row[Any]) -> BrowserSession:
+    """Return a session with the assurance that it is worth now."""
+    session = BrowserSession(**row._asdict())
+    if session.acr != HIGHEST:
+        return session
+    rested = session.rested or session.last_seen_at <= clock.now() - _rest(db)
+    return replace(session, acr=RESTED, rested=True) if rested else session
+
+
 def _alive(db: Session) -> tuple[ColumnElement[bool], ...]:
-    at = clock.now()
+    at, kept = clock.now(), browser_session.c
     idle = timedelta(seconds=parts(db).settings.session_idle_seconds)
-    return (browser_session.c.ends_at > at, browser_session.c.last_seen_at > at - idle)
+    strict = and_(kept.kind == STAFF, kept.acr == HIGHEST)
+    return (
+        kept.ends_at > at,
+        kept.last_seen_at > at - idle,
+        or_(~strict, kept.last_seen_at > at - _rest(db)),
+    )
 
 
 def _live(db: Session, which: ColumnElement[bool]) -> BrowserSession | None:
     row = db.execute(_FIND.where(which, *_alive(db))).first()
-    return BrowserSession(**row._asdict()) if row else None
+    return _read(db, row) if row else None

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     )
 
     session_idle_seconds: int = Field(1800, description="A browser session ends after this long without use.")
+    high_idle_seconds: int = Field(
+        900,
+        ge=60,
+        description="After this long without use a citizen's session at high assurance counts as substantial until the next "
+        "sign-in, and one of staff ends (NIST SP 800-63B-4, 2.3.3).",
+    )
     session_seconds: int = Field(43_200, description="A browser session ends after this long in any case.")
     interaction_seconds: int = Field(1800, description="How long a person may take over one sign-in.")
     closing_days: int = Field(

@@ -33,7 +33,7 @@ def _token(request: Request) -> str:
 def _told(request: Request, session: BrowserSession | None) -> Response:
     content: dict[str, object] = {"signed_in": session is not None, "left": 0, "longest": 0}
     if session:
-        ends = sessions.over_at(session, idle_seconds=request.app.state.settings.session_idle_seconds)
+        ends = sessions.over_at(session, request.app.state.settings)
         at = clock.now()
         content |= {"left": int((ends - at).total_seconds())}
         content |= {"longest": int((session.ends_at - at).total_seconds())}

@@ -111,11 +111,10 @@ def show_undo(request: Request, database: Db, here: Here, code: str = "") -> Res
 @router.post("/undo")
 def undo(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Take a change of addresses back."""
-    visitor, typed, done = browser.visitor(request), form.get("code"), False
+    visitor, typed = browser.visitor(request), form.get("code")
     with database.writing() as db:
-        wait = throttle.in_turn(db, throttle.MAILED, visitor)
-        if not wait and not (done := undoing.take_back(db, typed)):
-            throttle.failed(db, throttle.MAILED, visitor)
+        done = undoing.take_back(db, typed)
+        wait = throttle.answered(db, throttle.MAILED, visitor, right=done)
     errors: dict[str, str | Lazy] = {} if done or wait else {"code": UNKNOWN}
     return _undo_page(request, database, typed, done=done, wait=wait, errors=errors)
 
@@ -188,8 +187,7 @@ def _undo_page(
     errors: dict[str, str | Lazy] | None = None,
 ) -> Response:
     with database.reading() as db:
-        crowded = throttle.crowded(db, throttle.MAILED, browser.visitor(request))
-        offer = None if done or crowded or not code else undoing.look(db, code)
+        offer = None if done or not code else undoing.look(db, code)
     return pages.render(
         request,
         "idp/undo.html",

@@ -16,7 +16,8 @@ ADD_AN_APP, AT_THE_COUNTER, NEVER = "app", "counter", "never"
 class Lacking:
     """What would do: the app's code alone (`code`), one of these passkeys, or (`anew`) password and code, or a card.
 
-    Where nothing does, `advice` says what the person can do: set up an app, go to a counter, or nothing.
+    Where nothing does, `advice` says what the person can do: set up an app, go to a counter, or nothing. `rested` if the
+    session had reached it, and was not used for a while.
     """
 
     wanted: str
@@ -24,6 +25,7 @@ class Lacking:
     passkeys: list[Passkey]
     anew: bool
     advice: str
+    rested: bool = False
 
     @property
     def stuck(self) -> bool:
@@ -48,7 +50,7 @@ def lacking(db: Session, session: BrowserSession, wanted: str, *, fresh: bool = 
     )
     begun = tuple(session.amr) == assurance.PASSWORD and not fresh
     advice = _advice(session, found, wanted)
-    return Lacking(wanted, both and begun, found.reaching(wanted), both or card, advice)
+    return Lacking(wanted, both and begun, found.reaching(wanted), both or card, advice, session.rested)
 
 
 def _advice(session: BrowserSession, found: Methods, wanted: str) -> str:

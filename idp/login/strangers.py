@@ -25,8 +25,10 @@ class Speaker:
     letter: bool = False
 
 
-def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) -> None:
-    """Sign the stranger out, with every token, and forget the browser; recorded, and told to the citizen.
+def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) -> bool:
+    """Sign the stranger out, with every token, and forget the browser; tell whether anybody was still signed in.
+
+    It is recorded, and told to the citizen.
 
     Where it is known which browser it was, only that one goes. Else every session does but the speaker's own, and
     each browser is forgotten that signed in since the longest-lived session that can have done it began. Whoever waits
@@ -37,6 +39,7 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     accounts.hold(db, citizen_id)
     device = suspect.device or devices.of_session(db, citizen_id, suspect.sid)
     here = speaker.session if speaker.session and speaker.session.subject == citizen_id else None
+    live = {one.sid for one in sessions.of(db, citizen_id)}
     mine = [one for one in sessions.every(db, citizen_id) if one.is_citizens]
     since = None
     if device:
@@ -61,3 +64,4 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     )
     record(db, event, actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "disavowed")
+    return any(one.sid in live for one in ending)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import limits
 from core.database import parts
+from core.errors import TooMany
 from core.events import SYSTEM, record
 from idp import notify
 from idp.events import GuessingStopped
@@ -17,6 +18,7 @@ from idp.login.devices import Visitor
 log = structlog.get_logger("erti.throttle")
 DAY_SECONDS = 86_400
 MOST_A_DAY = 100
+NAMES_A_DAY = 20
 EVERYWHERE, ALARM_SECONDS = "guessing:everywhere", 300
 
 
@@ -45,8 +47,11 @@ CARD = Way("card", Limit(10, 3600), Limit(10, 900), Limit(100, 900))
 RECOVERY = Way("recovery", Limit(0, 0), Limit(0, 0), Limit(20, 900))
 # Codes of 60 bits from letters: nobody guesses one from many networks, and nobody is kept out by others' guesses.
 MAILED = Way("mailed", Limit(0, 0), Limit(0, 0), Limit(20, 900))
+ASKING = Way(
+    "asking", Limit(0, 0), Limit(0, 0), Limit(20, 900)
+)  # for such a code; apart, so that it stops no code
 
-WAYS = (PASSWORD, CODE, ACTIVATION, CARD, RECOVERY, MAILED)
+WAYS = (PASSWORD, CODE, ACTIVATION, CARD, RECOVERY, MAILED, ASKING)
 
 
 def attempt(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> int:
@@ -78,6 +83,19 @@ def in_turn(db: Session, way: Way, visitor: Visitor) -> int:
         return wait
     limits.hold(db, f"{way.name}:network", visitor.network, per_seconds=way.network.per_seconds)
     return crowded(db, way, visitor)
+
+
+def answered(db: Session, way: Way, visitor: Visitor, *, right: bool) -> int:
+    """Count a code that was looked at although its network may have failed too often; return the seconds to wait if so.
+
+    For codes that stop something and cannot be guessed: the owner stops it whatever others on the same network do.
+    """
+    if right:
+        return 0
+    wait = in_turn(db, way, visitor)
+    if not wait:
+        failed(db, way, visitor)
+    return wait
 
 
 def crowded(db: Session, way: Way, visitor: Visitor) -> int:
@@ -134,6 +152,15 @@ def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: b
     who, key = ("device", _device(subject, visitor)) if known else ("account", subject)
     limits.forget(db, f"{way.name}:{who}", key)
     limits.forget(db, f"{way.name}:{who}:day", key)
+
+
+def try_name(db: Session, citizen_id: str) -> None:
+    """Count a sign-in name before it is looked at: who is told that it is taken learns that somebody has it.
+
+    Raises TooMany after NAMES_A_DAY. Its transaction must be one of its own, so that a refused name stays counted.
+    """
+    if wait := limits.hit(db, "name", citizen_id, most=NAMES_A_DAY, per_seconds=DAY_SECONDS):
+        raise TooMany(retry_after=wait)
 
 
 def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> bool:

@@ -41,9 +41,9 @@ def ask(request: Request, database: Db, here: Here, form: Form) -> Response:
     if not typed:
         return _page(request, "name", errors={"username": NO_NAME})
     with database.writing() as db:
-        wait = throttle.in_turn(db, throttle.MAILED, visitor)
+        wait = throttle.in_turn(db, throttle.ASKING, visitor)
         if not wait:
-            throttle.failed(db, throttle.MAILED, visitor)
+            throttle.failed(db, throttle.ASKING, visitor)
         token = "" if wait else asks.begin(db, typed)
     if wait:
         return _page(request, "name", username=typed, wait=wait)
@@ -96,11 +96,10 @@ def show_stop(request: Request, database: Db, here: Here, code: str = "") -> Res
 @router.post("/recover/stop")
 def stop(request: Request, database: Db, here: Here, form: Form) -> Response:
     """Stop a way back with the code from a letter or text message."""
-    visitor, typed, done = browser.visitor(request), form.get("code"), False
+    visitor, typed = browser.visitor(request), form.get("code")
     with database.writing() as db:
-        wait = throttle.in_turn(db, throttle.MAILED, visitor)
-        if not wait and not (done := waits.stop_by_code(db, typed)):
-            throttle.failed(db, throttle.MAILED, visitor)
+        done = waits.stop_by_code(db, typed)
+        wait = throttle.answered(db, throttle.MAILED, visitor, right=done)
     errors = {} if done or wait else {"code": UNKNOWN}
     return pages.render(
         request,

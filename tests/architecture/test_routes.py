@@ -40,7 +40,6 @@ OPEN = {
     "/activate/app": "a stage of activation, by a cookie of its own",
     "/activate/codes": "a stage of activation, by a cookie of its own",
     "/activate/codes/file": "the same stage of activation, and its citizen signed in",
-    "/not-me": "says what to do now, and nothing of anybody",
     "/not-me/{token}": "the one-time link in a letter",
     "/recover": "the way back by e-mail; the same for every name",
     "/recover/code": "a code from the mail, in the browser that asked",

@@ -20,7 +20,7 @@ from tests.consent import country
 from tests.consent.country import HIGH, ask
 
 OWNERS = {"citizen", "citizen_id", "subject", "giver", "holder", "chain"}
-AS_IT_GOES = {"last_seen_at", "version"}  # columns that say nothing of what was done
+AS_IT_GOES = {"last_seen_at", "rested", "version"}  # columns that say nothing of what was done
 
 
 @dataclass

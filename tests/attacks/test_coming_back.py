@@ -10,8 +10,8 @@ from core.events import Actor
 from core.sessions import REPAIR, browser_session
 from idp import accounts
 from idp.contacts import book
-from idp.login import assurance, holding, methods, password, stepup
-from idp.login.throttle import RECOVERY
+from idp.login import assurance, holding, methods, password, stepup, waits
+from idp.login.throttle import ASKING, MAILED, RECOVERY
 from idp.tables import passkey as passkeys
 from tests.architecture.addresses import FOR_REPAIR, routes
 from tests.idp.login.conftest import postbox
@@ -22,6 +22,7 @@ from tests.idp.login.repairs import (
     add_passkey,
     add_password,
     asked,
+    begun,
     come_in,
     kind_and_level,
     nino,
@@ -122,6 +123,28 @@ def test_attempt_to_guess_recovery_codes(nino: Any, person: Any) -> None:
     assert come_in(thief, nino.citizen_id, nino.codes[0]).status_code == 429, "the right one is not looked at"
     assert 'id="wait-notice"' in thief.page
     assert come_in(person("203.0.113.200"), nino.citizen_id, nino.codes[0]).status_code == 303
+
+
+def test_attempt_to_keep_the_owner_from_stopping(
+    nino: Any, person: Any, database: Database, postbox: Postbox
+) -> None:
+    """However much somebody on the owner's own network asks and guesses, the code from the letter stops the way back."""
+    thief = person("203.0.113.9")
+    begun(thief, database, postbox, nino.citizen_id)
+    stops = re.search(r"/recover/stop\?code=([0-9A-Z-]{14})\n", postbox.newest(MAIL))
+    assert stops
+    for _ask in range(ASKING.network.most):
+        asked(thief, "nobody")
+    assert 'id="wait-notice"' in asked(thief, "nobody").text
+    thief.open("/recover/stop")
+    for _guess in range(MAILED.network.most):
+        assert thief.send("/recover/stop", code="0000-0000-0000").status_code == 400
+    assert 'id="wait-notice"' in thief.send("/recover/stop", code="0000-0000-0000").text
+    owner = person("203.0.113.9")
+    owner.open("/recover/stop")
+    assert 'id="wait-notice"' not in owner.send("/recover/stop", code=stops[1]).text
+    with database.reading() as db:
+        assert not waits.waits_for(db, nino.citizen_id)
 
 
 def test_attempt_to_recover_by_an_address_of_ones_own(

@@ -86,7 +86,7 @@ def try_all(tester: Person, where: str) -> None:
         f"/login?return_to={there}", f"/login?other=1&return_to={there}", f"/login?acr=urn:erti:loa:substantial&return_to={there}",
         f"/login/card?return_to={there}", f"/login/card/left?return_to={there}", f"/login/recovery?return_to={there}",
         f"/activate?return_to={there}", f"/staff/login?return_to={there}", f"/language/en?return_to={there}",
-        f"/logout?return_to={there}", f"/end-session?post_logout_redirect_uri={there}", f"/not-me?return_to={there}",
+        f"/logout?return_to={there}", f"/end-session?post_logout_redirect_uri={there}", f"/not-me/none?return_to={there}",
         f"/recover?return_to={there}", f"/my/account?return_to={there}", f"/my?next={there}&return_to={there}",
     ):  # fmt: skip
         seen_to_stay(tester.browser.get(path))

@@ -82,3 +82,14 @@ def test_attempt_to_tell_names_apart_by_the_work(
         (one > other) + (one == other) / 2 for one in took["nino"] for other in took["nobody"]
     )
     assert 0.15 < more < 0.85  # 0.5 says nothing at all
+
+
+def test_attempt_to_try_names_with_one_letter(nino: Any, person: Any, letter: Any) -> None:
+    """Who is about to open an account is told of twenty names a day whether they are taken, and of no more."""
+    stranger = person("203.0.113.9")
+    stranger.begin_activation(*letter())
+    stranger.open("/activate/password")
+    told = [
+        stranger.send("/activate/password", username="nino", password="").status_code for _name in range(21)
+    ]
+    assert told == [400] * 20 + [429]

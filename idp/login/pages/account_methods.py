@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import limits, pages, sessions
+from core import pages, sessions
 from core.database import Database
-from core.errors import Conflict, TooMany
+from core.errors import Conflict
 from core.events import Actor
 from core.language import _
 from core.sessions import BrowserSession
@@ -26,7 +26,6 @@ from registry_sync import people
 router = browser.router()
 PURPOSE = "another"
 KEY = "key"
-NAMES_A_DAY = 20
 NOT_ACCEPTED = _("The passkey was not accepted. Try again.")
 WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
 
@@ -224,11 +223,8 @@ def choose_name(request: Request, database: Db, me: Citizen, form: Form) -> Resp
     """Choose another name to sign in with."""
     if not _may(database, me):
         return see_other(AGAIN)
-    # Counted before it is looked at: who is told that a name is taken learns that somebody has it.
     with database.writing() as db:
-        wait = limits.hit(db, "name", me.subject, most=NAMES_A_DAY, per_seconds=throttle.DAY_SECONDS)
-    if wait:
-        raise TooMany(retry_after=wait)
+        throttle.try_name(db, me.subject)
     try:
         with database.writing() as db:
             accounts.choose_name(db, me.subject, form.get("username"), actor=_self(me))

@@ -12,7 +12,7 @@ from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp import accounts, names
 from idp.errors import NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
-from idp.login import activation, entry, password, stages, totp
+from idp.login import activation, entry, password, stages, throttle, totp
 from idp.login.activation import Finished, Started
 from idp.login.ceremony import Rejected
 from idp.login.pages import browser, codes
@@ -104,6 +104,9 @@ def choose_password(request: Request, database: Db, here: Here, form: Form) -> R
     if stage is None or "codes" in stage.data:
         return _next(stage)
     name, secret = form.get("username"), form.raw("password")
+    if name:
+        with database.writing() as db:
+            throttle.try_name(db, stage.citizen_id)
     errors = _unfit(database, stage, name, secret)
     if errors:
         return _password_page(request, stage, name, errors=errors)

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from core import pages
 from core.events import SYSTEM
-from core.web import Db, Form, Here, see_other
+from core.web import Db, Form, Here
 from idp import disavowals
 from idp.errors import LinkOver
 from idp.login import devices, places, strangers
@@ -16,12 +16,6 @@ from idp.notices.words import NOTICES
 
 router = browser.router()
 HOME = "/not-me"
-
-
-@router.get(HOME)
-def done(request: Request, here: Here) -> Response:
-    """Say what to do now; it tells nothing about anybody."""
-    return pages.render(request, "idp/not_me_done.html", secure=SECURE)
 
 
 @router.get(HOME + "/{token}")
@@ -45,12 +39,14 @@ def ask(request: Request, database: Db, here: Here, token: str) -> Response:
 
 @router.post(HOME + "/{token}")
 def disavow(request: Request, database: Db, here: Here, form: Form, token: str) -> Response:
-    """Use the link up: sign out whoever it was, and lead on. Raises LinkOver."""
+    """Use the link up: sign out whoever it was, and say what came of it, here alone. Raises LinkOver."""
+    ended = False
     with database.writing() as db:
         suspect = disavowals.spend(db, token)
         if suspect is not None:
             speaker = Speaker(browser.visitor(request), here, letter=True)
-            strangers.put_out(db, suspect, speaker, actor=SYSTEM)
+            ended = strangers.put_out(db, suspect, speaker, actor=SYSTEM)
     if suspect is None:
         raise LinkOver
-    return see_other(HOME)
+    # No redirect: a page that says "they are signed out" to whoever opens it would lie.
+    return pages.render(request, "idp/not_me_done.html", ended=ended, secure=SECURE)

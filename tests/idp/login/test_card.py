@@ -15,7 +15,7 @@ from core.errors import TooMany
 from core.events import SYSTEM, waiting
 from idp import accounts
 from idp.errors import CardMissing, LastStrongMethod, PinUnfit
-from idp.login import assurance, card, devices, hashing, methods, pin, throttle
+from idp.login import assurance, card, devices, factors, hashing, methods, pin, throttle
 from idp.login.devices import Visitor
 from idp.tables import card as table
 from idp.tables import card_code, outbox
@@ -80,6 +80,7 @@ def test_card_and_pin_sign_in(holder, person, database) -> None:
     assert (session.acr, tuple(session.amr)) == (assurance.SUBSTANTIAL, ("pin", "otp", "mfa"))
     used = [said for said in told(database, citizen_id) if said["kind"] == "card-used"]
     assert [(said["number"], said["left"], said["place"]) for said in used] == [(1, 39, "sign-in")]
+    assert factors.words(session.amr) == "printed card, PIN"
 
 
 def test_codes_are_asked_for_in_their_order_and_work_once(holder, person, database) -> None:

@@ -54,7 +54,7 @@ def test_whoever_was_not_it_takes_it_all_back(nino, person, database, postbox, l
     )
     path = NOT_ME.search(letter)[1]
     reader.open(path)
-    assert reader.send(path).headers["location"] == "/not-me"
+    assert reader.send(path).status_code == 200
     assert thief.open("/my/account").headers["location"].startswith("/login")
     with database.reading() as db:
         found = methods.of(db, nino.citizen_id)

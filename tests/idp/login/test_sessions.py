@@ -202,14 +202,28 @@ def test_a_link_only_asks_until_it_is_answered(nino, stranger, person, database)
     assert nino.citizen_id not in reader.page
     assert stranger.open("/my").status_code == 200
     page = reader.page
-    assert reader.send(path).headers["location"] == "/not-me"
+    assert reader.send(path).status_code == 200
+    assert reader.text("not-me-done") == "They are signed out"
+    assert "/login?return_to=/my/sessions/secure" in reader.page
     assert stranger.open("/my").status_code == 303
     assert nino.open("/my").status_code == 200
     assert reader.open("/my").status_code == 303, "the link signs nobody in"
     reader.page = page
     assert reader.send(path).status_code == 404
     assert reader.open(path).status_code == 404
-    assert "/login?return_to=/my/sessions/secure" in reader.open("/not-me").text
+    assert reader.open("/not-me").status_code == 404, "nothing is said to have happened where nothing did"
+
+
+def test_a_link_says_what_came_of_it(nino, stranger, person, database) -> None:
+    """Where the browser of a letter was signed out before, the link says so, and does not claim to have done it."""
+    path = link_for(database, nino.citizen_id, "new-device", sid=(theirs := sid_of(database, stranger)))
+    nino.open("/my/sessions")
+    nino.send(f"/my/sessions/{theirs}/end")
+    reader = person("192.0.2.1")
+    reader.open(path)
+    reader.send(path)
+    assert reader.text("not-me-done") == "Nobody was signed in there any more"
+    assert "counts as unknown" in reader.page
 
 
 def test_the_browser_of_a_letter_is_found_after_it_signed_in_again(nino, stranger, database) -> None:
