@@ -66,6 +66,21 @@ ROLES: dict[str, frozenset[str]] = {
     "clerk": EVERYBODY
     | {"desk-work", "refusals-read", "cards-issue", "cards-block", "letters-print", "children-exempt"},
 }
+# What lets nobody see a citizen's data, make a way into an account, or be the second person for a deed. A role with
+# anything else is given by two people, so that one administrator alone comes to none of it under another name.
+HARMLESS = EVERYBODY | {
+    "staff-read",
+    "keys-read",
+    "ledger-read",
+    "erasures-read",
+    "ledger-check",
+    "log-read",
+    "sources-read",
+    "refusals-read",
+    "disputes-read",
+    "disputes-answer-staff",
+}
+POWERFUL = frozenset(role for role, allowed in ROLES.items() if allowed - HARMLESS)
 
 
 @dataclass(frozen=True)

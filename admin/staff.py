@@ -4,21 +4,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin import approvals, permissions
+from admin import approvals
 from admin.errors import NotYourself
 from admin.frame import show
-from admin.permissions import ManagesStaff, Official, ReadsStaff
+from admin.permissions import POWERFUL, ManagesStaff, Official, ReadsStaff
 from core.database import Database
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.staff import accounts
 
 router = APIRouter(prefix="/admin/staff")
-# A second administrator agrees to whoever could be a second person elsewhere, or sees citizens' data.
-DANGEROUS = {"citizen-look", "record-unmask", "quarantine-work"} | {
-    deed.permission for deed in approvals.DEEDS.values()
-}
-POWERFUL = frozenset(role for role, allowed in permissions.ROLES.items() if allowed & DANGEROUS)
 DUTIES = (
     ("registrar", _("Registrar"), _("Works on records in quarantine, helps citizens, proposes purposes.")),
     ("support", _("Support"), _("Helps citizens; what is looked at stands in their history.")),

@@ -48,13 +48,14 @@ class SignInNeeded(Problem):
 
 
 class FreshSignInNeeded(Refused):
-    """The citizen is signed in for too long to do this; `core.web` leads to the sign-in page and back."""
+    """Somebody is signed in for too long to do this; `core.web` leads to the sign-in page and back."""
 
     code = "fresh-sign-in-needed"
     text = _("To do this, sign in once more, so that we know it is you.")
 
-    def __init__(self, back: str) -> None:
+    def __init__(self, page: str, back: str) -> None:
         super().__init__()
+        self.page = page
         self.back = back
 
 
@@ -115,16 +116,20 @@ async def _citizen(request: Request, here: Here) -> BrowserSession:
 async def _owner(request: Request, here: Here) -> BrowserSession:
     if here is None or not here.is_citizens:
         raise SignInNeeded("/login")
-    acts: Acts = request.app.state.acts
-    back = acts.get((request.method, _pattern(request.scope)))
-    if back is not None and not sessions.fresh(here):
-        raise FreshSignInNeeded(back)
-    return here
+    return _fresh_enough(request, here, "/login")
 
 
 async def _staff(request: Request, here: Here) -> BrowserSession:
     if here is None or here.kind != sessions.STAFF:
         raise SignInNeeded("/staff/login")
+    return _fresh_enough(request, here, "/staff/login")
+
+
+def _fresh_enough(request: Request, here: BrowserSession, page: str) -> BrowserSession:
+    acts: Acts = request.app.state.acts
+    back = acts.get((request.method, _pattern(request.scope)))
+    if back is not None and not sessions.fresh(here):
+        raise FreshSignInNeeded(page, back)
     return here
 
 
@@ -139,7 +144,7 @@ async def sign_in_needed(request: Request, error: Exception) -> Response:
     again = isinstance(error, FreshSignInNeeded)
     if isinstance(error, FreshSignInNeeded) and not problems.wants_page(request):
         return await run_in_threadpool(problems.answer, request, error)
-    page = error.page if isinstance(error, SignInNeeded) else "/login"
+    page = error.page if isinstance(error, SignInNeeded | FreshSignInNeeded) else "/login"
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     back = error.back if isinstance(error, FreshSignInNeeded) else ""
     if request.method == "GET":

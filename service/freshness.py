@@ -43,5 +43,24 @@ ACTS: Acts = MappingProxyType(
         ("POST", "/my/history/erasure/{year}"): "/my/history/erasure",
         # Whether the citizen hears of looks at their data.
         ("POST", "/my/alerts"): "/my/alerts",
+        # What makes a way into an account, or takes one away.
+        ("GET", "/desk/cards"): "",
+        ("POST", "/desk/cards"): "/desk/cards",
+        ("POST", "/desk/cards/{order_id}/print"): "",
+        ("GET", "/desk/cards/block"): "",
+        ("POST", "/desk/cards/block"): "/desk/cards/block",
+        ("POST", "/admin/accounts"): "/admin/accounts",
+        # What takes two people: each of them proves to be there.
+        ("POST", "/admin/approvals/{approval_id}/agree"): "/admin/approvals",
+        ("POST", "/admin/erasures"): "/admin/erasures",
+        ("POST", "/admin/invalidate"): "/admin/invalidate",
+        ("POST", "/admin/purposes/propose"): "/admin/purposes/propose",
+        # Who works here, and the keys of everything.
+        ("POST", "/admin/staff/invite"): "/admin/staff",
+        ("POST", "/admin/staff/{member_id}/suspend"): "/admin/staff",
+        ("POST", "/admin/keys/announce"): "/admin/keys",
+        ("POST", "/admin/keys/rotate"): "/admin/keys",
+        ("POST", "/admin/keys/epochs/begin"): "/admin/keys",
+        ("POST", "/admin/keys/epochs/destroy"): "/admin/keys",
     }
 )

@@ -53,7 +53,7 @@ def join(request: Request, database: Db, here: Here, form: Form) -> Response:
 @router.get("/staff/login")
 def show_login(request: Request, database: Db, here: Here, return_to: str = CONSOLE) -> Response:
     """Ask a staff member for their passkey."""
-    if here and here.kind == sessions.STAFF:
+    if here and here.kind == sessions.STAFF and sessions.fresh(here):
         return see_other(own_path(return_to, CONSOLE))
     return _login_page(request, database, return_to)
 

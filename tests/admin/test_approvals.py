@@ -109,9 +109,9 @@ def test_no_request_outlives_the_job_of_who_asked(colleague: Hire, database: Dat
     assert signing(database) == before
 
 
-@pytest.mark.parametrize("role", ["administrator", "registrar", "key-officer", "support"])
+@pytest.mark.parametrize("role", ["administrator", "registrar", "key-officer", "support", "clerk"])
 def test_a_powerful_role_takes_two_administrators(colleague: Hire, role: str) -> None:
-    """Whoever sees citizens' data or could agree as a second person is invited only when a second administrator agrees."""
+    """Whoever sees citizens' data, makes cards or could be a second person is invited only when a second one agrees."""
     first, second = colleague("administrator"), colleague("administrator")
     form = {"name": "Lali Gelashvili", "role": role, "reason": "Two are needed"}
     asked = first.post("/admin/staff/invite", form, on=first.get("/admin/staff"))

@@ -1,19 +1,41 @@
 """How staff come, sign in and go."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 import structlog
 
+from core import web
 from core.database import Database
 from core.events import SYSTEM
 from core.settings import Settings
 from idp.staff import accounts
 from idp.staff.errors import InvitationSpent, StaffExists, TwoPeopleNeeded
+from service.freshness import ACTS
 from tests.admin.conftest import Browser, Colleague
+from tests.architecture.addresses import asked, routes
 from tests.authenticator import Authenticator
+from tests.idp.login.person import grow_old
 
 Hire = Callable[[str], Colleague]
+# Posts of staff that need no fresh sign-in, with the reason.
+NO_NEED = {
+    "/staff/logout": "leaves",
+    "/admin/approvals/{approval_id}/refuse": "nothing is done",
+    "/admin/citizens": "a look, of which its citizen hears; who helps people has the passkey in the hand all day otherwise",
+    "/admin/ledger/check": "changes nothing",
+    "/admin/refusals": "finds a refusal by its number",
+    "/admin/disputes/{number}/read": "a look",
+    "/admin/disputes/{number}/answer": "a letter, signed by its writer",
+    "/admin/sources/{source}/{record_id}/retry": "takes in what a registry sent, as it is",
+    "/admin/sources/{source}/{record_id}/dismiss": "sets aside what a registry can send again",
+    "/admin/sources/{source}/{record_id}/unmask": "a look, with its reason in the log",
+    "/desk": "the citizen has to confirm it",
+    "/desk/{sitting_id}/read": "the citizen confirmed it minutes ago",
+    "/desk/{sitting_id}/close": "ends something",
+    "/desk/cards/{order_id}/close": "ends something",
+}
 
 
 def test_bootstrap_works_once(database: Database) -> None:
@@ -177,3 +199,31 @@ def test_nobody_suspends_themselves(colleague: Hire) -> None:
     refused = boss.browser._page("POST", f"/admin/staff/{boss.id}/suspend", fields)
     assert refused.status == 403
     assert boss.get("/admin/staff").status == 200
+
+
+def test_each_act_of_staff_stands_on_the_list_or_says_why_not() -> None:
+    """Nobody adds something that staff do without deciding whether it needs a fresh sign-in."""
+    posts = {
+        route.path for route in routes() if "POST" in route.methods and web._staff in asked(route.dependant)
+    }
+    listed = {path for _method, path in ACTS}
+    assert posts - listed == set(NO_NEED), "name it in service/freshness.py, or here with the reason"
+
+
+def test_each_act_of_staff_asks_again_after_ten_minutes(colleague: Hire, database: Database) -> None:
+    """Whoever finds a console signed in an hour ago gets to none of them, and comes back to the act after the passkey."""
+    nino = colleague("administrator")
+    page = nino.get("/admin")
+    grow_old(database, 11)
+    for (method, route), back in ACTS.items():
+        if route.startswith(("/admin", "/desk")):
+            path = re.sub(r"{\w+}", "1", route)
+            fields = page.form("/staff/logout") if method == "POST" else None
+            answer = nino.browser._page(method, path, fields)
+            way = "/staff/login" if route.endswith("/print") else f"/staff/login?return_to={back or path}"
+            assert answer.location == way, (method, route)
+    again = nino.get("/staff/login?return_to=/admin/staff")
+    signed_in = nino.post("/staff/login", {"credential": nino.passkey.get(again.data("options"))}, on=again)
+    assert signed_in.location == "/admin/staff"
+    form = {"name": "Lali Gelashvili", "role": "auditor"}
+    assert nino.post("/admin/staff/invite", form, on=nino.get("/admin/staff")).status == 200
