@@ -38,13 +38,16 @@ MOST_IN_BATCH = 256
 MOST_WAITING_IN_BATCH = 500
 LEAST_BULK_IN_BATCH = 64
 MOST_QUEUED = 4096
+PEEK_SECONDS = 0.25  # how long an event waits at most that nobody waits for; who does rings (`drain`)
 IDLE_SECONDS = 0.075
 MOST_REST_SECONDS = 1.0
 LOCKED_SECONDS = 0.01
 LOOK_UP_SECONDS = 5.0
 _QUEUED, _TAKEN, _DONE, _GIVEN_UP = range(4)
 
-_PEEK = select(waiting.c.id, waiting.c.chain, waiting.c.public).order_by(waiting.c.id)
+_PEEK = (
+    select(waiting.c.id, waiting.c.chain, waiting.c.public).order_by(waiting.c.id).limit(bindparam("most"))
+)
 _ABOUT = {
     engine: select(waiting.c.id).where(named).order_by(waiting.c.id)
     for engine, named in among(waiting.c.chain, "chains").items()
@@ -213,9 +216,9 @@ class Sequencer:
 
     def take_waiting(self) -> int:
         """Take one batch of waiting events into the ledger; returns how many."""
-        self._peek_at = time.monotonic() + IDLE_SECONDS
+        self._peek_at = time.monotonic() + PEEK_SECONDS
         with self._database.reading() as db:
-            rows = db.execute(_PEEK.limit(MOST_WAITING_IN_BATCH)).all()
+            rows = db.execute(_PEEK, {"most": MOST_WAITING_IN_BATCH}).all()
             if not rows:
                 return 0
             self._labels.prepare(db, [row.chain for row in rows if not row.public])
