@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -117,10 +118,14 @@ class Account:
         return set(self.locks) <= OWN_WISH
 
 
+class HeldAccount(Account):
+    """An account that nobody else changes until this transaction ends, as `hold` returns it."""
+
+
 def find(db: Session, citizen_id: str) -> Account | None:
     """Return a citizen's account, or None before its activation."""
     row = db.execute(_FIND, {"citizen_id": citizen_id}).first()
-    return _account(db, row) if row else None
+    return Account(*_facts(db, row)) if row else None
 
 
 def owner(db: Session, typed: str) -> str | None:
@@ -145,15 +150,15 @@ def new_handle() -> bytes:
     return secrets.token_bytes(HANDLE_BYTES)
 
 
-def hold(db: Session, citizen_id: str) -> Account:
+def hold(db: Session, citizen_id: str) -> HeldAccount:
     """Return an account and keep others from changing it until this transaction ends; raises AccountMissing."""
     row = db.execute(_HOLD, {"citizen_id": citizen_id}).first()
     if row is None:
         raise AccountMissing
-    return _account(db, row)
+    return HeldAccount(*_facts(db, row))
 
 
-def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor) -> Account:
+def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor) -> HeldAccount:
     """Open the account of a living citizen, or give one back to who proved themselves at a counter again.
 
     One that its citizen paused or closed opens by that: same citizen ID, same history, and no permission revived.
@@ -364,7 +369,8 @@ def _set_name(db: Session, citizen_id: str, name: str) -> None:
         raise NameTaken(detail="name or shape") from error
 
 
-def _account(db: Session, row: Row[tuple[object, ...]]) -> Account:
+def _facts(db: Session, row: Row[Any]) -> tuple[Any, ...]:
+    """Return the fields of an account from its row."""
     username = row.citizen_id
     if row.name_sealed is not None:
         try:
@@ -372,4 +378,4 @@ def _account(db: Session, row: Row[tuple[object, ...]]) -> Account:
         except Shredded:
             username = row.citizen_id
     said = (row.state, tuple(row.locks), row.handle, row.language, row.proofing, row.proofed_at)
-    return Account(row.citizen_id, username, *said)
+    return (row.citizen_id, username, *said)

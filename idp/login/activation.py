@@ -11,7 +11,7 @@ from core import clock, language, pages
 from core.database import parts
 from core.events import Actor, record
 from idp import accounts, notify
-from idp.accounts import Account
+from idp.accounts import Account, HeldAccount
 from idp.errors import AccountLocked, CodeSpent, NotLiving
 from idp.events import AccountRegained, ActivationCodeEnded, ActivationCodeMade
 from idp.login import (
@@ -59,7 +59,7 @@ class Wrong:
 class Finished:
     """The account is open, entered with these methods; the recovery codes are kept in the flow until shown."""
 
-    account: Account
+    account: HeldAccount
     amr: tuple[str, ...]
     most: str = assurance.HIGH
 
@@ -230,7 +230,7 @@ def with_password(db: Session, stage: Stage, typed_code: str) -> Finished | None
     return _finish(db, stage, account, assurance.PASSWORD_AND_CODE)
 
 
-def _open(db: Session, stage: Stage) -> Account:
+def _open(db: Session, stage: Stage) -> HeldAccount:
     """Spend the code and open the account; earlier ways in and sessions end."""
     if "wait" in stage.data:
         return _regain(db, stage)
@@ -260,7 +260,7 @@ def _open(db: Session, stage: Stage) -> Account:
     return account
 
 
-def _regain(db: Session, stage: Stage) -> Account:
+def _regain(db: Session, stage: Stage) -> HeldAccount:
     """Spend the waiting time and give the account back; earlier ways in and sessions end, all else stays.
 
     Raises WaitOver, AccountLocked.
@@ -287,7 +287,7 @@ def _most(stage: Stage) -> str:
     return assurance.LOW if "wait" in stage.data else assurance.HIGH
 
 
-def _finish(db: Session, stage: Stage, account: Account, amr: tuple[str, ...]) -> Finished:
+def _finish(db: Session, stage: Stage, account: HeldAccount, amr: tuple[str, ...]) -> Finished:
     made = recovery.make(db, account.citizen_id, actor=_self(account))
     spent = dict.fromkeys(("code", "wait", "handle", "verifier", "secret", "name", "again"))
     stages.keep(db, stage, codes=made, **spent)

@@ -14,7 +14,7 @@ from core.errors import TooMany
 from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
-from idp.accounts import Account
+from idp.accounts import HeldAccount
 from idp.errors import CardMissing
 from idp.events import CardBlocked, CardPinChanged, CardRemoved, CardUsed
 from idp.login import devices, hashing, pin, throttle
@@ -72,7 +72,7 @@ class Attempt:
 class Used:
     """Card and PIN were right: whose they are, held; the code's number, which is spent, and how many are left."""
 
-    account: Account
+    account: HeldAccount
     number: int
     left: int
 

@@ -9,7 +9,7 @@ from core import sessions
 from core.events import Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
-from idp.accounts import Account
+from idp.accounts import HeldAccount
 from idp.events import SessionBegan, SignInRefused
 from idp.login import assurance, devices, stages, waits
 from idp.login.devices import Visitor
@@ -36,7 +36,7 @@ class Shut:
 
 def enter(
     db: Session,
-    account: Account,
+    account: HeldAccount,
     amr: Sequence[str],
     visitor: Visitor,
     *,
@@ -54,8 +54,7 @@ def enter(
     `held`: what was shown is held back (`holding`); then, and after a recovery code alone, the session may do
     nothing but set up how the account is entered.
     """
-    # Held and read anew: a lock that came in between either sees this session and ends it, or is seen here.
-    account = accounts.hold(db, account.citizen_id)
+    # HeldAccount: a lock that came in between either sees this session and ends it, or is seen here.
     actor = Actor("citizen", account.citizen_id)
     acr = assurance.reached(amr, proofing=account.proofing, most=most)
     if account.state != accounts.ACTIVE:
@@ -95,7 +94,7 @@ def enter(
     return Entered(token, remembered)
 
 
-def _shut(db: Session, account: Account, acr: str, amr: Sequence[str]) -> Shut:
+def _shut(db: Session, account: HeldAccount, acr: str, amr: Sequence[str]) -> Shut:
     shown = {"acr": acr, "amr": list(amr)}
     return Shut(account.state, stages.begin(db, stages.SHUT, account.citizen_id, return_to="", data=shown))
 

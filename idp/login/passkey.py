@@ -15,7 +15,7 @@ from core.database import parts
 from core.events import SYSTEM, Actor, record
 from core.language import Lazy, _
 from idp import accounts, notify
-from idp.accounts import Account
+from idp.accounts import HeldAccount
 from idp.errors import PasskeyRefused, PasskeyUnproven
 from idp.events import PasskeyAdded, PasskeyCloneSuspected, PasskeyRemoved, PasskeyRenamed
 from idp.login import assurance, attestation, ceremony, models
@@ -58,7 +58,7 @@ class Proved:
     `bound_acr` is the assurance at which it was added; `device_bound` what counts of it under the policy.
     """
 
-    account: Account
+    account: HeldAccount
     device_bound: bool
     bound_acr: str
     return_to: str

@@ -15,7 +15,7 @@ from core.database import Database, Parts
 from core.events import Actor, record
 from core.language import _
 from idp import accounts, names, notify
-from idp.accounts import Account
+from idp.accounts import HeldAccount
 from idp.errors import PasswordUnfit
 from idp.events import PasswordSet
 from idp.login import devices, stages, throttle
@@ -130,7 +130,7 @@ def attempt(database: Database, typed_name: str, secret: str, visitor: Visitor) 
     return Attempt(subject, known, right=right, checked=verifier, newer=newer)
 
 
-def settle(db: Session, attempt: Attempt, visitor: Visitor) -> Account | None:
+def settle(db: Session, attempt: Attempt, visitor: Visitor) -> HeldAccount | None:
     """Write down what a guess came to; return the account, held, if it was right.
 
     A guess at a password that was changed since it was looked at counts as wrong.

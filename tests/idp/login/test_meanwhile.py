@@ -43,16 +43,27 @@ def test_a_password_changed_meanwhile_lets_nobody_in(nino, database, settings, s
         assert db.scalar(select(password_table.c.verifier)) == verifier
 
 
-@pytest.mark.parametrize("amr", [assurance.PASSWORD, assurance.RECOVERY, assurance.BOUND_PASSKEY])
-def test_a_lock_that_came_in_between_lets_nobody_in(nino, database, amr) -> None:
-    """An account that was open when it was read and is locked by now gets no session, whatever was proved."""
-    with database.reading() as db:
-        seen = accounts.find(db, nino.citizen_id)
+def test_a_lock_that_came_in_between_lets_nobody_in(nino, database) -> None:
+    """A password that was right when it was looked at begins no session once the account is locked."""
+    visitor = Visitor("b" * 32, "", "203.0.113.9", "")
+    attempt = password.attempt(database, "nino", PASSWORD, visitor)
+    assert attempt.right
     with database.writing() as db:
         accounts.lock(db, nino.citizen_id, reason="staff", actor=SYSTEM)
-    visitor = Visitor("b" * 32, "", "203.0.113.9", "")
     with database.writing() as db:
-        assert entry.enter(db, seen, amr, visitor, before=None) == Shut("locked")
+        account = password.settle(db, attempt, visitor)
+        assert account is not None
+        assert entry.enter(db, account, assurance.PASSWORD, visitor, before=None) == Shut("locked")
+        assert sessions.of(db, nino.citizen_id) == []
+
+
+@pytest.mark.parametrize("amr", [assurance.RECOVERY, assurance.BOUND_PASSKEY])
+def test_a_locked_account_lets_nobody_in(nino, database, amr) -> None:
+    """An account that is locked gets no session, whatever was proved."""
+    with database.writing() as db:
+        accounts.lock(db, nino.citizen_id, reason="staff", actor=SYSTEM)
+        account, visitor = accounts.hold(db, nino.citizen_id), Visitor("b" * 32, "", "203.0.113.9", "")
+        assert entry.enter(db, account, amr, visitor, before=None) == Shut("locked")
         assert sessions.of(db, nino.citizen_id) == []
 
 
