@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,8 @@ DAYS_A_YEAR = 365
 # What names a field, without the ID of the thing that it is about.
 _FIELD = re.compile(r"[a-z]+(?:[-_][a-z]+)?")
 STATIC_FOLDER = Path(__file__).parent / "static"
+_CSRF = Markup('<input type="hidden" name="%s" value="%s">')
+_answered: ContextVar[Request] = ContextVar("request")
 
 
 def environment(settings: Settings) -> Environment:
@@ -37,6 +40,7 @@ def environment(settings: Settings) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # or each page asks of each of its files whether it is still the same
     )
     zone = ZoneInfo(settings.time_zone)
 
@@ -48,7 +52,13 @@ def environment(settings: Settings) -> Environment:
         return format_date(local, "long", locale=language.region())
 
     env.globals.update(
-        _=language.gettext, when=when, day=day, lasting=_lasting, settings=settings, country=settings.country
+        _=language.gettext,
+        csrf=_csrf,
+        when=when,
+        day=day,
+        lasting=_lasting,
+        settings=settings,
+        country=settings.country,
     )
     return env
 
@@ -79,6 +89,7 @@ def render(
     it is about.
     """
     status = TOO_MANY if wait else status
+    _answered.set(request)
     env: Environment = request.app.state.pages
     lang = language.current()
     html = env.get_template(template).render(
@@ -90,10 +101,6 @@ def render(
         languages=request.app.state.settings.languages,
         me=(me := getattr(request.state, "session", None)),
         session_ends=_ends(request, me),
-        csrf=lambda: Markup('<input type="hidden" name="{}" value="{}">').format(
-            forms.CSRF_FIELD, forms.token(request)
-        ),
-        csrf_token=lambda: forms.token(request),
         refusal_reference=_form_refused(request, template, status, wait, context),
         wait=wait,
         **context,
@@ -131,6 +138,11 @@ def route(request: Request) -> str:
     """Return the route's pattern, never the path itself, which may carry personal data."""
     found = request.scope.get("route")
     return str(getattr(found, "path", "?"))
+
+
+def _csrf() -> Markup:
+    """Return the hidden field that tells forms of the page that is being rendered from forged ones."""
+    return _CSRF % (forms.CSRF_FIELD, forms.token(_answered.get()))
 
 
 def _form_refused(request: Request, template: str, status: int, wait: int, context: Mapping[str, Any]) -> str:
