@@ -92,9 +92,9 @@ def hold(db: Session, bucket: str, key: str, *, per_seconds: int) -> None:
     db.execute(_HOLD[db.get_bind().dialect.name], {"key_hash": _name(bucket, key), "hits": 0, "until": ends})
 
 
-def forget(db: Session, bucket: str, key: str) -> None:
-    """Start a key's count anew, as after a success."""
-    db.execute(_FORGET, {"name": _name(bucket, key)})
+def forget(db: Session, marks: Sequence[tuple[str, str]]) -> None:
+    """Start the counts of several buckets and keys anew, as after a success."""
+    db.execute(_FORGET, [{"name": _name(bucket, key)} for bucket, key in marks])
 
 
 def purge(db: Session) -> None:

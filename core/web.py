@@ -89,12 +89,13 @@ Form = Annotated[Posted, Depends(forms.checked)]
 RawForm = Annotated[Posted, Depends(forms.parsed)]
 
 
-async def _here(request: Request, database: Db) -> BrowserSession | None:
+async def _here(request: Request) -> BrowserSession | None:
     token = request.cookies.get(forms.cookie_name(request, SESSION_COOKIE), "")
-    return await run_in_threadpool(_session_of, request, database, token) if token else None
+    return await run_in_threadpool(_session_of, request, token) if token else None
 
 
-def _session_of(request: Request, database: Store, token: str) -> BrowserSession | None:
+def _session_of(request: Request, token: str) -> BrowserSession | None:
+    database: Store = request.app.state.database
     with database.reading() as db:
         session = sessions.find(db, token)
     if session and sessions.needs_touch(session):

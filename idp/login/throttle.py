@@ -150,8 +150,7 @@ def around(network: str) -> str:
 def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> None:
     """Start the count anew after a right answer; the network's count stays."""
     who, key = ("device", _device(subject, visitor)) if known else ("account", subject)
-    limits.forget(db, f"{way.name}:{who}", key)
-    limits.forget(db, f"{way.name}:{who}:day", key)
+    limits.forget(db, [(f"{way.name}:{who}", key), (f"{way.name}:{who}:day", key)])
 
 
 def try_name(db: Session, citizen_id: str) -> None:

@@ -183,7 +183,7 @@ def test_limits_count_and_forget(database: Database) -> None:
     with database.writing() as db:
         waits = [limits.hit(db, "sign-in", "a", most=3, per_seconds=60) for _ in range(4)]
         other = limits.hit(db, "sign-in", "b", most=3, per_seconds=60)
-        limits.forget(db, "sign-in", "a")
+        limits.forget(db, [("sign-in", "a")])
         anew = limits.hit(db, "sign-in", "a", most=3, per_seconds=60)
 
     assert waits[:3] == [0, 0, 0]

@@ -113,6 +113,8 @@ def shut(request: Request, error: Exception) -> Response:
 
 def leads(database: Database, return_to: str) -> Onward:
     """Return where a flow leads, for the page's words and its `form-action`."""
+    if not return_to.startswith(onward.PATH):  # to a page of ours: nothing to look up
+        return Onward()
     with database.reading() as db:
         return onward.read(db, return_to)
 
