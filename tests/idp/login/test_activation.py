@@ -10,6 +10,7 @@ from idp.errors import AccountLocked, NotLiving
 from idp.login import activation
 from idp.tables import activation_code, recovery_code
 from registry_sync import people
+from tests.idp.login.person import PASSWORD
 
 
 def test_a_letter_opens_an_account_with_password_and_app(person, letter, database) -> None:
@@ -82,6 +83,18 @@ def test_a_newer_letter_ends_the_older(database, letter, person) -> None:
     with database.writing() as db:
         activation.make_code(db, citizen_id, actor=SYSTEM)
     assert person().begin_activation(citizen_id, code).status_code == 400
+
+
+def test_each_page_that_sets_something_up_says_how_to_keep_it(person, letter) -> None:
+    """Where a passkey or an app is made stands how to protect it and what to do when it is lost (NIST SP 800-63B-4, 3.2.1)."""
+    somebody = person()
+    somebody.begin_activation(*letter())
+    somebody.open("/activate/method")
+    assert "tell nobody its PIN" in somebody.text("passkey-keep")
+    somebody.open("/activate/password")
+    somebody.send("/activate/password", username="", password=PASSWORD)
+    somebody.open("/activate/app")
+    assert "tell its codes to nobody" in somebody.text("app-keep")
 
 
 def test_an_expired_code_is_refused(database, letter, person) -> None:
