@@ -44,6 +44,9 @@ ACTS: Acts = MappingProxyType(
         # Whether the citizen hears of looks at their data.
         ("POST", "/my/alerts"): "/my/alerts",
         # What makes a way into an account, or takes one away.
+        ("GET", "/desk/letters"): "",
+        ("POST", "/desk/letters"): "/desk/letters",
+        ("POST", "/desk/letters/exempt"): "/desk/letters",
         ("GET", "/desk/cards"): "",
         ("POST", "/desk/cards"): "/desk/cards",
         ("POST", "/desk/cards/{order_id}/print"): "",

@@ -35,6 +35,7 @@ NO_NEED = {
     "/desk/{sitting_id}/read": "the citizen confirmed it minutes ago",
     "/desk/{sitting_id}/close": "ends something",
     "/desk/cards/{order_id}/close": "ends something",
+    "/desk/letters/end": "ends something",
 }
 
 
