@@ -85,6 +85,17 @@ holding = Table(
     Column("told", Integer, nullable=False),  # how far the telling has come
     Column("seconds", Integer, nullable=False),
     Column("ends_at", Moment, nullable=False),
+    Column("longer", Boolean, nullable=False, server_default=false()),  # than usual, after an objection
+)
+
+# That something which was held back so was stopped as "not me".
+objection = Table(
+    "account_objection",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    _owner(),
+    Column("at", Moment, nullable=False, index=True),
+    Column("by_owner", Boolean, nullable=False),  # whoever said so had signed in with two factors
 )
 
 recovery_code = Table(

@@ -14,7 +14,7 @@ from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.events import HoldBegan, HoldEnded, PasswordRemoved
-from idp.login import assurance, codes, passkey, password, stages, throttle, totp, waits
+from idp.login import assurance, codes, objections, passkey, password, stages, throttle, totp, waits
 from idp.login.stages import Stage
 from idp.notices import reach
 from idp.tables import account, outbox
@@ -38,19 +38,22 @@ def begin(db: Session, session: BrowserSession) -> None:
     if wait := limits.hit(db, "held", session.sid, most=SET_UP_A_DAY, per_seconds=throttle.DAY_SECONDS):
         raise TooMany(retry_after=wait)
     told = reach.everywhere(db, citizen_id)
-    seconds = waits.length(db, citizen_id, len(told))
+    usual = waits.length(db, citizen_id, len(told))
+    seconds = objections.lengthened(db, citizen_id, usual)
+    longer = seconds > usual
     ends_at = clock.now() + timedelta(seconds=seconds)
     forget(db, citizen_id)
     letters = sum("@" in one for one in told)
-    values = {"letters": letters, "told": BEGUN, "seconds": seconds, "ends_at": ends_at}
+    values = {"letters": letters, "told": BEGUN, "seconds": seconds, "ends_at": ends_at, "longer": longer}
     db.execute(insert(table).values(citizen_id=citizen_id, **values))
     actor = Actor("citizen", citizen_id)
     record(db, HoldBegan(ends_at=ends_at), actor=actor, about=[citizen_id])
-    notify.tell(db, citizen_id, "held", {"until": clock.wire(ends_at)}, to=told)
+    facts = {"until": clock.wire(ends_at), "longer": longer}
+    notify.tell(db, citizen_id, "held", facts, to=told)
 
 
 def of(db: Session, citizen_id: str) -> Row[Any] | None:
-    """Return the time that is running for a citizen, with `ends_at`, or None if nothing is held back."""
+    """Return the time that is running for a citizen, with `ends_at` and `longer`, or None if nothing is held back."""
     return db.execute(select(table).where(table.c.citizen_id == citizen_id)).first()
 
 
@@ -105,8 +108,11 @@ def confirm(db: Session, stage: Stage, session: BrowserSession, typed: str) -> b
     return True
 
 
-def discard(db: Session, citizen_id: str, *, actor: Actor) -> bool:
-    """Remove what is held back, because its owner says that it was somebody else; tell whether there was anything."""
+def discard(db: Session, citizen_id: str, *, by_owner: bool, actor: Actor) -> bool:
+    """Remove what is held back, because somebody says that it was not the owner; tell whether there was anything.
+
+    If there was, what is set up so next waits longer; by how much depends on whether it surely was the owner who said it.
+    """
     accounts.hold(db, citizen_id)
     for one in sessions.every(db, citizen_id):
         if one.kind == sessions.REPAIR:
@@ -114,6 +120,7 @@ def discard(db: Session, citizen_id: str, *, actor: Actor) -> bool:
     stages.end_all(db, stages.CONFIRM, citizen_id)
     if not _drop_held(db, citizen_id, actor=actor):
         return False
+    objections.remember(db, citizen_id, by_owner=by_owner)
     _end(db, citizen_id, how=DISAVOWED, actor=actor)
     return True
 

@@ -10,7 +10,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.errors import LastStrongMethod
 from idp.events import PasswordRemoved
-from idp.login import assurance, card, devices, holding, passkey, password, recovery, stages, totp
+from idp.login import assurance, card, devices, holding, objections, passkey, password, recovery, stages, totp
 from idp.login.card import Card
 from idp.login.devices import Visitor
 from idp.login.passkey import Passkey
@@ -163,4 +163,5 @@ def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:
     card.drop(db, citizen_id, actor=actor)
     recovery.drop(db, citizen_id)
     holding.forget(db, citizen_id)
+    objections.forget(db, citizen_id)
     devices.forget(db, citizen_id)

@@ -12,7 +12,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.disavowals import Suspect
 from idp.events import Disavowed
-from idp.login import devices, holding, stages, waits
+from idp.login import devices, holding, objections, stages, waits
 from idp.login.devices import Visitor
 
 
@@ -53,7 +53,8 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     waits.stop(db, citizen_id, how=holding.DISAVOWED, actor=actor)
     for one in ending:
         accounts.end_session(db, one, reason="security", actor=actor)
-    holding.discard(db, citizen_id, actor=actor)
+    by_owner = objections.sure(speaker.session, citizen_id)
+    holding.discard(db, citizen_id, by_owner=by_owner, actor=actor)
     event = Disavowed(
         citizen=citizen_id,
         what=suspect.what,

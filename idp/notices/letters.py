@@ -21,6 +21,9 @@ _MORE = _("and {more} more")
 _WHEN = _("When: {when}")
 _WHERE = _("From: {device}")
 _NEAR = _("Where: {near} (an estimate from the network; it may be wrong)")
+_LONGER = _(
+    "It waits longer than usual, because something that a recovery code had set up was stopped lately as “not me”."
+)
 _NEVER = _(
     "We never ask for a password or a code by mail or telephone. You need not follow a link: you can always type {issuer} "
     "yourself."
@@ -91,7 +94,14 @@ def _text(settings: Settings, letter: Letter) -> str:
         where = [str(_WHERE.format(device=letter.facts["device"]))] if letter.facts.get("device") else []
         near = [str(_NEAR.format(near=letter.facts["near"]))] if letter.facts.get("near") else []
         advice = ADVICE.get(letter.notice, _LINKED if said["link"] else _ADVICE).format(**said)
-        paragraphs = [str(notice), "\n".join([*when, *where, *near]), str(advice), str(_NEVER.format(**said))]
+        longer = str(_LONGER) if letter.facts.get("longer") else ""
+        paragraphs = [
+            str(notice),
+            longer,
+            "\n".join([*when, *where, *near]),
+            str(advice),
+            str(_NEVER.format(**said)),
+        ]
         return "\n\n".join(filter(None, paragraphs))
     lines = []
     for name, at in letter.facts.get("looks", ()):

@@ -10,11 +10,12 @@ from core.events import Actor
 from core.sessions import REPAIR, browser_session
 from idp import accounts
 from idp.contacts import book
-from idp.login import assurance, holding, methods, password, stepup, waits
+from idp.login import assurance, holding, methods, objections, password, stepup, waits
 from idp.login.throttle import ASKING, MAILED, RECOVERY
 from idp.tables import passkey as passkeys
 from tests.architecture.addresses import FOR_REPAIR, routes
 from tests.idp.login.conftest import postbox
+from tests.idp.login.person import Person
 from tests.idp.login.repairs import (
     DAY,
     MAIL,
@@ -194,3 +195,73 @@ def test_attempt_to_confirm_what_another_set_up(
     assert back.open("/my/account/contact").status_code == 200
     with database.reading() as db:
         assert len(db.execute(select(passkeys.c.id)).all()) == 2, "the owner's first and the new one"
+
+
+def set_up_and_told(
+    somebody: Person, nino: Any, number: int, database: Database, postbox: Postbox
+) -> tuple[float, str]:
+    """Set a passkey up with a code of the sheet; return how many days it waits, and the link of the letter about it."""
+    come_in(somebody, nino.citizen_id, nino.codes[number])
+    add_passkey(somebody)
+    run(database)
+    with database.reading() as db:
+        row = holding.of(db, nino.citizen_id)
+    assert row is not None
+    said = "waits longer than usual"
+    held = next(
+        text
+        for one in reversed(postbox.to(MAIL))
+        if "signs in nowhere" in " ".join((text := one.get_content()).split())
+    )
+    assert row.longer == (said in somebody.open("/my/account").text) == (said in " ".join(held.split()))
+    link = re.search(r"(/not-me/[\w-]+)", held)
+    assert link
+    return row.seconds / DAY, link[1]
+
+
+def object_by(somebody: Person, link: str) -> None:
+    """Say by a letter's link that it was not oneself."""
+    somebody.open(link)
+    assert somebody.send(link).status_code == 200
+
+
+def test_attempt_to_outlast_the_owner_code_by_code(
+    nino: Any, person: Any, database: Database, postbox: Postbox
+) -> None:
+    """Each time the signed-in owner stops what a stolen sheet set up, the next waits longer, up to four weeks; a visit at the counter ends that."""
+    thief, days = person("203.0.113.9"), []
+    for number in range(4):
+        waited, link = set_up_and_told(thief, nino, number, database, postbox)
+        days.append(waited)
+        assert nino.use_passkey().status_code == 200
+        object_by(nino, link)
+        assert thief.open("/my/account").headers["location"].startswith("/login")
+    assert days == [7, 14, 28, 28]
+    with database.writing() as db:
+        methods.remove_all(db, nino.citizen_id, actor=Actor("citizen", nino.citizen_id))
+        assert objections.lengthened(db, nino.citizen_id, 1) == 1
+
+
+def test_attempt_to_delay_the_owner_by_false_objections(
+    nino: Any, person: Any, database: Database, postbox: Postbox, time: Time
+) -> None:
+    """Whoever only finds letters makes the owner wait a week instead of three days, however often they object, and not when mail confirms it."""
+    with database.writing() as db:
+        book.add(db, nino.citizen_id, "second@example.org", actor=Actor("citizen", nino.citizen_id))
+    owner, reader = person("203.0.113.10"), person("192.0.2.1")
+    days = []
+    for number in range(3):
+        waited, link = set_up_and_told(owner, nino, number, database, postbox)
+        days.append(waited)
+        object_by(reader, link)
+    assert days == [3, 7, 7]
+    waited, _link = set_up_and_told(owner, nino, 3, database, postbox)
+    owner.open("/my/account")
+    assert owner.send("/my/account/confirm/send").headers["location"] == "/my/account/confirm"
+    run(database)
+    code = re.search(r"^(\w{4}-\w{4}-\w{4})$", postbox.newest(MAIL), re.MULTILINE)
+    assert code
+    owner.open("/my/account/confirm")
+    assert 'id="repaired-sign-in"' in owner.send("/my/account/confirm", code=code[1]).text
+    time.pass_by(31 * DAY)
+    assert set_up_and_told(person("203.0.113.11"), nino, 4, database, postbox)[0] == 3

@@ -45,6 +45,7 @@ def page(
         held_app=found.password and not found.own_password,
         own_password=found.own_password,
         ends_at=running.ends_at if running else None,
+        longer=running is not None and running.longer,
         mine=mine,
         may_confirm=may_confirm,
         fresh=methods.fresh(me),
