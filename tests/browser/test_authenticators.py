@@ -389,7 +389,7 @@ def test_a_password_is_shown_only_while_it_is_typed(home: Home) -> None:
 
 
 def test_without_script_recovery_codes_stand_in(browser: Browser, home: Home) -> None:
-    """With no script there is no passkey and no button for the password, and a recovery code signs in for either."""
+    """With no script there is no passkey, no name for one and no button for the password, and a recovery code signs in for either."""
     citizen = home.journey.choose_password(home.give_letter(3))
     home.sign_out()
     home.reader.plug_in(PHONE)
@@ -407,6 +407,11 @@ def test_without_script_recovery_codes_stand_in(browser: Browser, home: Home) ->
     page.fill("#recovery-code", citizen.recovery_codes[0])
     page.click("#recovery-submit")
     expect(page).to_have_url(f"{home.service.issuer}{HOME}")
+    page.click("#passkey-add")
+    expect(page.locator("noscript p")).to_have_text(
+        "Passkeys need JavaScript, which this browser does not run."
+    )
+    expect(page.locator("#passkey-name"), "a name for nothing").to_be_hidden()
     page.goto(f"{home.service.issuer}/logout")
     page.click("#logout-confirm")
     page.goto(f"{home.service.issuer}/login")
