@@ -238,6 +238,7 @@ def test_a_ward_reads_who_decides_and_can_only_refuse(provider: Provider) -> Non
     arrived = provider.authorize(**WHOLE)
     page = provider.web.get(arrived.headers["location"])
     assert 'id="consent-barred"' in page.text
+    assert 'id="problem-reference"' in page.text
     assert 'id="consent-allow"' not in page.text
     assert 'id="consent-deny"' in page.text
     fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
