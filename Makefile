@@ -1,6 +1,6 @@
 # Everything a newcomer needs is `make run` and `make test`; each sets up what it needs in .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs promises bench lock clean setup-run setup-test
+.PHONY: help run test check docs pictures promises bench lock clean setup-run setup-test
 MAKEFLAGS += --no-print-directory
 # Tests start the service many times; without compiled modules each start takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,6 +33,9 @@ docs: setup-test  ## Write settings, events, errors, certification, asvs and nis
 	$(VENV)/python tools/reference.py
 	$(VENV)/python -m tests.certification.listed
 	$(VENV)/python -m tests.assurance_lists.listed
+
+pictures: setup-test  ## Take the pictures of docs/pictures anew, with Chromium
+	$(VENV)/python -m pytest -q -n 0 tests/browser/pictures.py
 
 promises: setup-test  ## Break each promise on purpose, and see its test fail
 	$(VENV)/python tests/promises/run.py $(ARGS)
