@@ -1,27 +1,21 @@
-"""The right to act for another: given by a citizen and accepted, or known from a register by birth or law; until a day."""
+"""Mandates, each the right to act for another until a day: given by a citizen, or known from a register by birth or law."""
 
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from consent import agencies as agencies_of
-from consent import purposes as purposes_of
-from consent.acts import MandateEnded, MandateGiven, MandateOffered
-from consent.errors import MandateByLaw, MandateMalformed, MandateOver, MandateUnknown
+from consent.acts import MandateEnded, MandateGiven
+from consent.errors import MandateByLaw, MandateOver, MandateUnknown
 from consent.tables import mandate as table
 from core import clock
 from core.events import SYSTEM, Actor, record
-from registry_sync import people
 
 GIVEN = "citizen"  # the ground of what a citizen gave; every other is a register's word
 OFFER_LASTS = timedelta(days=30)
-LONGEST = timedelta(days=5 * 366)
 ENDLESS = timedelta(days=50 * 366)
-MOST_OPEN = 50
 EXPIRED_AT_ONCE = 500
 _ALL = select(table)
 
@@ -77,69 +71,15 @@ class Mandate:
         return self.is_by_law or agency in self.agencies or purpose in self.purposes
 
 
-def offer(
-    db: Session,
-    *,
-    giver: str,
-    holder: str,
-    agencies: Collection[str],
-    purposes: Collection[str],
-    until: datetime,
-    actor: Actor,
-) -> Mandate:
-    """Offer another citizen the right to act for the giver. It counts for nothing until they accept.
-
-    Whether the other exists is neither looked up nor told: an offer to nobody waits until it is over.
-    Raises MandateMalformed for a mandate to oneself, for nothing, in the past, for more than five years, or
-    one too many.
-    """
-    at = clock.now()
-    known = {agency.id for agency in agencies_of.listing(db)}
-    named = {one.id for one in purposes_of.listing(db) if not one.by_law}
-    good = people.is_citizen_id(holder) and holder != giver and at < until <= at + LONGEST
-    if not good or not (agencies or purposes) or not set(agencies) <= known or not set(purposes) <= named:
-        raise MandateMalformed(detail="offer")
-    standing = and_(table.c.giver == giver, table.c.ground == GIVEN, table.c.state.in_(("offered", "given")))
-    if (db.scalar(select(func.count()).select_from(table).where(standing)) or 0) >= MOST_OPEN:
-        raise MandateMalformed(detail="too many")
-    made = Mandate(
-        id=secrets.token_hex(16),
-        giver=giver,
-        holder=holder,
-        agencies=tuple(sorted(set(agencies))),
-        purposes=tuple(sorted(set(purposes))),
-        state="offered",
-        offered_at=at,
-        answered_at=None,
-        expires_at=until,
-        ended_at=None,
-        ended_by=None,
-        version=1,
-    )
+def begin(db: Session, made: Mandate) -> None:
+    """Keep a new mandate, or a new offer of one; who makes it says so in the histories."""
     db.execute(insert(table).values(_row(made)))
-    event = MandateOffered(
-        mandate=made.id,
-        giver=giver,
-        holder=holder,
-        agencies=made.agencies,
-        purposes=made.purposes,
-        expires_at=until,
-    )
-    record(db, event, actor=actor, about=[giver])
-    return made
 
 
-def accept(db: Session, mandate_id: str, *, holder: str, actor: Actor) -> Mandate:
-    """Let the other accept an offer: from now on it counts. Raises MandateUnknown, MandateOver."""
-    now = _hold(db, mandate_id)
-    if now.holder != holder:
-        raise MandateUnknown(detail=mandate_id[:32])
-    if not now.is_open:
-        raise MandateOver(detail=now.id)
-    after = replace(now, state="given", answered_at=clock.now(), version=now.version + 1)
-    _keep(db, after, now)
-    record(db, _given(after), actor=actor, about=[now.giver, now.holder])
-    return after
+def standing(db: Session, giver: str) -> int:
+    """Return how many mandates somebody gave or offered on their own word that are not ended."""
+    own = and_(table.c.giver == giver, table.c.ground == GIVEN, table.c.state.in_(("offered", "given")))
+    return db.scalar(select(func.count()).select_from(table).where(own)) or 0
 
 
 def end(db: Session, mandate_id: str, *, citizen: str, actor: Actor) -> Mandate:
@@ -147,7 +87,7 @@ def end(db: Session, mandate_id: str, *, citizen: str, actor: Actor) -> Mandate:
 
     Raises MandateUnknown, and MandateByLaw for one that is nobody's to end.
     """
-    now = _hold(db, mandate_id)
+    now = hold_one(db, mandate_id)
     if citizen not in (now.giver, now.holder):
         raise MandateUnknown(detail=mandate_id[:32])
     if now.is_by_law:
@@ -188,8 +128,8 @@ def establish(
         source=source,
         as_of=as_of,
     )
-    db.execute(insert(table).values(_row(made)))
-    record(db, _given(made), actor=actor, about=[giver, holder])
+    begin(db, made)
+    record(db, given(made), actor=actor, about=[giver, holder])
     return made
 
 
@@ -262,7 +202,8 @@ def find(db: Session, mandate_id: str) -> Mandate | None:
     return next(iter(_read(db, _ALL.where(table.c.id == mandate_id))), None)
 
 
-def _given(one: Mandate) -> MandateGiven:
+def given(one: Mandate) -> MandateGiven:
+    """Return what the histories say of a mandate that counts from now on."""
     return MandateGiven(
         mandate=one.id,
         giver=one.giver,
@@ -282,7 +223,7 @@ def _read(db: Session, query: Select[*tuple[object, ...]]) -> list[Mandate]:
 
 def _end(db: Session, now: Mandate, *, state: str, reason: str, actor: Actor) -> Mandate:
     after = replace(now, state=state, ended_at=clock.now(), ended_by=actor.kind, version=now.version + 1)
-    _keep(db, after, now)
+    keep(db, after, now)
     event = MandateEnded(mandate=now.id, giver=now.giver, holder=now.holder, reason=reason)
     # Of an offer that nobody accepted only its giver is told; the other may be nobody at all.
     about = [now.giver] if now.state == "offered" and state != "declined" else [now.giver, now.holder]
@@ -294,14 +235,16 @@ def _of(citizen: str) -> ColumnElement[bool]:
     return or_(table.c.giver == citizen, table.c.holder == citizen)
 
 
-def _hold(db: Session, mandate_id: str) -> Mandate:
+def hold_one(db: Session, mandate_id: str) -> Mandate:
+    """Return a mandate, held until the caller's transaction ends. Raises MandateUnknown."""
     row = db.execute(_ALL.where(table.c.id == mandate_id).with_for_update()).first()
     if row is None:
         raise MandateUnknown(detail=mandate_id[:32])
     return _mandate(row)
 
 
-def _keep(db: Session, after: Mandate, before: Mandate) -> None:
+def keep(db: Session, after: Mandate, before: Mandate) -> None:
+    """Keep a mandate as it is after a change. Raises MandateOver if somebody else changed it meanwhile."""
     which = (table.c.id == before.id) & (table.c.version == before.version)
     changed = db.execute(update(table).where(which).values(_row(after)))
     if changed.rowcount != 1:  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import agencies, allowed, assurance, disclosure, errands, history, mandates, purposes
+from consent import agencies, allowed, assurance, disclosure, entrusting, errands, history, mandates, purposes
 from consent.errors import MandateMalformed
 from consent.mandates import Mandate
 from core import language, limits, pages
@@ -99,7 +99,7 @@ def offer(request: Request, database: Db, me: Citizen, form: Form) -> Response:
     _throttle(database, me)
     try:
         with database.writing() as db:
-            mandates.offer(
+            entrusting.offer(
                 db,
                 giver=me.subject,
                 holder=holder,
@@ -122,7 +122,7 @@ def accept(database: Db, me: Citizen, _form: Form, mandate_id: str) -> Response:
     if weak := _weak(me):
         return weak
     with database.writing() as db:
-        mandates.accept(db, mandate_id, holder=me.subject, actor=Actor("citizen", me.subject))
+        entrusting.accept(db, mandate_id, holder=me.subject, actor=Actor("citizen", me.subject))
     history.settle(database, me.subject)
     return see_other("/my/mandates")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from consent import decisions, desk, disclosure, disputes, history, mandates, purposes
+from consent import decisions, desk, disclosure, disputes, entrusting, history, mandates, purposes
 from core import clock, sessions
 from core.database import Base, Database
 from core.events import SYSTEM, Actor
@@ -122,12 +122,12 @@ class Owner:
     def _mandate_id(self) -> str:
         made = self._mandate(self.citizen, self.friend)
         with self.database.writing() as db:
-            return mandates.accept(db, made.id, holder=self.friend, actor=SYSTEM).id
+            return entrusting.accept(db, made.id, holder=self.friend, actor=SYSTEM).id
 
     def _errand(self) -> str:
         made = self._mandate(self.friend, self.citizen)
         with self.database.writing() as db:
-            self._under = mandates.accept(db, made.id, holder=self.citizen, actor=self.actor)
+            self._under = entrusting.accept(db, made.id, holder=self.citizen, actor=self.actor)
         return self._under.id
 
     def _errands_grant(self) -> str:
@@ -141,7 +141,7 @@ class Owner:
 
     def _mandate(self, giver: str, holder: str) -> mandates.Mandate:
         with self.database.writing() as db:
-            return mandates.offer(
+            return entrusting.offer(
                 db, giver=giver, holder=holder, agencies=["revenue"], purposes=[],
                 until=clock.now() + timedelta(days=30), actor=Actor("citizen", giver),
             )  # fmt: skip

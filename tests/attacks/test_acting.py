@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consent import grants, mandates
+from consent import entrusting, grants
 from core import clock
 from core.events import SYSTEM
 from idp.oidc import clients
@@ -40,7 +40,7 @@ def test_attempt_to_choose_somebody_one_does_not_represent(parent: Provider) -> 
     with parent.database.writing() as db:
         for citizen in (STRANGER, THIRD):
             country.be_born(db, citizen)
-        waiting = mandates.offer(
+        waiting = entrusting.offer(
             db, giver=STRANGER, holder=PARENT, agencies=["revenue"], purposes=[],
             until=clock.now() + timedelta(days=9), actor=SYSTEM,
         )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
 
-from consent import disclosure, guardians, mandates
+from consent import disclosure, entrusting, guardians, mandates
 from consent.disclosure import NotReleased, Released
 from consent.errors import MandateByLaw
 from core import clock
@@ -146,7 +146,7 @@ def test_nobody_gets_a_right_over_an_adult_by_birth(family: Database) -> None:
 def test_a_ward_acts_for_nobody(family: Database) -> None:
     """Who gets a guardian no longer acts for others; the guardian acts until the day that was named."""
     with family.writing() as db:
-        offered = mandates.offer(
+        offered = entrusting.offer(
             db,
             giver=MOTHER,
             holder=CHILD,
@@ -155,7 +155,7 @@ def test_a_ward_acts_for_nobody(family: Database) -> None:
             until=clock.now() + timedelta(days=30),
             actor=SYSTEM,
         )
-        mandates.accept(db, offered.id, holder=CHILD, actor=SYSTEM)
+        entrusting.accept(db, offered.id, holder=CHILD, actor=SYSTEM)
     until = (clock.now() + timedelta(days=90)).date()
     say(family, stated("guardian", until=until.isoformat()))
     with family.reading() as db:

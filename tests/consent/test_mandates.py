@@ -9,7 +9,7 @@ from hypothesis import given as example
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from consent import disclosure, evidence, mandates, tables
+from consent import disclosure, entrusting, evidence, mandates, tables
 from consent.disclosure import NotReleased, Released
 from consent.errors import MandateMalformed, MandateOver, MandateUnknown
 from consent.mandates import Mandate
@@ -45,13 +45,13 @@ def offer(database: Database, **changes: Any) -> Mandate:
         "actor": Actor("citizen", GIVER),
     }
     with database.writing() as db:
-        return mandates.offer(db, **{**facts, **changes})
+        return entrusting.offer(db, **{**facts, **changes})
 
 
 def accept(database: Database, mandate: Mandate) -> Mandate:
     """Let the holder accept."""
     with database.writing() as db:
-        return mandates.accept(db, mandate.id, holder=HOLDER, actor=Actor("citizen", HOLDER))
+        return entrusting.accept(db, mandate.id, holder=HOLDER, actor=Actor("citizen", HOLDER))
 
 
 def end(database: Database, mandate: Mandate, citizen: str = GIVER) -> Mandate:
@@ -103,7 +103,7 @@ def test_without_a_mandate_that_counts_nothing_is_read(pair: Database, what: str
         mandate = offer(pair, **scope)
         if what == "reversed":
             with pair.writing() as db:
-                mandates.accept(db, mandate.id, holder=GIVER, actor=Actor("citizen", GIVER))
+                entrusting.accept(db, mandate.id, holder=GIVER, actor=Actor("citizen", GIVER))
         elif what not in ("offered", "declined"):
             accept(pair, mandate)
         if what in ("ended", "declined"):
@@ -178,7 +178,7 @@ def test_an_offer_is_answered_once_and_by_the_one_it_is_for(pair: Database) -> N
     mandate = offer(pair)
     for citizen in (GIVER, country.DEAD):
         with pytest.raises(MandateUnknown), pair.writing() as db:
-            mandates.accept(db, mandate.id, holder=citizen, actor=SYSTEM)
+            entrusting.accept(db, mandate.id, holder=citizen, actor=SYSTEM)
     with pytest.raises(MandateUnknown):
         end(pair, mandate, country.DEAD)
     accept(pair, mandate)

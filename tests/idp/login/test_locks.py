@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from consent import grants, mandates
+from consent import entrusting, grants, mandates
 from consent.tables import grant as grant_table
 from core import clock, events
 from core.events import SYSTEM, Actor
@@ -165,7 +165,7 @@ def test_a_closed_account_comes_back_with_the_same_id_and_no_permission(nino, pe
         given = country.allow(db, "given_name", citizen=nino.citizen_id)
         until = clock.now() + timedelta(days=9)
         me = Actor("citizen", nino.citizen_id)
-        mandates.offer(
+        entrusting.offer(
             db, giver=nino.citizen_id, holder=other, agencies=["revenue"], purposes=[], until=until, actor=me
         )
         locks.begin_closing(db, nino.citizen_id, actor=me)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consent import mandates
+from consent import entrusting
 from consent.ledger import signer
 from core import clock
 from core.events import Actor
@@ -137,7 +137,7 @@ def test_a_representative_is_named_as_in_a_token(provider: Provider) -> None:
     provider.allow("given_name", "income_bracket", purpose="revenue-relief")
     with provider.database.writing() as db:
         country.be_born(db, OTHER)
-        made = mandates.offer(
+        made = entrusting.offer(
             db, giver=CITIZEN, holder=OTHER, agencies=["revenue"], purposes=[],
             until=clock.now() + timedelta(days=1), actor=Actor("citizen", CITIZEN),
         )  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_representative_is_named_as_in_a_token(provider: Provider) -> None:
     }
     assert provider.read(body).json()["rule"] == "mandate-missing"
     with provider.database.writing() as db:
-        mandates.accept(db, made.id, holder=OTHER, actor=Actor("citizen", OTHER))
+        entrusting.accept(db, made.id, holder=OTHER, actor=Actor("citizen", OTHER))
     found = provider.read(body)
     assert found.json()["attributes"]["given_name"]["value"] == "Nino"
     assert provider.history(OTHER)[-1]["event"] == found.json()["receipt"]["event"]
