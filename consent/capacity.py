@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from consent import guardians, mandates
 from consent.errors import DecidesOtherwise, TooYoung
+from consent.mandates import Mandate
 from core.errors import Refused
 from core.events import Actor
 from registry_sync import people
@@ -21,8 +22,11 @@ def bar(db: Session, citizen: str) -> Refused | None:
     return DecidesOtherwise() if guarded else None
 
 
-def check(db: Session, citizen: str, *, actor: Actor) -> None:
-    """Raise TooYoung or DecidesOtherwise if this is the citizen's own word and another has to give it."""
-    own = actor.kind == "citizen" and actor.id == citizen
+def check(db: Session, citizen: str, *, actor: Actor, behalf: Mandate | None = None) -> None:
+    """Raise TooYoung or DecidesOtherwise if this is the citizen's own word and another has to give it.
+
+    A mandate that the citizen gave is their own word too; one by birth or law is not.
+    """
+    own = behalf.ground == mandates.GIVEN if behalf else actor.kind == "citizen" and actor.id == citizen
     if own and people.is_citizen_id(citizen) and (why := bar(db, citizen)):
         raise why

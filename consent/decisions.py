@@ -46,7 +46,7 @@ def decide(
     current = purposes.current(db, purpose) if isinstance(purpose, str) else purpose
     shown = frozenset(current.names if asked is None else asked) & frozenset(current.names)
     said = frozenset(allowed)
-    capacity.check(db, citizen, actor=actor)
+    capacity.check(db, citizen, actor=actor, behalf=behalf)
     _check_said(current, shown, said)
     before = _hold_live(db, citizen, current.id)
     same_text = before is not None and before.purpose_version == current.version

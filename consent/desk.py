@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from consent import capacity
 from consent.acts import DeskAnswered, DeskOpened
 from consent.errors import NotAsked, RequiredMissing, SittingUnknown
 from consent.purposes import Purpose
@@ -119,7 +120,8 @@ def confirm(
 ) -> bool:
     """Confirm a sitting with the code on the clerk's screen; False for a wrong one, and the third ends it.
 
-    Raises SittingUnknown (another's, answered, or over), RequiredMissing and NotAsked as a decision does.
+    Raises SittingUnknown (another's, answered, or over), and TooYoung, DecidesOtherwise, RequiredMissing and NotAsked
+    as a decision does.
     """
     now = _hold(db, sitting_id, citizen=citizen)
     if not hmac.compare_digest(code(db, now), "".join(filter(str.isdecimal, given_code)) or "-"):
@@ -128,6 +130,8 @@ def confirm(
         if wrong >= MOST_WRONG_CODES:
             _answer(db, _reread(db, now), state="refused", agreed=(), actor=actor, reason="wrong-code")
         return False
+    if not purpose.by_law:
+        capacity.check(db, citizen, actor=actor)
     agreed = frozenset(chosen)
     if not agreed <= set(purpose.names):
         raise NotAsked(detail=purpose.id)

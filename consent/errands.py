@@ -74,7 +74,11 @@ MANDATE_ENDS: dict[str, Lazy] = {
     "erased": _("Somebody's data here was erased."),
     "register": _("A register says that it is over."),
     "changed": _("A register says something new about it."),
-    "guarded": _("The one who held it has a guardian now."),
+    "guarded": _("One of the two has a guardian now."),
+    "disavowed": _("The one who offered it said that it was somebody else."),
+    "account": _(
+        "The account of the one who offered it was locked or begun anew, and it was not accepted before."
+    ),
 }
 
 

@@ -43,7 +43,7 @@ def state(
     """Let somebody act for a citizen, as a register says; None if that is over already, or one of them does not live.
 
     A parent's right ends on the birthday on which the child decides itself. Whoever gets a guardian acts for nobody else
-    any more. The same said again changes nothing; anything else takes the place of what was said before.
+    any more, nor does whom they chose themselves act for them. The same said again changes nothing; anything else takes the place of what was said before.
     """
     ends = _end(db, citizen, relation, until)
     standing = mandates.of_ground(db, relation, giver=citizen, holder=acts)
@@ -55,7 +55,7 @@ def state(
     if ends is None or any(one is None or one.state != LIVING for one in living):
         return None
     if relation == GUARDIAN:
-        mandates.end_all(db, citizen, reason="guarded", actor=actor, held_only=True)
+        mandates.end_own(db, citizen, reason="guarded", actor=actor)
     return kept or mandates.establish(
         db, giver=citizen, holder=acts, ground=relation, source=source, as_of=as_of, until=ends, actor=actor
     )

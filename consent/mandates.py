@@ -17,6 +17,7 @@ GIVEN = "citizen"  # the ground of what a citizen gave; every other is a registe
 OFFER_LASTS = timedelta(days=30)
 ENDLESS = timedelta(days=50 * 366)
 EXPIRED_AT_ONCE = 500
+DECEASED, GIVEN_BACK = "deceased", "given-back"
 _ALL = select(table)
 
 
@@ -26,7 +27,8 @@ class Mandate:
 
     `state` is offered, given, declined, withdrawn (by the giver), resigned (by the holder), expired or
     ended; `version` counts its changes. `ground` is citizen, or parent or guardian: then it is for everything that
-    representation is open to, and `source` says so as of the day `as_of`.
+    representation is open to, and `source` says so as of the day `as_of`. `reason` is why it ended; while it `rests`
+    nobody acts on it.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Mandate:
     ground: str = GIVEN
     source: str | None = None
     as_of: str | None = None
+    reason: str | None = None
+    rests: bool = False
 
     @property
     def is_by_law(self) -> bool:
@@ -58,6 +62,11 @@ class Mandate:
     @property
     def is_live(self) -> bool:
         """True while the holder may act on it."""
+        return self.is_given and not self.rests
+
+    @property
+    def is_given(self) -> bool:
+        """True until it ends, also while it rests."""
         return self.state == "given" and self.expires_at > clock.now()
 
     @property
@@ -78,8 +87,8 @@ def begin(db: Session, made: Mandate) -> None:
 
 def standing(db: Session, giver: str) -> int:
     """Return how many mandates somebody gave or offered on their own word that are not ended."""
-    own = and_(table.c.giver == giver, table.c.ground == GIVEN, table.c.state.in_(("offered", "given")))
-    return db.scalar(select(func.count()).select_from(table).where(own)) or 0
+    those = and_(_own(giver), table.c.state.in_(("offered", "given")))
+    return db.scalar(select(func.count()).select_from(table).where(those)) or 0
 
 
 def end(db: Session, mandate_id: str, *, citizen: str, actor: Actor) -> Mandate:
@@ -151,14 +160,50 @@ def hold(db: Session, mandate: Mandate) -> bool:
     return any(one.is_live and one.version == mandate.version for one in _read(db, query))
 
 
-def end_all(db: Session, citizen: str, *, reason: str, actor: Actor, held_only: bool = False) -> int:
-    """End every mandate that a citizen gave or holds (or holds only), as after a death; returns how many ended."""
-    whose = table.c.holder == citizen if held_only else _of(citizen)
-    found = _ALL.where(whose, table.c.state.in_(("offered", "given"))).order_by(table.c.id)
-    held = [_mandate(row) for row in db.execute(found.with_for_update())]
-    for one in held:
-        _end(db, one, state="ended", reason=reason, actor=actor)
-    return len(held)
+def end_all(db: Session, citizen: str, *, reason: str, actor: Actor) -> None:
+    """End every mandate that a citizen gave or holds, as after a death."""
+    _end_those(db, _of(citizen), reason=reason, actor=actor)
+
+
+def end_own(db: Session, citizen: str, *, reason: str, actor: Actor) -> None:
+    """End what a citizen gave on their own word and everything they hold; who acts for them by birth or law goes on."""
+    _end_those(db, or_(table.c.holder == citizen, _own(citizen)), reason=reason, actor=actor)
+
+
+def end_offers(db: Session, giver: str, *, since: datetime | None = None, reason: str, actor: Actor) -> None:
+    """End what somebody offered and nobody accepted yet, and what was offered `since` a moment even if it was accepted."""
+    late = (
+        table.c.state == "offered"
+        if since is None
+        else or_(table.c.state == "offered", table.c.offered_at >= since)
+    )
+    _end_those(db, and_(_own(giver), late), reason=reason, actor=actor)
+
+
+def rest(db: Session, giver: str, *, rests: bool) -> list[str]:
+    """Let what somebody gave on their own word rest, or count again; return which mandates that are."""
+    changed = and_(_own(giver), table.c.state == "given", table.c.rests.is_not(rests))
+    values = {"rests": rests, "version": table.c.version + 1}
+    return list(db.scalars(update(table).where(changed).values(values).returning(table.c.id)))
+
+
+def give_back(db: Session, citizen: str, *, actor: Actor) -> None:
+    """Let those act again who did so by birth or law until a death was told of that was none."""
+    ended = and_(_of(citizen), table.c.state == "ended", table.c.reason == DECEASED, table.c.ground != GIVEN)
+    for one in _read(
+        db, _ALL.where(ended, table.c.expires_at > clock.now()).order_by(table.c.id).with_for_update()
+    ):
+        keep(db, replace(one, reason=GIVEN_BACK, version=one.version + 1), one)
+        establish(
+            db,
+            giver=one.giver,
+            holder=one.holder,
+            ground=one.ground,
+            source=one.source or "",
+            as_of=one.as_of or "",
+            until=one.expires_at,
+            actor=actor,
+        )
 
 
 def expire(db: Session) -> int:
@@ -222,13 +267,25 @@ def _read(db: Session, query: Select[*tuple[object, ...]]) -> list[Mandate]:
 
 
 def _end(db: Session, now: Mandate, *, state: str, reason: str, actor: Actor) -> Mandate:
-    after = replace(now, state=state, ended_at=clock.now(), ended_by=actor.kind, version=now.version + 1)
+    after = replace(
+        now, state=state, ended_at=clock.now(), ended_by=actor.kind, reason=reason, version=now.version + 1
+    )
     keep(db, after, now)
     event = MandateEnded(mandate=now.id, giver=now.giver, holder=now.holder, reason=reason)
     # Of an offer that nobody accepted only its giver is told; the other may be nobody at all.
     about = [now.giver] if now.state == "offered" and state != "declined" else [now.giver, now.holder]
     record(db, event, actor=actor, about=about)
     return after
+
+
+def _end_those(db: Session, which: ColumnElement[bool], *, reason: str, actor: Actor) -> None:
+    found = _ALL.where(which, table.c.state.in_(("offered", "given"))).order_by(table.c.id)
+    for one in _read(db, found.with_for_update()):
+        _end(db, one, state="ended", reason=reason, actor=actor)
+
+
+def _own(giver: str) -> ColumnElement[bool]:
+    return and_(table.c.giver == giver, table.c.ground == GIVEN)
 
 
 def _of(citizen: str) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Tables of agencies, purposes, grants, mandates and sittings at desks; private to this package."""
 
-from sqlalchemy import Column, Index, Integer, String, Table, text
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, false, text
 
 from core.database import Base, Document, Moment
 
@@ -91,6 +91,8 @@ mandate = Table(
     Column("ground", String(16), nullable=False, server_default="citizen"),
     Column("source", String(32)),
     Column("as_of", String(10)),
+    Column("reason", String(16)),  # why it ended; NULL for those that ended before this was kept
+    Column("rests", Boolean, nullable=False, server_default=false()),
 )
 
 # One procedure for one citizen at a counter, for some minutes.

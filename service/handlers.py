@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from consent import alerts, disputes, endings, guardians, mandates, unmatched
-from consent.acts import MandateEnded
+from consent.acts import MandateEnded, MandateGiven, MandateOffered
 from consent.events import (
     AlertsChanged,
     DisputeAnswered,
@@ -25,6 +25,7 @@ from idp.events import (
     ChildActivated,
     ContactChangeUndone,
     Disavowed,
+    LockLifted,
     PasskeyCloneSuspected,
     PasswordSet,
     SessionEnded,
@@ -118,8 +119,12 @@ def erasing_takes_the_rest(db: Session, event: CitizenErased, actor: Actor) -> N
 
 
 def reversal_reopens(db: Session, event: DeathReversed, actor: Actor) -> None:
-    """A death entered by mistake gives the account back; grants stay ended until the citizen gives them again."""
+    """A death entered by mistake gives the account back, and who acts by birth or law.
+
+    Grants and mandates that a citizen gave stay ended until they give them again.
+    """
     accounts.reopen(db, event.citizen, actor=actor, reason="deceased")
+    mandates.give_back(db, event.citizen, actor=actor)
 
 
 def a_new_name_is_told(db: Session, event: NameChanged, _actor: Actor) -> None:
@@ -142,6 +147,47 @@ def ending_ends_tokens(db: Session, event: GrantEnded, _actor: Actor) -> None:
 def mandate_takes_its_tokens(db: Session, event: MandateEnded, _actor: Actor) -> None:
     """Whoever does not act for another any more has no token that says so."""
     tokens.end_for_mandate(db, event.mandate)
+
+
+def a_mandate_is_told_of(
+    db: Session, event: MandateOffered | MandateGiven | MandateEnded, actor: Actor
+) -> None:
+    """Both hear by mail what one of them did, or what happened; nobody hears of an offer that came to nothing."""
+    if isinstance(event, MandateOffered):
+        notify.tell(db, event.giver, "mandate-offered")
+        notify.tell(db, event.holder, "mandate-offer")
+    elif isinstance(event, MandateGiven):
+        if event.ground is None:
+            notify.tell(db, event.giver, "mandate-given")
+    elif (ended := mandates.find(db, event.mandate)) and ended.answered_at and not ended.is_by_law:
+        for citizen in {event.giver, event.holder} - {actor.id}:
+            notify.tell(db, citizen, "mandate-ended")
+
+
+def a_lock_keeps_mandates(db: Session, event: AccountLocked, actor: Actor) -> None:
+    """Nobody accepts what a locked account offered, and who it let act for it does not while it is suspended."""
+    mandates.end_offers(db, event.citizen, reason="account", actor=actor)
+    if event.reason == accounts.SUSPENDED:
+        for mandate in mandates.rest(db, event.citizen, rests=True):
+            tokens.end_for_mandate(db, mandate)
+
+
+def a_suspension_that_ends_gives_mandates_back(
+    db: Session, event: AccountReopened | LockLifted, _actor: Actor
+) -> None:
+    """Whom the citizen let act for them does so again."""
+    if event.reason == accounts.SUSPENDED:
+        mandates.rest(db, event.citizen, rests=False)
+
+
+def a_new_beginning_ends_offers(db: Session, event: AccountActivated | AccountRegained, actor: Actor) -> None:
+    """What somebody with the old ways to sign in may have offered, nobody accepts any more."""
+    mandates.end_offers(db, event.citizen, reason="account", actor=actor)
+
+
+def disavowal_ends_mandates(db: Session, event: Disavowed, actor: Actor) -> None:
+    """What a stranger offered is over, also where somebody has accepted it."""
+    mandates.end_offers(db, event.citizen, since=event.since, reason="disavowed", actor=actor)
 
 
 def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) -> None:
@@ -220,20 +266,38 @@ HANDLERS: Handlers = {
     AttributesChanged: [another_birthday_is_reckoned_with, telling.attributes_changed],
     NameChanged: [telling.attributes_changed, a_new_name_is_told],
     SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
-    Disavowed: [disavowal_takes_every_token],
+    Disavowed: [disavowal_takes_every_token, disavowal_ends_mandates],
     PasswordSet: [new_password_ends_offline_access],
     # Told first: afterwards nobody holds a sign-in of the citizen any more.
-    AccountLocked: [telling.account_locked, logouts.account_ended, account_takes_its_tokens],
-    AccountReopened: [telling.account_reopened],
+    AccountLocked: [
+        telling.account_locked,
+        logouts.account_ended,
+        account_takes_its_tokens,
+        a_lock_keeps_mandates,
+    ],
+    AccountReopened: [telling.account_reopened, a_suspension_that_ends_gives_mandates_back],
+    LockLifted: [a_suspension_that_ends_gives_mandates_back],
     AccountClosed: [telling.account_closed, logouts.account_ended, account_takes_its_tokens],
     PasskeyCloneSuspected: [telling.passkey_copied],
-    AccountActivated: [a_new_letter_starts_over, parents_hear_of_a_childs_account],
-    AccountRegained: [coming_back_starts_over],
+    AccountActivated: [
+        a_new_letter_starts_over,
+        a_new_beginning_ends_offers,
+        parents_hear_of_a_childs_account,
+    ],
+    AccountRegained: [coming_back_starts_over, a_new_beginning_ends_offers],
     ContactChangeUndone: [an_address_taken_back_stops_it],
     GrantGiven: [telling.given_anew],
     GrantWithdrawn: [withdrawal_ends_tokens, telling.withdrawn],
     GrantEnded: [ending_ends_tokens, telling.ended],
-    MandateEnded: [telling.mandate_ended, logouts.mandate_ended, mandate_takes_its_tokens, an_end_gives_back],
+    MandateOffered: [a_mandate_is_told_of],
+    MandateGiven: [a_mandate_is_told_of],
+    MandateEnded: [
+        telling.mandate_ended,
+        logouts.mandate_ended,
+        mandate_takes_its_tokens,
+        an_end_gives_back,
+        a_mandate_is_told_of,
+    ],
     RecordMatched: [unmatched.tell],
     DisputeAnswered: [a_dispute_is_told_of],
     DisputeOverdue: [a_dispute_is_told_of],

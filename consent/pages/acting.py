@@ -61,7 +61,7 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
     with database.reading() as db:
         given = [_shown(db, one, mine=True) for one in mandates.given_by(db, me.subject)]
         held = [_shown(db, one, mine=False) for one in mandates.held_by(db, me.subject)]
-    over = [one for one in (*given, *held) if not one.mandate.is_live and not one.mandate.is_open]
+    over = [one for one in (*given, *held) if not one.mandate.is_given and not one.mandate.is_open]
     over = [
         one for one in over if one.mine or one.mandate.answered_at
     ]  # offers that came to nothing are the giver's
@@ -70,8 +70,8 @@ def overview(request: Request, database: Db, me: Citizen) -> Response:
         "consent/mandates.html",
         section="sharing",
         offers=[one for one in held if one.mandate.is_open],
-        given=[one for one in given if one.mandate.is_live or one.mandate.is_open],
-        held=[one for one in held if one.mandate.is_live],
+        given=[one for one in given if one.mandate.is_given or one.mandate.is_open],
+        held=[one for one in held if one.mandate.is_given],
         over=sorted(over, key=lambda one: one.mandate.expires_at, reverse=True)[:ENDED_SHOWN],
     )
 

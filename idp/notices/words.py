@@ -66,6 +66,12 @@ NOTICES: dict[str, Lazy] = {
         "You, or somebody with a link from one of our e-mails, said that something in your Erti account was not you. The "
         "browser it came from was signed out."
     ),
+    "mandate-offered": _(
+        "Somebody who was signed in to your Erti account offered another person the right to act for you."
+    ),
+    "mandate-offer": _("Another citizen offers you the right to act for them at Erti."),
+    "mandate-given": _("Another person accepted what you offered, and may act for you from now on."),
+    "mandate-ended": _("A right to act for another, which you gave or held at Erti, is over."),
     "alerts-changed": _("The choice of looks at your data that we tell you about by e-mail was changed."),
     "card-issued": _("A card for signing in to your Erti account was printed. An older one no longer works."),
     "card-few": _("Few codes are left on your Erti card."),
@@ -175,6 +181,14 @@ ADVICE: dict[str, Lazy] = {
     "suspended": _("Sign in to read why and what you can do, or ask at a public service hall."),
     "guarded": _("If this is not right, any public service hall takes the time to look at it with you."),
     "of-age": _("Look at what they allowed, and keep or stop it: {issuer}/my/sharing"),
+    "mandate-offered": _(
+        "See for whom and for what it is, and take it back if you did not want it: {issuer}/my/mandates"
+    ),
+    "mandate-offer": _(
+        "Accept it only if you know this person and agreed on it. Look at it here: {issuer}/my/mandates"
+    ),
+    "mandate-given": _("See who it is and for what, and end it whenever you like: {issuer}/my/mandates"),
+    "mandate-ended": _("Your history says which one and why: {issuer}/my/history"),
     "child-activated": _(
         "If you think it is too early, any public service hall talks about it with you and the child."
     ),
@@ -255,6 +269,10 @@ SUBJECTS: dict[str, Lazy] = {
     "child-way-in": _("A child for whom you act can open an Erti account"),
     "reopened": _("Your Erti account can be used again"),
     "disavowed": _("Somebody was signed out of your Erti account"),
+    "mandate-offered": _("Somebody was offered the right to act for you"),
+    "mandate-offer": _("You were offered the right to act for somebody"),
+    "mandate-given": _("Somebody may act for you from now on"),
+    "mandate-ended": _("A right to act for another is over"),
     "alerts-changed": _("Your alerts about looks at your data were changed"),
     "card-issued": _("A card for your Erti account was printed"),
     "card-few": _("Few codes are left on your Erti card"),
@@ -347,7 +365,7 @@ CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finis
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
-    "card-removed", "alerts-changed",
+    "card-removed", "alerts-changed", "mandate-offered",
 })  # fmt: skip
 # What only says again that something is near: when it was written is not when it happened.
 REMINDERS = frozenset({"closing-soon", "held-soon", "recovery-goes-on", "recovery-soon"})

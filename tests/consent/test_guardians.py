@@ -18,39 +18,15 @@ from core.events import SYSTEM, Actor, record
 from registry_sync.events import (
     AttributesChanged,
     CitizenDied,
+    DeathReversed,
     RepresentativeEnded,
-    RepresentativeStated,
 )
 from tests.consent import country
 from tests.consent.ages import born, years_ago
 from tests.consent.country import ask, last
-from tests.idp.oidc.provider import CITIZEN, OTHER
+from tests.consent.family import CHILD, CIVIL, MOTHER, family, say, stated
 
-CHILD, MOTHER = CITIZEN, OTHER
-CIVIL = Actor("registry", "civil")
-
-
-def say(database: Database, event: Any) -> None:
-    """Let the civil registry say something."""
-    with database.writing() as db:
-        record(db, event, actor=CIVIL, about=[CHILD])
-
-
-def stated(relation: str = "parent", **changes: Any) -> RepresentativeStated:
-    """Return the word of the civil registry that the mother acts for the child."""
-    facts = {"citizen": CHILD, "source": "civil", "representative": MOTHER, "as_of": "2024-05-01"}
-    return RepresentativeStated(**{**facts, "relation": relation, **changes})
-
-
-@pytest.fixture
-def family(open_door: Database) -> Database:
-    """Give a country with a child of nine years, who allowed a purpose, and its mother."""
-    with open_door.writing() as db:
-        for citizen in (CHILD, MOTHER):
-            country.be_born(db, citizen)
-        country.allow(db, "given_name", citizen=CHILD)
-    born(open_door, CHILD, years_ago(9))
-    return open_door
+__all__ = ["family"]
 
 
 def read(database: Database) -> Released | NotReleased:
@@ -145,6 +121,7 @@ def test_nobody_gets_a_right_over_an_adult_by_birth(family: Database) -> None:
 
 def test_a_ward_acts_for_nobody(family: Database) -> None:
     """Who gets a guardian no longer acts for others; the guardian acts until the day that was named."""
+    born(family, CHILD, years_ago(40))
     with family.writing() as db:
         offered = entrusting.offer(
             db,
@@ -164,6 +141,17 @@ def test_a_ward_acts_for_nobody(family: Database) -> None:
         assert old is not None
         assert old.state == "ended"
         assert until < guardian.expires_at.date() + timedelta(days=1) <= until + timedelta(days=2)
+
+
+def test_a_death_that_was_none_gives_back_who_acts(family: Database) -> None:
+    """Who acted by birth or law until a death was told of does so again when it was a mistake, and once only."""
+    say(family, stated())
+    for what in (CitizenDied, DeathReversed, DeathReversed):
+        with family.writing() as db:
+            record(db, what(citizen=MOTHER, source="civil"), actor=CIVIL, about=[MOTHER])
+        assert acts(family) == (what is DeathReversed)
+    with family.reading() as db:
+        assert [one.state for one in mandates.held_by(db, MOTHER)].count("given") == 1
 
 
 def test_neither_of_the_two_can_end_it(family: Database) -> None:
