@@ -85,7 +85,8 @@ def _from_where(db: Session, spoken: str) -> dict[str, str]:
     try:
         known = atlas.of(parts(db).settings)
         near = known.near(here.network) if known else None
-        return {"device": str(here.browser), "near": str(near or "")}
+        told = near is not None and near not in (atlas.LOCAL, atlas.UNKNOWN)
+        return {"device": str(here.browser), "near": str(near) if told else ""}
     finally:
         language.speak(before)
 

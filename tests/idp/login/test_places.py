@@ -65,6 +65,16 @@ def test_the_letter_says_near_which_town(nino, stranger, database, postbox) -> N
     assert "5.152" not in text
 
 
+def test_a_letter_is_silent_where_no_place_is_known(nino, person, database, postbox) -> None:
+    """Of a browser in a local network, or in one that the file does not know, the letter names no place."""
+    for ahead, address in ((0, "10.0.0.5"), (1, "8.8.8.8")):
+        other = person(address)
+        other.secret = nino.secret
+        other.sign_in("nino@example.org", steps_ahead=ahead)
+        notify.deliver(database)
+        assert "Firefox on Windows\n\n" in postbox.newest("nino@example.org")
+
+
 def test_who_is_asked_whether_it_was_them_sees_where_it_was(nino, stranger, database) -> None:
     """The pages that ask "was this not you?" say from which browser and near which town it was, while it is signed in."""
     link = link_for(database, nino.citizen_id, "new-device", sid=sid_of(database, stranger))
