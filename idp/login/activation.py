@@ -39,6 +39,7 @@ from registry_sync import people
 
 GROUPS = 4  # 80 bits
 PURPOSE = "activation"
+MADE_ANEW = "letter-made"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def make_code(
 ) -> str:
     """Make an activation code and return it as printed: four groups of four, 80 random bits.
 
-    It works once, for `settings.activation_days`, and ends any code made before. For a child `presence` says who is there
+    It works once, for `settings.activation_days`, and ends any code made before. Whoever has an account is told. For a child `presence` says who is there
     and agrees. Raises NotLiving, AccountLocked for an account that a new code must not open, and as `children.agree` does.
     """
     person = people.find(db, citizen_id)
@@ -105,6 +106,8 @@ def make_code(
         )
     )
     record(db, ActivationCodeMade(expires_at=expires_at), actor=actor, about=[citizen_id])
+    if known and known.was_activated:
+        notify.tell(db, citizen_id, MADE_ANEW)  # before it is used: afterwards its owner is out
     return code
 
 

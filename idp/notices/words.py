@@ -57,6 +57,10 @@ NOTICES: dict[str, Lazy] = {
         "A child for whom you act by law opened an account at Erti with a letter from a counter. Your history says who. "
         "They sign in and read; permissions are still given by you."
     ),
+    "letter-made": _(
+        "At a counter a letter was printed with which your Erti account can be opened anew. If you say that it was not you, "
+        "the letter does not work any more."
+    ),
     "child-way-in": _(
         "At a counter a letter or a card was made with which a child for whom you act by law can open an Erti account. "
         "Your history says for whom, and who was there and agreed."
@@ -266,6 +270,7 @@ SUBJECTS: dict[str, Lazy] = {
     "guarded": _("Your Erti account rests"),
     "of-age": _("You now decide about your data yourself"),
     "child-activated": _("A child for whom you act opened an Erti account"),
+    "letter-made": _("A letter to open your Erti account anew was printed"),
     "child-way-in": _("A child for whom you act can open an Erti account"),
     "reopened": _("Your Erti account can be used again"),
     "disavowed": _("Somebody was signed out of your Erti account"),
@@ -349,6 +354,9 @@ SHORT: dict[str, Lazy] = {
     "activated": _(
         "Erti: your account was opened with a code from a counter. Not you? Go to a public service hall."
     ),
+    "letter-made": _(
+        "Erti: a letter to open your account anew was printed. Not you? Go to a public service hall at once."
+    ),
     "passkey-added": _(
         "Erti: a passkey was added to your account. Not you? Sign in as always and remove it."
     ),
@@ -363,7 +371,7 @@ SHORT: dict[str, Lazy] = {
 CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finish"})
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({
-    "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
+    "activated", "letter-made", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
     "card-removed", "alerts-changed", "mandate-offered",
 })  # fmt: skip

@@ -5,10 +5,10 @@ from sqlalchemy import func, select
 
 from core.clock import now
 from core.events import SYSTEM, waiting
-from idp import accounts
+from idp import accounts, disavowals
 from idp.errors import AccountLocked, NotLiving
 from idp.login import activation
-from idp.tables import activation_code, recovery_code
+from idp.tables import activation_code, outbox, recovery_code
 from registry_sync import people
 from tests.idp.login.person import PASSWORD
 
@@ -95,6 +95,25 @@ def test_each_page_that_sets_something_up_says_how_to_keep_it(person, letter) ->
     somebody.send("/activate/password", username="", password=PASSWORD)
     somebody.open("/activate/app")
     assert "tell its codes to nobody" in somebody.text("app-keep")
+
+
+def test_a_letter_that_nobody_asked_for_is_told_and_ended(database, letter, person) -> None:
+    """Who has an account hears of a new letter before it opens anything, and ends it without signing in; another e-mail's link does not."""
+    nino = person()
+    citizen_id, code = letter()
+    nino.activate_with_passkey(citizen_id, code)
+    with database.writing() as db:
+        told = select(func.count()).where(outbox.c.citizen_id == citizen_id, outbox.c.notice == "letter-made")
+        assert db.scalar(told) == 0, "nor of the first, which opens nothing that is theirs"
+        code = activation.make_code(db, citizen_id, actor=SYSTEM)
+        assert db.scalar(told) == 1
+        links = [disavowals.make(db, citizen_id, what) for what in ("new-device", "letter-made")]
+    for link, works in zip(links, (True, False), strict=True):
+        reader = person("192.0.2.1")
+        reader.open(f"/not-me/{link}")
+        assert reader.send(f"/not-me/{link}").status_code == 200
+        assert (person().begin_activation(citizen_id, code).status_code == 303) == works
+    assert nino.use_passkey().status_code == 200, "the account stays as it was"
 
 
 def test_an_expired_code_is_refused(database, letter, person) -> None:
