@@ -21,6 +21,8 @@ from core.errors import Problem, StoreAway
 from core.refusals import Book, Refusal
 from idp.login.pages.browser import AccountShut
 from idp.oidc.errors import RequestUnanswerable
+from tests.admin.conftest import browser, colleague  # noqa: F401  (fixtures)
+from tests.idp.login.conftest import born, letter, person  # noqa: F401  (fixtures)
 from tests.idp.login.person import Person
 
 HOUSE = ("core", "keys", "registry_sync", "consent", "idp", "admin")
@@ -121,7 +123,7 @@ def test_every_refusal_says_what_to_do_and_has_a_reference(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_that_comes_back_has_a_reference(
-    person: Callable[..., Person],
+    person: Callable[..., Person],  # noqa: F811
     client: Any,
     database: Database,
     form: str,
@@ -142,7 +144,7 @@ def test_a_form_that_comes_back_has_a_reference(
 
 
 def test_a_throttled_form_has_a_reference(
-    person: Callable[..., Person],
+    person: Callable[..., Person],  # noqa: F811
     client: Any,
     database: Database,
 ) -> None:
@@ -155,7 +157,7 @@ def test_a_throttled_form_has_a_reference(
 
 
 def test_support_looks_a_number_up_on_the_record(
-    colleague: Any,
+    colleague: Any,  # noqa: F811
     client: Any,
     database: Database,
 ) -> None:
