@@ -43,3 +43,10 @@ class NothingShown(Refused):
     """The door refused what a clerk wanted to open: not confirmed, over, or not allowed; the text is the rule's."""
 
     code = "nothing-shown"
+
+
+class SomebodyElseHasTo(Refused):
+    """Nobody makes a letter for themself; whoever bears the clerk's name goes to a colleague."""
+
+    code = "somebody-else-has-to"
+    text = _("This person has your name. Let a colleague do it, also if it is a namesake.")

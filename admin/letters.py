@@ -1,13 +1,15 @@
-"""Letters at the desk: the clerk looks at who is there, and prints the letter that opens an account, once; a child does not come alone."""
+"""Letters at the desk: a clerk compares who is there with the register, and prints the letter, once, or opens a paused account."""
 
 from collections.abc import Mapping
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from admin import approvals, company
 from admin.cards import LONGEST_OFFICE, NO_CITIZEN
+from admin.errors import SomebodyElseHasTo
 from admin.frame import show
 from admin.permissions import ExemptsChildren, Official, PrintsLetters
 from consent import disclosure, guardians, showing
@@ -19,62 +21,73 @@ from core.database import Database
 from core.errors import Refused, TooMany
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
+from idp import accounts
 from idp.errors import NobodyActs
-from idp.login import activation, children
+from idp.login import activation, children, visits
+from idp.login.activation import Seen
 from idp.login.children import Presence
+from idp.login.visits import Visit
 from registry_sync import people
 
 router = APIRouter(prefix="/desk/letters")
-LETTERS_AN_HOUR = 60
+LETTERS_AN_HOUR, LETTERS_A_DAY = 30, 120
 LONGEST_REASON = 500
-FIELDS = ("citizen", "document", "office", *company.FIELDS, "why")
-ADDRESS = ("name", "address")
-POSTING = _("A letter for a child is posted to the address that the register knows.")
+FIELDS = ("citizen", "document", "office")
+# What a document is compared with; a child's letter is posted, so its address is read as well.
+COMPARED = ("name", "given_name", "family_name", "birthdate", "birth_place")
+LOOK = _("To compare you with your document at the counter, before a letter is made or your account opened")
+ADDRESS = "address"
 
 
 @router.get("")
 def begin(request: Request, official: PrintsLetters) -> Response:
-    """Show the form on which a letter is asked for."""
+    """Show the form on which a visit is begun."""
     return _form(request, official, typed={}, errors={})
 
 
 @router.post("")
-def print_letter(request: Request, database: Db, official: PrintsLetters, form: Form) -> Response:
-    """Make an activation code and show the letter, this once. A child's is posted, with a parent or guardian at the counter."""
+def look(request: Request, database: Db, official: PrintsLetters, form: Form) -> Response:
+    """Show the clerk whom the register knows by this citizen ID; the look is in the person's history before."""
     typed = {name: form.get(name) for name in FIELDS}
     citizen = people.compact(typed["citizen"])
     errors = _mistakes(typed, citizen)
     if errors or citizen is None:
         return _form(request, official, typed=typed, errors=errors)
     _throttle(database, official)
-    presence = Presence(
-        people.compact(typed["representative"]) or "",
-        typed["their-document"],
-        typed["office"],
-        official.id,
-    )
     with database.reading() as db:
-        child, why = guardians.is_minor(db, citizen), children.bar(db, citizen, presence)
-        errors = _missing(typed, presence, why) if child else {}
-    if errors:
-        return _form(request, official, typed=typed, errors=errors, alone=isinstance(why, NobodyActs))
-    to = _address(database, citizen, presence) if child else []
+        child = guardians.is_minor(db, citizen)
+    wanted = StaffAsk(
+        staff=official.id,
+        office=typed["office"],
+        reason=str(LOOK),
+        citizen=citizen,
+        attributes=(*COMPARED, ADDRESS) if child else COMPARED,
+    )
+    said = disclosure.staff(database, wanted)
+    if isinstance(said, NotReleased):
+        return _form(request, official, typed=typed, errors={"citizen": said.text})
+    parts = COMPARED[1:3] if "name" in said.values else ()
+    facts = {
+        name: lines
+        for name in wanted.attributes
+        if name in said.values
+        and name not in parts
+        and (lines := showing.value(name, said.values[name].value).splitlines())
+    }
     with database.writing() as db:
-        code = activation.make_code(db, citizen, actor=official.actor, presence=presence, posted=bool(to))
-        sheet = activation.sheet(db, citizen, code, fingerprint=signer.policy_fingerprint(db))
-    return show(request, official, "letter_printed.html", section="letters", sheet=sheet, to=to, child=child)
+        seen = Seen(typed["office"], official.id, typed["document"])
+        made = visits.begin(db, citizen, seen, facts=facts)
+    return see_other(f"/desk/letters/{made.id}")
 
 
 @router.post("/exempt")
 def exempt(request: Request, database: Db, official: ExemptsChildren, form: Form) -> Response:
     """Ask a second official to agree that a child for whom nobody acts gets a letter or a card."""
-    typed = {name: form.get(name) for name in FIELDS}
-    citizen = people.compact(typed["citizen"])
-    errors = {} if citizen else {"citizen": NO_CITIZEN}
-    if not 0 < len(typed["why"]) <= LONGEST_REASON:
-        errors["why"] = _("Say why the child needs it, and who takes care of it. It stays on record.")
-    if errors or citizen is None:
-        return _form(request, official, typed=typed, errors=errors, alone=True)
+    citizen, why = people.compact(form.get("citizen")), form.get("why")
+    if citizen is None or not 0 < len(why) <= LONGEST_REASON:
+        errors = {"why": _("Say why the child needs it, and who takes care of it. It stays on record.")}
+        typed = {"alone": form.get("citizen"), "why": why}
+        return _form(request, official, typed=typed, errors=errors)
     _throttle(database, official)
     with database.reading() as db:
         fits = isinstance(children.bar(db, citizen, children.ALONE), NobodyActs)
@@ -82,11 +95,10 @@ def exempt(request: Request, database: Db, official: ExemptsChildren, form: Form
         nobody = _(
             "This is no child for whom nobody acts, or a colleague agreed already. Try the letter again."
         )
-        return _form(request, official, typed=typed, errors={"citizen": nobody})
+        return _form(request, official, typed={"citizen": form.get("citizen")}, errors={"citizen": nobody})
     with database.writing() as db:
-        approvals.ask(
-            db, approvals.EXEMPT_CHILD, {"citizen": citizen}, reason=typed["why"], official=official
-        )
+        subject = {"citizen": citizen}
+        approvals.ask(db, approvals.EXEMPT_CHILD, subject, reason=why, official=official)
     return see_other("/admin/approvals")
 
 
@@ -103,6 +115,80 @@ def end(request: Request, database: Db, official: PrintsLetters, form: Form) -> 
     return _form(request, official, typed={}, errors={}, ended=people.grouped(citizen))
 
 
+@router.get("/{visit_id}")
+def follow(request: Request, database: Db, official: PrintsLetters, visit_id: str) -> Response:
+    """Show the person as the register knows them, and what a letter does, before it is made."""
+    with database.reading() as db:
+        visit = visits.of_clerk(db, visit_id, clerk=official.id)
+    return _visit_page(request, database, official, visit, typed={}, errors={})
+
+
+@router.post("/{visit_id}/print")
+def print_letter(
+    request: Request, database: Db, official: PrintsLetters, form: Form, visit_id: str
+) -> Response:
+    """Make the letter and show it, this once. A child's is posted, with a parent or guardian at the counter."""
+    typed = {name: form.get(name) for name in ("compared", *company.FIELDS)}
+    with database.reading() as db:
+        visit = visits.of_clerk(db, visit_id, clerk=official.id)
+        facts = visits.facts(db, visit)
+        presence = Presence(
+            people.compact(typed["representative"]) or "",
+            typed["their-document"],
+            visit.office,
+            visit.clerk,
+        )
+        child = guardians.is_minor(db, visit.citizen)
+        errors = _unproved(typed) | (_missing(db, visit, typed, presence) if child else {})
+    if errors and not visit.is_over:
+        return _visit_page(request, database, official, visit, typed=typed, errors=errors)
+    if _bears_your_name(official, facts):
+        raise SomebodyElseHasTo
+    to = _addressee(facts) + facts.get(ADDRESS, [])
+    posted = child and ADDRESS in facts
+    with database.writing() as db:
+        code = visits.letter(db, visit, presence, posted=posted, actor=official.actor)
+        fingerprint = signer.policy_fingerprint(db)
+        sheet = activation.sheet(db, visit.citizen, code, fingerprint=fingerprint, office=visit.office)
+    return show(
+        request,
+        official,
+        "letter_printed.html",
+        section="letters",
+        sheet=sheet,
+        to=to,
+        child=child,
+        posted=posted,
+    )
+
+
+@router.post("/{visit_id}/open")
+def open_again(
+    request: Request, database: Db, official: PrintsLetters, form: Form, visit_id: str
+) -> Response:
+    """Open an account that its citizen paused, or was closing, at once; every way to sign in stays."""
+    with database.reading() as db:
+        visit = visits.of_clerk(db, visit_id, clerk=official.id)
+        facts = visits.facts(db, visit)
+    errors = _unproved({"compared": form.get("compared")})
+    if errors and not visit.is_over:
+        wrong = {"opening": errors["compared"]}
+        return _visit_page(request, database, official, visit, typed={}, errors=wrong)
+    if _bears_your_name(official, facts):
+        raise SomebodyElseHasTo
+    with database.writing() as db:
+        visits.open_again(db, visit, actor=official.actor)
+    return see_other(f"/desk/letters/{visit.id}")
+
+
+@router.post("/{visit_id}/close")
+def close(database: Db, official: PrintsLetters, _form: Form, visit_id: str) -> Response:
+    """End a visit from which nothing comes."""
+    with database.writing() as db:
+        visits.close(db, visits.of_clerk(db, visit_id, clerk=official.id))
+    return see_other("/desk/letters")
+
+
 def _mistakes(typed: Mapping[str, str], citizen: str | None) -> dict[str, Lazy]:
     errors: dict[str, Lazy] = {}
     if citizen is None:
@@ -111,42 +197,82 @@ def _mistakes(typed: Mapping[str, str], citizen: str | None) -> dict[str, Lazy]:
         errors["document"] = _("Say which document you looked at.")
     if not 0 < len(typed["office"]) <= LONGEST_OFFICE or not typed["office"].isprintable():
         errors["office"] = _("Say at which office and counter you are.")
-    if typed["representative"] and people.compact(typed["representative"]) is None:
-        errors["representative"] = NO_CITIZEN
     return errors
 
 
-def _missing(typed: Mapping[str, str], presence: Presence, why: Refused | None) -> dict[str, Lazy]:
+def _unproved(typed: Mapping[str, str]) -> dict[str, Lazy]:
+    if typed["compared"] == "yes":
+        return {}
+    return {"compared": _("Compare the person, the document and the register first, and say so.")}
+
+
+def _missing(db: Session, visit: Visit, typed: Mapping[str, str], presence: Presence) -> dict[str, Lazy]:
     """Return what is missing for a child's letter."""
-    if isinstance(why, NobodyActs):
-        return {"why": why.text}
+    if typed["representative"] and not presence.representative:
+        return {"representative": NO_CITIZEN}
+    why: Refused | None = children.bar(db, visit.citizen, presence)
     if why:
         return {"representative": why.text}
     return company.mistakes(typed) if presence.representative else {}
 
 
-def _address(database: Database, citizen: str, presence: Presence) -> list[str]:
-    """Return where a child's letter is posted, read through the door; nothing where no register knows an address."""
-    wanted = StaffAsk(
-        staff=presence.clerk,
-        office=presence.office,
-        reason=str(POSTING),
-        citizen=citizen,
-        attributes=ADDRESS,
-    )
-    said = disclosure.staff(database, wanted)
-    if isinstance(said, NotReleased):
-        return []
-    texts = {name: showing.value(name, envelope.value) for name, envelope in said.values.items()}
-    lines = [line for name in ADDRESS for line in texts.get(name, "").splitlines()]
-    return lines if texts.get("address") else []
+def _addressee(facts: Mapping[str, list[str]]) -> list[str]:
+    """Return whose letter it is, as the register writes the name."""
+    whole = facts.get("name") or [" ".join(one for name in COMPARED[1:3] for one in facts.get(name, ()))]
+    return [one for one in whole if one]
+
+
+def _bears_your_name(official: Official, facts: Mapping[str, list[str]]) -> bool:
+    """Tell whether somebody is called as the clerk is: it may be the clerk, and a namesake loses nothing by a colleague."""
+    theirs = set(" ".join(_addressee(facts)).casefold().split())
+    return bool(theirs) and theirs <= set(official.member.name.casefold().split())
 
 
 def _throttle(database: Database, official: Official) -> None:
     with database.writing() as db:
-        wait = limits.hit(db, "letter.print", official.id, most=LETTERS_AN_HOUR, per_seconds=3600)
-    if wait:
-        raise TooMany(_("This was done very often in a short time. Wait a while."), retry_after=wait)
+        waits = [
+            limits.hit(db, "letters.day", official.id, most=LETTERS_A_DAY, per_seconds=86400),
+            limits.hit(db, "letters.hour", official.id, most=LETTERS_AN_HOUR, per_seconds=3600),
+        ]
+    if max(waits):
+        raise TooMany(_("This was done very often in a short time. Wait a while."), retry_after=max(waits))
+
+
+def _visit_page(
+    request: Request,
+    database: Database,
+    official: Official,
+    visit: Visit,
+    *,
+    typed: Mapping[str, str],
+    errors: Mapping[str, Lazy],
+) -> Response:
+    with database.reading() as db:
+        account = accounts.find(db, visit.citizen)
+        facts = visits.facts(db, visit)
+        child = guardians.is_minor(db, visit.citizen)
+        alone = child and isinstance(children.bar(db, visit.citizen, children.ALONE), NobodyActs)
+        bar = visits.bar(db, visit.citizen)
+        disowned = activation.was_disowned(db, visit.citizen)
+    return show(
+        request,
+        official,
+        "letter_visit.html",
+        section="letters",
+        status=400 if errors else 200,
+        visit=visit,
+        citizen=people.grouped(visit.citizen),
+        document=DOCUMENTS[visit.document],
+        facts_known=[(showing.label(name), ", ".join(facts[name])) for name in facts],
+        account=account,
+        bar="own" if _bears_your_name(official, facts) else bar,
+        disowned=disowned,
+        child=child,
+        alone=alone and official.may("children-exempt"),
+        typed={name: typed.get(name, "") for name in ("compared", *company.FIELDS)},
+        errors=errors,
+        documents=list(DOCUMENTS.items()),
+    )
 
 
 def _form(
@@ -155,7 +281,6 @@ def _form(
     *,
     typed: Mapping[str, str],
     errors: Mapping[str, Lazy],
-    alone: bool = False,
     ended: str = "",
 ) -> Response:
     return show(
@@ -164,9 +289,8 @@ def _form(
         "letters.html",
         section="letters",
         status=400 if errors else 200,
-        typed={name: typed.get(name, "") for name in (*FIELDS, "ended")},
+        typed={name: typed.get(name, "") for name in (*FIELDS, "ended", "alone", "why")},
         errors=errors,
         documents=list(DOCUMENTS.items()),
-        alone=alone and official.may("children-exempt"),
         ended=ended,
     )

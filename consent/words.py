@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent import allowances, arrivals, cards, errands, returning, secrecy, showing, standing
+from consent import allowances, arrivals, cards, counters, errands, returning, secrecy, showing, standing
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -332,7 +332,6 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         _plain(_("A passkey was refused, because it looked like a copy"), "bad"),
     ),
     "recovery-code-used": ("sign-in", _plain(_("A recovery code was used, and is used up"))),
-    "activation-code-made": ("account", _plain(_("An activation code was printed for you at a counter"))),
     "account-activated": ("account", _plain(_("Your account was activated"))),
     "test-citizen-enrolled": ("account", _plain(_("This account was made for testing"))),
     "sign-in-name-changed": ("account", _plain(_("Your sign-in name was changed"))),
@@ -377,6 +376,7 @@ KINDS: dict[str, tuple[str, Sentence]] = {
     "alerts-changed": ("account", _alerts),
     "disavowed": ("account", arrivals.disavowed),
     **cards.KINDS,
+    **counters.KINDS,
     **returning.KINDS,
 }
 

@@ -58,7 +58,7 @@ OWN_WISH = frozenset({PAUSED, CLOSING})  # a counter that has looked at the pers
 MAILED = {DECEASED: "", PAUSED: "paused", CLOSING: "closing", SUSPENDED: "suspended", GUARDED: "guarded"}
 HANDLE_BYTES = 32
 # How it was established who somebody is; what each is worth stands in `idp.login.assurance`, and any other is low.
-TEST, COUNTER, COUNTER_AGAIN = "test", "counter", "counter-again"
+TEST, OPERATOR, COUNTER, COUNTER_AGAIN = "test", "operator", "counter", "counter-again"
 UNSEEN = "unseen"  # nobody activated it yet: it is only there to rest
 OF_SOMEBODY = (
     account_lock,
@@ -158,11 +158,14 @@ def hold(db: Session, citizen_id: str) -> HeldAccount:
     return HeldAccount(*_facts(db, row))
 
 
-def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor) -> HeldAccount:
+def activate(
+    db: Session, citizen_id: str, *, handle: bytes, language: str, actor: Actor, seen: bool = True
+) -> HeldAccount:
     """Open the account of a living citizen, or give one back to who proved themselves at a counter again.
 
     One that its citizen paused or closed opens by that: same citizen ID, same history, and no permission revived.
-    `handle` is the WebAuthn user handle of a new account. Raises NotLiving and AccountLocked.
+    `handle` is the WebAuthn user handle of a new account; `seen` tells whether a clerk looked at the person. Raises
+    NotLiving and AccountLocked.
     """
     person = people.find(db, citizen_id)
     if person is None or person.state != "living":
@@ -174,10 +177,11 @@ def activate(db: Session, citizen_id: str, *, handle: bytes, language: str, acto
         _open(db, citizen_id, reason=(*known.locks, CLOSED)[0], why=None, actor=actor)
     again = known is not None and known.was_activated
     if known:
-        proofed = {"proofing": COUNTER_AGAIN if again else COUNTER, "proofed_at": clock.now()}
+        at_counter = COUNTER_AGAIN if again else COUNTER
+        proofed = {"proofing": at_counter if seen else OPERATOR, "proofed_at": clock.now()}
         db.execute(update(table).where(table.c.citizen_id == citizen_id).values(language=language, **proofed))
     else:
-        _insert(db, citizen_id, handle, language, proofing=COUNTER)
+        _insert(db, citizen_id, handle, language, proofing=COUNTER if seen else OPERATOR)
     record(db, AccountActivated(citizen=citizen_id, again=again), actor=actor, about=[citizen_id])
     return hold(db, citizen_id)
 

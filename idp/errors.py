@@ -201,6 +201,20 @@ class OrderOver(Conflict):
     text = _("This card was printed already, or its time ran out. Begin again.")
 
 
+class VisitUnknown(Missing):
+    """There is no such visit at this clerk's counter."""
+
+    code = "visit-unknown"
+    text = _("Nobody is at your counter under this number. Begin again.")
+
+
+class VisitOver(Conflict):
+    """Something came of a visit already, or its time ran out."""
+
+    code = "visit-over"
+    text = _("A letter was made or the account opened already, or the time ran out. Begin again.")
+
+
 class OrderUnknown(Missing):
     """There is no such card at this clerk's counter."""
 

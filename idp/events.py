@@ -8,14 +8,6 @@ from core.events import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationCodeMade(Event):
-    """A counter printed an activation code; any older one stopped working."""
-
-    kind: ClassVar[str] = "activation-code-made"
-    expires_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
 class ActivationCodeEnded(Event):
     """A counter ended a letter before anybody used its code, e.g. because a parent did not agree after all."""
 
@@ -262,16 +254,6 @@ class AccountClosed(Event):
 
     kind: ClassVar[str] = "account-closed"
     citizen: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardOrdered(Event):
-    """A clerk began to make a card for somebody at a counter, after a look at a `document` of theirs."""
-
-    kind: ClassVar[str] = "card-ordered"
-    office: str
-    clerk: str
-    document: str
 
 
 @dataclass(frozen=True, kw_only=True)

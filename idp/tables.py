@@ -53,6 +53,9 @@ activation_code = Table(
     Column("citizen_id", String(CITIZEN), primary_key=True),
     Column("code_index", LargeBinary, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
+    Column("origin", String(16), nullable=False, server_default="operator"),  # desk: a clerk saw the person
+    Column("ended_at", Moment),  # by the link in the letter about it
+    Column("firm", Boolean, nullable=False, server_default=false()),  # no such link ends it
 )
 
 password = Table(
@@ -146,6 +149,19 @@ card_order = Table(
     Column("state", String(16), nullable=False),
     Column("pin_verifier", String(256)),
     Column("language", String(16)),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+desk_visit = Table(
+    "desk_visit",
+    Base.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("clerk", String(64), nullable=False),
+    Column("office", String(128), nullable=False),
+    Column("citizen", String(CITIZEN), nullable=False),
+    Column("document", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("facts_sealed", LargeBinary),  # what the clerk was shown, while the visit lasts
     Column("expires_at", Moment, nullable=False, index=True),
 )
 

@@ -47,6 +47,8 @@ ACTS: Acts = MappingProxyType(
         ("GET", "/desk/letters"): "",
         ("POST", "/desk/letters"): "/desk/letters",
         ("POST", "/desk/letters/exempt"): "/desk/letters",
+        ("POST", "/desk/letters/{visit_id}/print"): "",
+        ("POST", "/desk/letters/{visit_id}/open"): "/desk/letters",
         ("GET", "/desk/cards"): "",
         ("POST", "/desk/cards"): "/desk/cards",
         ("POST", "/desk/cards/{order_id}/print"): "",

@@ -16,7 +16,7 @@ from core.database import Database
 from core.errors import Problem
 from idp import notify
 from idp.contacts import book
-from idp.login import counter, holding, locks, objections, stages
+from idp.login import counter, holding, locks, objections, stages, visits
 from idp.oidc import tokens
 from idp.oidc.logout import outbox as logouts
 from idp.oidc.logout.courier import LogoutCourier
@@ -60,6 +60,7 @@ def _purge(database: Database) -> None:
         desk.purge(db)
         counter.purge(db)
         objections.purge(db)
+        visits.purge(db)
         notify.purge(db)
 
 

@@ -23,6 +23,7 @@ from registry_sync.sources import importing
 from service import migrations
 from service.app import begin, open_house
 from service.demo import country
+from tests.at_counter import SEEN
 from tests.ports import wait_for
 
 REPOSITORY = Path(__file__).parents[1]
@@ -74,7 +75,7 @@ class Service:
         with database.writing() as db:
             citizen = people.by_identifier(db, "UIN", uin)
             assert citizen is not None
-            made = Sample(uin, citizen, activation.make_code(db, citizen, actor=SYSTEM))
+            made = Sample(uin, citizen, activation.make_code(db, citizen, seen=SEEN, actor=SYSTEM))
         database.close()
         return made
 

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import segno
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock, language, pages
+from core import clock, language, limits, pages
 from core.database import parts
-from core.events import Actor, record
+from core.events import OFFICE, Actor, record
 from idp import accounts, notify
 from idp.accounts import Account, HeldAccount
 from idp.errors import AccountLocked, CodeSpent, NotLiving
-from idp.events import AccountRegained, ActivationCodeEnded, ActivationCodeMade
+from idp.events import AccountRegained, ActivationCodeEnded
 from idp.login import (
     assurance,
     children,
@@ -31,6 +31,7 @@ from idp.login import (
 from idp.login.ceremony import Rejected
 from idp.login.children import Presence
 from idp.login.devices import Visitor
+from idp.login.events import ActivationCodeMade
 from idp.login.stages import Stage
 from idp.login.totp import Bounds
 from idp.tables import activation_code as table
@@ -38,8 +39,9 @@ from keys import blind
 from registry_sync import people
 
 GROUPS = 4  # 80 bits
+DESK, OPERATOR = "desk", "operator"
+MADE = {DESK: "letter-made", OPERATOR: "code-made"}  # what is told of it
 PURPOSE = "activation"
-MADE_ANEW = "letter-made"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A clerk's word: at this office they compared the person with this document and with the register."""
+
+    office: str
+    clerk: str
+    document: str
+
+
+@dataclass(frozen=True)
 class Sheet:
     """What stands in a letter: kept nowhere once it is printed."""
 
@@ -76,19 +87,25 @@ class Sheet:
     fingerprints: str
     address: str
     picture: str
+    printed: datetime
+    office: str = ""
 
 
 def make_code(
     db: Session,
     citizen_id: str,
     *,
+    seen: Seen | None,
     actor: Actor,
     presence: Presence = children.ALONE,
     posted: bool = False,
 ) -> str:
     """Make an activation code and return it as printed: four groups of four, 80 random bits.
 
-    It works once, for `settings.activation_days`, and ends any code made before. Whoever has an account is told. For a child `presence` says who is there
+    `seen` is the word of a clerk; without one an operator made it, and what is set up with it stays low. What the account
+    is entered with now goes on until the code is used; every address is told. The link in that mail ends the letter, but
+    not the next one, made when somebody came to a counter again: a stranger in the mailbox keeps nobody out for long.
+    It works once, for `settings.activation_days`, and ends any code made before. For a child `presence` says who is there
     and agrees. Raises NotLiving, AccountLocked for an account that a new code must not open, and as `children.agree` does.
     """
     person = people.find(db, citizen_id)
@@ -98,17 +115,39 @@ def make_code(
     if known and not known.opens_at_a_counter:
         raise AccountLocked(detail=known.state)
     children.agree(db, citizen_id, children.LETTER, presence, posted=posted, actor=actor)
-    code, expires_at = codes.draw(GROUPS), _expiry(db)
-    db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+    code, expires_at, origin = codes.draw(GROUPS), _expiry(db), DESK if seen else OPERATOR
+    limits.hold(db, "activation", citizen_id, per_seconds=60)  # of two clerks at once, one after the other
+    old = db.execute(
+        delete(table).where(table.c.citizen_id == citizen_id).returning(table.c.ended_at, table.c.firm)
+    ).first()
     db.execute(
         insert(table).values(
-            citizen_id=citizen_id, code_index=_index(db, citizen_id, code), expires_at=expires_at
+            citizen_id=citizen_id,
+            code_index=_index(db, citizen_id, code),
+            expires_at=expires_at,
+            origin=origin,
+            firm=old is not None and (old.firm or old.ended_at is not None),
         )
     )
-    record(db, ActivationCodeMade(expires_at=expires_at), actor=actor, about=[citizen_id])
-    if known and known.was_activated:
-        notify.tell(db, citizen_id, MADE_ANEW)  # before it is used: afterwards its owner is out
+    event = ActivationCodeMade(expires_at=expires_at, origin=origin, **(vars(seen) if seen else {}))
+    record(db, event, actor=actor, about=[citizen_id, OFFICE])
+    if known and known.was_activated:  # before it is used: afterwards its owner is out
+        notify.tell(db, citizen_id, MADE[origin], {"what": seen.office if seen else ""})
     return code
+
+
+def was_disowned(db: Session, citizen_id: str) -> bool:
+    """Tell whether the last letter of a citizen was ended by the link in the mail about it."""
+    mine = (table.c.citizen_id == citizen_id) & (table.c.ended_at.is_not(None) | table.c.firm)
+    return db.execute(select(table.c.citizen_id).where(mine)).first() is not None
+
+
+def disown(db: Session, citizen_id: str) -> bool:
+    """End a letter by the link in the mail about it; tell whether it is over. One made after another was ended so stays."""
+    mine = (table.c.citizen_id == citizen_id) & ~table.c.firm
+    db.execute(update(table).where(mine, table.c.ended_at.is_(None)).values(ended_at=clock.now()))
+    live = (table.c.citizen_id == citizen_id) & table.c.ended_at.is_(None)
+    return db.execute(select(table.c.citizen_id).where(live)).first() is None
 
 
 def end_code(db: Session, citizen_id: str, *, actor: Actor) -> bool:
@@ -120,8 +159,8 @@ def end_code(db: Session, citizen_id: str, *, actor: Actor) -> bool:
     return True
 
 
-def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
-    """Return the letter that a counter prints, as an HTML page in the current language; `fingerprint` as in `sheet`."""
+def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str, office: str = "") -> str:
+    """Return the letter as an HTML page in the current language; `fingerprint` and `office` as in `sheet`."""
     settings, lang = parts(db).settings, language.current()
     return (
         pages.environment(settings)
@@ -129,13 +168,13 @@ def letter(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> str:
         .render(
             lang=lang,
             dir=language.direction(lang),
-            sheet=sheet(db, citizen_id, code, fingerprint=fingerprint),
+            sheet=sheet(db, citizen_id, code, fingerprint=fingerprint, office=office),
         )
     )
 
 
-def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> Sheet:
-    """Return what stands in a letter. `fingerprint` is that of the ledger's trust policy, for comparing with `erti-verify`."""
+def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str, office: str = "") -> Sheet:
+    """Return what stands in a letter; `office` is empty if an operator made it. `fingerprint` is that of the ledger's trust policy, for comparing with `erti-verify`."""
     settings = parts(db).settings
     expires_at = db.scalar(select(table.c.expires_at).where(table.c.citizen_id == citizen_id)) or _expiry(db)
     address = f"{settings.issuer}/activate"
@@ -147,6 +186,8 @@ def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str) -> Sheet
         fingerprints=f"{settings.issuer}/about/fingerprints",
         address=address,
         picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
+        printed=clock.now(),
+        office=office,
     )
 
 
@@ -161,13 +202,7 @@ def begin(
     if wait := throttle.in_turn(db, throttle.ACTIVATION, visitor):
         return Wrong(wait)
     citizen_id = people.compact(typed_id) or ""
-    found = db.scalar(
-        select(table.c.citizen_id).where(
-            table.c.citizen_id == citizen_id,
-            table.c.code_index == _index(db, citizen_id, typed_code),
-            table.c.expires_at > clock.now(),
-        )
-    )
+    found = db.scalar(select(table.c.origin).where(*_live(db, citizen_id, typed_code)))
     if found is None:
         throttle.failed(db, throttle.ACTIVATION, visitor)
         return Wrong()
@@ -176,6 +211,7 @@ def begin(
         "code": codes.read(typed_code),
         "handle": (known.handle if known else accounts.new_handle()).hex(),
         "again": known is not None and known.was_activated,
+        "origin": found,
     }
     return Started(stages.begin(db, stages.ACTIVATION, citizen_id, return_to=return_to, data=data))
 
@@ -238,13 +274,7 @@ def _open(db: Session, stage: Stage) -> HeldAccount:
     if "wait" in stage.data:
         return _regain(db, stage)
     spent = db.execute(
-        delete(table)
-        .where(
-            table.c.citizen_id == stage.citizen_id,
-            table.c.code_index == _index(db, stage.citizen_id, stage.data["code"]),
-            table.c.expires_at > clock.now(),
-        )
-        .returning(table.c.citizen_id)
+        delete(table).where(*_live(db, stage.citizen_id, stage.data["code"])).returning(table.c.origin)
     ).first()
     if spent is None:
         raise CodeSpent
@@ -255,6 +285,7 @@ def _open(db: Session, stage: Stage) -> HeldAccount:
         handle=bytes.fromhex(stage.data["handle"]),
         language=language.current(),
         actor=actor,
+        seen=spent.origin == DESK,
     )
     waits.stop(db, account.citizen_id, how="counter", actor=actor)
     methods.remove_all(db, account.citizen_id, actor=actor)
@@ -286,8 +317,8 @@ def begin_again(db: Session, citizen_id: str, wait_id: str, *, return_to: str) -
 
 
 def _most(stage: Stage) -> str:
-    """Return the assurance that what is set up can reach: a code of a counter was handed over against a look at the person."""
-    return assurance.LOW if "wait" in stage.data else assurance.HIGH
+    """Return the assurance that what is set up can reach: high if a clerk handed the code over against a look at the person."""
+    return assurance.HIGH if stage.data.get("origin") == DESK else assurance.LOW
 
 
 def _finish(db: Session, stage: Stage, account: HeldAccount, amr: tuple[str, ...]) -> Finished:
@@ -303,6 +334,15 @@ def _self(account: Account) -> Actor:
 
 def _expiry(db: Session) -> datetime:
     return clock.now() + timedelta(days=parts(db).settings.activation_days)
+
+
+def _live(db: Session, citizen_id: str, typed: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.citizen_id == citizen_id,
+        table.c.code_index == _index(db, citizen_id, typed),
+        table.c.expires_at > clock.now(),
+        table.c.ended_at.is_(None),
+    )
 
 
 def _index(db: Session, citizen_id: str, typed: str) -> bytes:

@@ -54,10 +54,12 @@ WAYS: Final = (
 )
 # Nobody looked at a test citizen; they exist outside production alone, and reach what their testers need.
 TEST = Proofing(accounts.TEST, SUBSTANTIAL, 0)
+# An operator made the code on the command line: nobody compared anybody with anything.
+OPERATOR = Proofing(accounts.OPERATOR, LOW, 0)
 # A clerk compared the person with a document and the register, and handed over the activation code.
 COUNTER = Proofing(accounts.COUNTER, HIGH, 2)
 COUNTER_AGAIN = Proofing(accounts.COUNTER_AGAIN, HIGH, 2)
-PROOFINGS: Final = (TEST, COUNTER, COUNTER_AGAIN)
+PROOFINGS: Final = (TEST, OPERATOR, COUNTER, COUNTER_AGAIN)
 
 _BY_AMR = {frozenset(way.amr): way for way in WAYS}
 _BY_NAME = {proofing.name: proofing for proofing in PROOFINGS}

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.events import OFFICE, Actor, record
+from core.language import _
 from idp import accounts
 from idp.errors import AccountLocked, OrderOver, OrderUnknown
-from idp.events import CardOrdered
 from idp.login import children, pads, printing
 from idp.login.children import Presence
+from idp.login.events import CardOrdered
 from idp.login.printing import Issue, Printed
 from idp.tables import card_order as table
 from registry_sync import people
@@ -21,6 +22,9 @@ from registry_sync import people
 LASTS = timedelta(minutes=15)
 KEPT = timedelta(days=1)
 WAITING, READY, PRINTED, CLOSED = "waiting", "ready", "printed", "closed"
+OPEN_FIRST = _(
+    "They paused this account, or asked to close it. Open it first, under Letters, and begin the card anew."
+)
 DOCUMENTS = ("identity-card", "passport", "residence-permit", "other")
 
 
@@ -99,7 +103,8 @@ def complete(
         handle = accounts.new_handle()
         accounts.activate(db, order.citizen, handle=handle, language=row.language, actor=actor)
     elif account.state != accounts.ACTIVE:
-        raise AccountLocked(detail=account.state)
+        own_wish = account.state == accounts.LOCKED and account.opens_at_a_counter
+        raise AccountLocked(OPEN_FIRST if own_wish else None, detail=account.state)
     db.execute(update(table).where(table.c.id == order.id).values(pin_verifier=None))
     how = Issue(printing.DESK, order.office, order.clerk, order.document)
     return order, printing.issue(db, order.citizen, how, verifier=row.pin_verifier, actor=actor)

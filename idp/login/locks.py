@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 from consent import endings, mandates
 from core import clock
 from core.database import parts
-from core.events import SYSTEM, Actor, record
+from core.events import OFFICE, SYSTEM, Actor, record
 from idp import accounts, notify
 from idp.accounts import CLOSING, DECEASED, OWN_WISH, PAUSED, SCOPE, SUSPENDED
-from idp.errors import AccountMissing, LockUnknown
+from idp.errors import AccountLocked, AccountMissing, LockUnknown
 from idp.events import ReopeningAsked, ReopeningStopped
 from idp.login import assurance, methods, recovery
+from idp.login.activation import Seen
+from idp.login.events import OpenedAtCounter
 from idp.tables import account_lock as table
 from keys import sealing
 
@@ -79,6 +81,21 @@ def begin_closing(db: Session, citizen_id: str, *, actor: Actor) -> datetime:
     ends_at = clock.now() + timedelta(days=parts(db).settings.closing_days)
     _lock(db, citizen_id, CLOSING, actor=actor, ends_at=ends_at)
     return ends_at
+
+
+def open_at_counter(db: Session, citizen_id: str, seen: Seen, *, actor: Actor) -> None:
+    """Open an account that its citizen paused or was closing, after a clerk's look at them; ways to sign in stay.
+
+    Raises AccountMissing, LockUnknown if it is open or closed, and AccountLocked if somebody else locked it.
+    """
+    account = accounts.hold(db, citizen_id)
+    if not account.opens_at_a_counter:
+        raise AccountLocked(detail=account.state)
+    if account.state != accounts.LOCKED:
+        raise LockUnknown
+    record(db, OpenedAtCounter(**vars(seen)), actor=actor, about=[citizen_id, OFFICE])
+    for reason in account.locks:
+        accounts.reopen(db, citizen_id, actor=actor, reason=reason)
 
 
 def keep(db: Session, citizen_id: str, *, actor: Actor) -> bool:

@@ -15,6 +15,9 @@ from idp.events import Disavowed
 from idp.login import activation, devices, holding, objections, stages, waits
 from idp.login.devices import Visitor
 
+PRINTED = "activation-code-made"
+LETTERS = frozenset({PRINTED, *activation.MADE.values()})
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -32,8 +35,8 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
 
     Where it is known which browser it was, only that one goes. Else every session does but the speaker's own, and
     each browser is forgotten that signed in since the longest-lived session that can have done it began. Whoever waits
-    to come back by e-mail is stopped, and what was set up after a recovery code goes while it is held back. A letter of a
-    counter ends if that is what the citizen says it of. No other way of signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
+    to come back by e-mail is stopped, and what was set up after a recovery code goes while it is held back. No other way
+    of signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
     """
     citizen_id = suspect.citizen_id
     accounts.hold(db, citizen_id)
@@ -55,8 +58,6 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
         accounts.end_session(db, one, reason="security", actor=actor)
     by_owner = objections.sure(speaker.session, citizen_id)
     holding.discard(db, citizen_id, by_owner=by_owner, actor=actor)
-    if suspect.what == activation.MADE_ANEW:
-        activation.end_code(db, citizen_id, actor=actor)
     event = Disavowed(
         citizen=citizen_id,
         what=suspect.what,
@@ -68,3 +69,17 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     record(db, event, actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "disavowed")
     return any(one.sid in live for one in ending)
+
+
+def end_letter(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) -> bool:
+    """End a letter that somebody asked for at a counter in the citizen's name; recorded, and told if it ended.
+
+    Nobody came in by it yet, so nobody is signed out. False if it stands (`activation.disown`).
+    """
+    citizen_id = suspect.citizen_id
+    ended = activation.disown(db, citizen_id)
+    event = Disavowed(citizen=citizen_id, what=suspect.what, sids=(), letter=speaker.letter)
+    record(db, event, actor=actor, about=[citizen_id])
+    if ended:
+        notify.tell(db, citizen_id, "letter-ended")
+    return ended

@@ -1,9 +1,11 @@
 """The notices: what each says in a letter, what is to be done about it, and what it says in a text message."""
 
 from core.language import Lazy, _
+from idp.notices import printed
 
 NOTICES: dict[str, Lazy] = {
-    "activated": _("Your Erti account was opened with an activation code from a counter."),
+    **printed.NOTICES,
+    "activated": _("Your Erti account was opened with an activation code."),
     "passkey-added": _("A passkey was added to your Erti account."),
     "passkey-removed": _("A passkey was removed from your Erti account."),
     "passkey-clone": _(
@@ -56,10 +58,6 @@ NOTICES: dict[str, Lazy] = {
     "child-activated": _(
         "A child for whom you act by law opened an account at Erti with a letter from a counter. Your history says who. "
         "They sign in and read; permissions are still given by you."
-    ),
-    "letter-made": _(
-        "At a counter a letter was printed with which your Erti account can be opened anew. If you say that it was not you, "
-        "the letter does not work any more."
     ),
     "child-way-in": _(
         "At a counter a letter or a card was made with which a child for whom you act by law can open an Erti account. "
@@ -156,6 +154,7 @@ _HELD = _(
 )
 # What to do about it, where it is more than to look at the account.
 ADVICE: dict[str, Lazy] = {
+    **printed.ADVICE,
     "passkey-clone": _(
         "That passkey no longer signs in. Open {issuer}/my/account, remove it and make a new one. If it was not you who "
         "signed in, somebody has a copy: look at {issuer}/my/sessions as well."
@@ -248,6 +247,7 @@ ADVICE: dict[str, Lazy] = {
 }
 # Each says what happened: who reads only this knows whether to open it.
 SUBJECTS: dict[str, Lazy] = {
+    **printed.SUBJECTS,
     "activated": _("Your Erti account was opened"),
     "passkey-added": _("A passkey was added to your Erti account"),
     "passkey-removed": _("A passkey was removed from your Erti account"),
@@ -270,7 +270,6 @@ SUBJECTS: dict[str, Lazy] = {
     "guarded": _("Your Erti account rests"),
     "of-age": _("You now decide about your data yourself"),
     "child-activated": _("A child for whom you act opened an Erti account"),
-    "letter-made": _("A letter to open your Erti account anew was printed"),
     "child-way-in": _("A child for whom you act can open an Erti account"),
     "reopened": _("Your Erti account can be used again"),
     "disavowed": _("Somebody was signed out of your Erti account"),
@@ -318,6 +317,7 @@ _HELD_SHORT = _(
 )
 # What is told by text message as well, in two segments at most (GSM 03.38: 306 characters, or 134 of other alphabets).
 SHORT: dict[str, Lazy] = {
+    **printed.SHORT,
     "contact-code": _(
         "Erti code: {code}, until {until}. Type it only where you asked for it; tell it to nobody."
     ),
@@ -352,10 +352,7 @@ SHORT: dict[str, Lazy] = {
         "Erti: your account has new ways to sign in. Not you? Go to a public service hall at once."
     ),
     "activated": _(
-        "Erti: your account was opened with a code from a counter. Not you? Go to a public service hall."
-    ),
-    "letter-made": _(
-        "Erti: a letter to open your account anew was printed. Not you? Go to a public service hall at once."
+        "Erti: your account was opened with an activation code. Not you? Go to a public service hall."
     ),
     "passkey-added": _(
         "Erti: a passkey was added to your account. Not you? Sign in as always and remove it."
@@ -371,9 +368,9 @@ SHORT: dict[str, Lazy] = {
 CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finish"})
 # What somebody else can have done: letters about it carry a link that says "this was not me".
 DISAVOWABLE = frozenset({
-    "activated", "letter-made", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
+    "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
-    "card-removed", "alerts-changed", "mandate-offered",
+    "card-removed", "alerts-changed", "mandate-offered", "letter-made", "code-made",
 })  # fmt: skip
 # What only says again that something is near: when it was written is not when it happened.
 REMINDERS = frozenset({"closing-soon", "held-soon", "recovery-goes-on", "recovery-soon"})

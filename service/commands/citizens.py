@@ -90,7 +90,10 @@ def activate(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Make an activation code as a counter would print it; an older one stops working.
+    """Make an activation code without a counter; an older one stops working.
+
+    Nobody compares the person with a document, so what is set up with it stays at the lowest assurance, and the citizen's
+    history says that an operator made it. A clerk makes a full letter in the console, under Letters.
 
     A child gets one with a parent or guardian whom a register names; where it names nobody, once a second official has
     agreed in the console.
@@ -107,7 +110,7 @@ def activate(
         return
     presence = Presence(representative, "other" if representative else "")
     with opened(found) as database, database.writing() as db:
-        code = activation.make_code(db, compact, actor=OPERATOR, presence=presence)
+        code = activation.make_code(db, compact, seen=None, actor=OPERATOR, presence=presence)
         if letter:
             page = activation.letter(db, compact, code, fingerprint=signer.policy_fingerprint(db))
             letter.write_text(page, "utf-8")

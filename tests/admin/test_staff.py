@@ -36,6 +36,7 @@ NO_NEED = {
     "/desk/{sitting_id}/close": "ends something",
     "/desk/cards/{order_id}/close": "ends something",
     "/desk/letters/end": "ends something",
+    "/desk/letters/{visit_id}/close": "ends something",
 }
 
 

@@ -16,6 +16,7 @@ from idp.events import Disavowed
 from idp.login import activation, locks
 from idp.tables import outbox
 from registry_sync import people
+from tests.at_counter import SEEN
 from tests.consent import country
 from tests.consent.ages import born, years_ago
 from tests.consent.conftest import open_door
@@ -145,7 +146,7 @@ def test_attempt_to_accept_what_a_stranger_offered(
     offered = offer(database, nino.citizen_id, friend)
     with database.writing() as db:
         if way == "letter":
-            code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)
+            code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=SYSTEM)
         elif way == "suspended":
             locks.suspend(db, nino.citizen_id, why="A stranger was in.", actor=STAFF)
         else:

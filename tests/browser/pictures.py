@@ -54,7 +54,7 @@ def go(journey: Journey, town: Town) -> None:
     page.goto(f"{town.erti}/my/history/check")
     page.click("#check-now")
     page.wait_for_selector("#verdict:not([hidden])")
-    take(page, "check", height=1250)
+    take(page, "check", height=1100)
 
 
 def test_the_pictures_of_the_documents(browser: Browser, town: Town) -> None:

@@ -58,6 +58,7 @@ ON_THE_WAY = {
     "/admin/disputes/{number}": "test_staff_pages: a dispute at the console",
     "/desk/{sitting_id}": "test_staff_pages: a sitting",
     "/desk/cards/{order_id}": "test_staff_pages: the order of a card",
+    "/desk/letters/{visit_id}": "test_at_the_counter: before a letter is made",
 }
 
 

@@ -19,6 +19,7 @@ from idp import accounts
 from idp.login import activation
 from idp.oidc import clients
 from tests import factories
+from tests.at_counter import SEEN
 from tests.flows.register import NUMBER, SECRET, message, sign_in
 
 VERIFIER = Path(__file__).parents[2] / "verifier" / "erti_verify.py"
@@ -85,7 +86,7 @@ def test_the_letter_carries_the_fingerprint(database: Database, client: TestClie
     """The printed letter names the trust policy by the fingerprint that the verifier prints."""
     with database.writing() as db:
         fingerprint = signer.policy_fingerprint(db)
-        code = activation.make_code(db, citizen, actor=SYSTEM)
+        code = activation.make_code(db, citizen, seen=SEEN, actor=SYSTEM)
         page = activation.letter(db, citizen, code, fingerprint=fingerprint)
 
     assert fingerprint in page

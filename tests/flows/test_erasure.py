@@ -19,6 +19,7 @@ from registry_sync import attributes, erasure, holding, people, tables
 from registry_sync.errors import PersonUnknown
 from registry_sync.wire.shapes import Bad
 from tests import factories
+from tests.at_counter import SEEN
 
 CLERK = Actor("staff", "clerk-1")
 NUMBER, OTHER_NUMBER = "61001234567", "61007654321"
@@ -36,7 +37,7 @@ def enrolled(database: Database, number: str, name: str) -> str:
     with database.writing() as db:
         citizen = people.enrol(db, stated, source="civil")
         accounts.open_for_test(db, citizen, name, language="en")
-        activation.make_code(db, citizen, actor=CLERK)
+        activation.make_code(db, citizen, seen=SEEN, actor=CLERK)
     return citizen
 
 

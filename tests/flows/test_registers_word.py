@@ -23,6 +23,7 @@ from registry_sync import people, tables
 from registry_sync.events import CitizenDied, RepresentativeEnded, RepresentativeStated
 from registry_sync.wire.shapes import Identity
 from tests import factories
+from tests.at_counter import SEEN
 from tests.flows.register import message, sign_in
 
 CIVIL = Actor("registry", "civil")
@@ -135,7 +136,7 @@ def test_a_ward_in_everything_opens_no_account(
 ) -> None:
     """A guardian who acts in everything bars the way in that was not there yet, was printed already, or was closed; it opens when that ends."""
     with database.writing() as db:
-        code = activation.make_code(db, citizen, actor=CIVIL)
+        code = activation.make_code(db, citizen, seen=SEEN, actor=CIVIL)
     if before == "a closed account":
         open_account(database, citizen)
         with database.writing() as db:
@@ -151,15 +152,15 @@ def test_a_ward_in_everything_opens_no_account(
         if before == "a letter":
             accounts.activate(db, citizen, handle=accounts.new_handle(), language="en", actor=CIVIL)
         else:
-            activation.make_code(db, citizen, actor=CIVIL)
+            activation.make_code(db, citizen, seen=SEEN, actor=CIVIL)
     assert not told(database, citizen) or before == "a closed account"
     say(database, CitizenDied(citizen=facts["representative"], source="civil"))
     with pytest.raises(AccountLocked), database.writing() as db:
-        activation.make_code(db, citizen, actor=CIVIL)
+        activation.make_code(db, citizen, seen=SEEN, actor=CIVIL)
     say(database, RepresentativeEnded(**facts, as_of="2026-02-01"))
     visitor = Visitor("b" * 32, "", "203.0.113.9", "")
     with database.writing() as db:
-        code = activation.make_code(db, citizen, actor=CIVIL)
+        code = activation.make_code(db, citizen, seen=SEEN, actor=CIVIL)
         assert isinstance(activation.begin(db, citizen, code, visitor, return_to="/my"), activation.Started)
         account = accounts.activate(db, citizen, handle=accounts.new_handle(), language="en", actor=CIVIL)
     assert (account.state, account.locks) == ("active", ())

@@ -34,6 +34,7 @@ SUSPICIOUS = (
     "signed-in",
     "device-signed-in",
     "recovery-code-used",
+    strangers.PRINTED,
     "account-activated",
     "sign-in-name-changed",
     "passkey-added",
@@ -114,6 +115,7 @@ def ask(request: Request, database: Db, me: Citizen, event_id: str) -> Response:
         "idp/disavow.html",
         section="security",
         entry_of=found,
+        letter=found.kind == strangers.PRINTED,
         device=devices.words(session.user_agent) if session else "",
         place=place,
     )
@@ -126,7 +128,11 @@ def disavow(request: Request, database: Db, me: Citizen, form: Form, event_id: s
         found = _suspicious(db, me, event_id)
         sid = _sid(found)
         suspect = Suspect(me.subject, found.kind, found.at or me.created_at, sid="" if sid == me.sid else sid)
-        strangers.put_out(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
+        letter = found.kind == strangers.PRINTED
+        end = strangers.end_letter if letter else strangers.put_out
+        ended = end(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
+    if letter:
+        return pages.render(request, "idp/letter_disowned.html", ended=ended, secure=SECURE)
     return see_other(SECURE)
 
 

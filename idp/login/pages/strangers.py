@@ -34,19 +34,24 @@ def ask(request: Request, database: Db, here: Here, token: str) -> Response:
         device=devices.words(session.user_agent) if session else "",
         near=places.near(database.parts.settings, session.network) if session else None,
         action=f"{HOME}/{token}",
+        letter=suspect.what in strangers.LETTERS,
     )
 
 
 @router.post(HOME + "/{token}")
 def disavow(request: Request, database: Db, here: Here, form: Form, token: str) -> Response:
     """Use the link up: sign out whoever it was, and say what came of it, here alone. Raises LinkOver."""
-    ended = False
+    ended = letter = False
     with database.writing() as db:
         suspect = disavowals.spend(db, token)
         if suspect is not None:
             speaker = Speaker(browser.visitor(request), here, letter=True)
-            ended = strangers.put_out(db, suspect, speaker, actor=SYSTEM)
+            letter = suspect.what in strangers.LETTERS
+            end = strangers.end_letter if letter else strangers.put_out
+            ended = end(db, suspect, speaker, actor=SYSTEM)
     if suspect is None:
         raise LinkOver
+    if letter:
+        return pages.render(request, "idp/letter_disowned.html", ended=ended, secure=SECURE)
     # No redirect: a page that says "they are signed out" to whoever opens it would lie.
     return pages.render(request, "idp/not_me_done.html", ended=ended, secure=SECURE)

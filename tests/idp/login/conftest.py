@@ -7,6 +7,7 @@ from core.database import Database
 from core.events import SYSTEM
 from idp.login import activation
 from registry_sync import people
+from tests.at_counter import SEEN
 from tests.consent import country
 from tests.idp.login.person import Person
 from tests.postbox import Gateway, Postbox, mail_server, sms_gateway
@@ -32,7 +33,7 @@ def letter(database: Database, born: Callable[[], str]) -> Callable[[], tuple[st
     def print_letter() -> tuple[str, str]:
         citizen_id = born()
         with database.writing() as db:
-            return citizen_id, activation.make_code(db, citizen_id, actor=SYSTEM)
+            return citizen_id, activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
 
     return print_letter
 

@@ -10,6 +10,7 @@ from idp.errors import AccountLocked, NotLiving
 from idp.login import activation
 from idp.tables import activation_code, outbox, recovery_code
 from registry_sync import people
+from tests.at_counter import SEEN
 from tests.idp.login.person import PASSWORD
 
 
@@ -81,7 +82,7 @@ def test_a_newer_letter_ends_the_older(database, letter, person) -> None:
     """When a counter prints another letter, the code of the first one no longer works."""
     citizen_id, code = letter()
     with database.writing() as db:
-        activation.make_code(db, citizen_id, actor=SYSTEM)
+        activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
     assert person().begin_activation(citizen_id, code).status_code == 400
 
 
@@ -105,7 +106,7 @@ def test_a_letter_that_nobody_asked_for_is_told_and_ended(database, letter, pers
     with database.writing() as db:
         told = select(func.count()).where(outbox.c.citizen_id == citizen_id, outbox.c.notice == "letter-made")
         assert db.scalar(told) == 0, "nor of the first, which opens nothing that is theirs"
-        code = activation.make_code(db, citizen_id, actor=SYSTEM)
+        code = activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
         assert db.scalar(told) == 1
         links = [disavowals.make(db, citizen_id, what) for what in ("new-device", "letter-made")]
     for link, works in zip(links, (True, False), strict=True):
@@ -158,7 +159,7 @@ def test_activating_again_ends_everything_earlier(person, letter, database) -> N
     thief = person()
     old_codes = thief.activate(citizen_id, code, name="nino")
     with database.writing() as db:
-        second = activation.make_code(db, citizen_id, actor=SYSTEM)
+        second = activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
     owner = person()
     owner.activate_with_passkey(citizen_id, second)
     assert thief.open("/my/account").status_code == 303
@@ -176,9 +177,9 @@ def test_no_code_for_the_dead_or_the_locked(database, letter, person, born) -> N
     with database.writing() as db:
         accounts.lock(db, citizen_id, reason="staff", actor=SYSTEM)
     with pytest.raises(AccountLocked), database.writing() as db:
-        activation.make_code(db, citizen_id, actor=SYSTEM)
+        activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
     with pytest.raises(NotLiving), database.writing() as db:
-        activation.make_code(db, people.new_citizen_id(), actor=SYSTEM)
+        activation.make_code(db, people.new_citizen_id(), seen=SEEN, actor=SYSTEM)
 
 
 def test_the_letter_has_what_it_needs(database, letter) -> None:

@@ -15,6 +15,7 @@ from idp.errors import LastStrongMethod
 from idp.login import activation, assurance, methods, models, passkey, recovery
 from idp.tables import account
 from idp.tables import passkey as table
+from tests.at_counter import SEEN
 from tests.authenticator import Authenticator, b64
 from tests.idp.login.person import ISSUER, PASSWORD
 
@@ -103,7 +104,7 @@ def test_how_somebody_was_seen_is_kept(nino, letter, database, person) -> None:
     first = seen(nino.citizen_id)
     assert first.proofing == "counter"
     with database.writing() as db:
-        code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)
+        code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=SYSTEM)
     person().activate_with_passkey(nino.citizen_id, code)
     again = seen(nino.citizen_id)
     assert again.proofing == "counter-again"

@@ -18,6 +18,7 @@ from registry_sync import people
 from registry_sync.events import CitizenDied
 from registry_sync.tables import person as person_table
 from service.handlers import death_closes_gently
+from tests.at_counter import SEEN
 from tests.consent import country
 
 STAFF = Actor("staff", "00000001")
@@ -181,7 +182,7 @@ def test_a_closed_account_comes_back_with_the_same_id_and_no_permission(nino, pe
     assert person().give_password(nino.citizen_id).status_code == 400, "the password is gone"
     before = kinds(database, nino.citizen_id)
     with database.writing() as db:
-        code = activation.make_code(db, nino.citizen_id, actor=STAFF)
+        code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=STAFF)
     back = person()
     back.activate(nino.citizen_id, code)
     assert back.open("/my/account").status_code == 200
@@ -204,7 +205,7 @@ def test_a_suspension_is_told_with_its_reason_and_outlasts_a_letter(nino, databa
     assert "Two people use it." in page
     assert "any public service hall" in nino.text("shut-appeal")
     with pytest.raises(AccountLocked), database.writing() as db:
-        activation.make_code(db, citizen, actor=STAFF)
+        activation.make_code(db, citizen, seen=SEEN, actor=STAFF)
     assert come_due(database) == 0
     assert nino.send("/login/shut/keep").status_code == 403
     with database.writing() as db:

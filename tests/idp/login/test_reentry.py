@@ -13,6 +13,7 @@ from idp.contacts import book
 from idp.login import activation, waits
 from idp.reentry import asks, tending
 from idp.tables import outbox, reentry_ask, reentry_proof, reentry_wait
+from tests.at_counter import SEEN
 from tests.consent import country
 from tests.idp.login.person import Person
 from tests.idp.login.repairs import CODE, DAY, MAIL, asked, begun, run, settings, time
@@ -140,7 +141,7 @@ def test_the_owner_stops_it(nino, person, database, postbox, time, way) -> None:
         assert owner.send("/recover/stop", code=stop).status_code == 400, "once"
     elif way == "counter":
         with database.writing() as db:
-            code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)
+            code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=SYSTEM)
         owner.activate_with_passkey(nino.citizen_id, code)
     else:
         owner.device = nino.device
