@@ -11,7 +11,7 @@ from tests.browser.colleague import OFFICE, hire
 from tests.browser.conftest import Town
 from tests.browser.journey import LUKA
 from tests.browser.seen import OF_STAFF
-from tests.browser.traces import dispute_a_look
+from tests.browser.traces import dispute_a_look, family
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # A list -> what the first of its things is called in tests/browser/seen.py.
@@ -84,7 +84,7 @@ def judge(page: Page, town: Town, look: Look) -> None:
 
 
 def begin(page: Page, town: Town, look: Look) -> None:
-    """A clerk begins a card, and a sitting."""
+    """A clerk begins a card and a sitting, and prints the letter of a child, which is refused without its parent."""
     citizen_id = town.service.sample(LUKA.number).citizen_id
     page.goto(f"{town.erti}/desk/cards")
     page.fill("#citizen", citizen_id)
@@ -100,6 +100,20 @@ def begin(page: Page, town: Town, look: Look) -> None:
     page.fill("#case", "A-1")
     page.click("#desk-submit")
     look("a sitting", page)
+    child, parent = family(town.service)
+    page.goto(f"{town.erti}/desk/letters")
+    page.fill("#citizen", child)
+    page.select_option("#document", "other")
+    page.fill("#office", OFFICE)
+    page.click("#letter-submit")
+    expect(page.locator("#error-summary")).to_be_visible()
+    look("a child's letter without a parent", page)
+    page.fill("#representative", parent)
+    page.select_option("#their-document", "passport")
+    page.check("#agreed-yes")
+    page.click("#letter-submit")
+    expect(page.locator("#letter-to")).to_contain_text("12 Mill Street")
+    look("a child's letter, printed", page)
 
 
 # A role -> what else it comes to.

@@ -1,4 +1,4 @@
-"""What stands in a citizen's history before a browser comes: looks by staff, long ago or lately, and a dispute about one."""
+"""What is there before a browser comes: looks by staff in a history, long ago or lately, a dispute about one, a child with a parent."""
 
 from datetime import datetime
 
@@ -10,6 +10,8 @@ from consent.events import StaffLooked
 from core import clock
 from core.database import Database
 from core.events import Actor, record
+from registry_sync import people
+from registry_sync.events import RepresentativeStated
 from service.app import open_house
 from tests.ports import within
 from tests.service_process import Service
@@ -50,3 +52,18 @@ def dispute_a_look(service: Service, citizen: str) -> None:
     with database.writing() as db:
         disputes.begin(db, citizen, event_id, text="Who was this?", actor=Actor("citizen", citizen))
     database.close()
+
+
+def family(service: Service) -> tuple[str, str]:
+    """A child of nine and a parent whom the civil register names; return both citizen IDs."""
+    database = open_house(service.settings)
+    with database.writing() as db:
+        home = {"address": {"formatted": "12 Mill Street\nVashliani"}}
+        born = f"{clock.now().year - 9}-01-01"
+        child = people.enrol(db, {"name": "Luka Beridze", "birthdate": born, **home}, source="civil")
+        parent = people.enrol(db, {"name": "Lali Beridze", "birthdate": "1990-05-01", **home}, source="civil")
+        facts = {"citizen": child, "representative": parent, "source": "civil", "relation": "parent"}
+        said = RepresentativeStated(**facts, as_of="2026-01-01")
+        record(db, said, actor=Actor("registry", "civil"), about=[child])
+    database.close()
+    return child, parent
