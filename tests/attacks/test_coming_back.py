@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from core.database import Database
@@ -36,6 +37,7 @@ from tests.idp.oidc.conftest import provider
 from tests.idp.oidc.provider import PORTAL, Provider, answered
 from tests.postbox import Postbox
 
+ON_ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # long, and about no database
 __all__ = ["nino", "postbox", "provider", "settings", "time"]
 
 
@@ -225,6 +227,7 @@ def object_by(somebody: Person, link: str) -> None:
     assert somebody.send(link).status_code == 200
 
 
+@ON_ONE
 def test_attempt_to_outlast_the_owner_code_by_code(
     nino: Any, person: Any, database: Database, postbox: Postbox
 ) -> None:
@@ -242,6 +245,7 @@ def test_attempt_to_outlast_the_owner_code_by_code(
         assert objections.lengthened(db, nino.citizen_id, 1) == 1
 
 
+@ON_ONE
 def test_attempt_to_delay_the_owner_by_false_objections(
     nino: Any, person: Any, database: Database, postbox: Postbox, time: Time
 ) -> None:

@@ -11,6 +11,7 @@ from tests.idp.login.disavowing import LATE, NOT_ME, link_for, sid_of
 from tests.idp.login.person import Person
 from tests.postbox import Postbox
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HOME, AWAY = "31.146.7.9", "5.152.1.1"
 
 
