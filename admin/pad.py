@@ -19,7 +19,7 @@ from core.language import Lazy, _
 from core.web import Db, Form, network, see_other
 from idp import accounts
 from idp.errors import AccountLocked, OrderOver
-from idp.login import card, counter, pads, pin
+from idp.login import card, counter, pads, pin, throttle
 from idp.login.assurance import SUBSTANTIAL
 from idp.login.pads import Pad
 from idp.login.pages import browser
@@ -76,6 +76,7 @@ def choose_pin(request: Request, database: Db, form: Form) -> Response:
     errors, digits = twice(form, unlike=(order.citizen,))
     if errors:
         return _pin_page(request, database, pad, errors=errors)
+    throttle.choose(database, order.citizen)
     verifier = pin.prepare(database.parts, digits)
     try:
         with database.writing() as db:

@@ -1,10 +1,11 @@
 """The database: its column types, and the only two ways to open a transaction."""
 
+import copy
 import json
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -155,6 +156,15 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._write_lock = _FairLock() if self.is_sqlite else None
         self._open = threading.local()
+        self._before: Callable[[Session], None] | None = None
+
+    def apart(self) -> "Database":
+        """Return the same store for one request, which `only_if` can bind without binding others."""
+        return copy.copy(self)
+
+    def only_if(self, before: Callable[[Session], None]) -> None:
+        """Call this first in every write transaction that is opened here from now on: what it raises undoes that."""
+        self._before = before
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -204,7 +214,10 @@ class Database:
                 if self.is_sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
-                    yield _Transaction(connection, self.parts)
+                    db = _Transaction(connection, self.parts)
+                    if self._before:
+                        self._before(db)
+                    yield db
                     connection.commit()
                 finally:
                     connection.rollback()

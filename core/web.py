@@ -7,11 +7,12 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 import structlog
 from fastapi import APIRouter, Depends
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -76,7 +77,7 @@ class CertificateUnreadable(Invalid):
 # Dependencies that wait for nothing are `async`: a plain one costs a trip to the thread pool (about 100 µs).
 async def _database(request: Request) -> Store:
     store: Store = request.app.state.database
-    return store
+    return store.apart()
 
 
 async def _content(request: Request) -> bytes:
@@ -108,29 +109,36 @@ def _session_of(request: Request, token: str) -> BrowserSession | None:
 Here = Annotated[BrowserSession | None, Depends(_here)]
 
 
-async def _citizen(request: Request, here: Here) -> BrowserSession:
+async def _citizen(request: Request, database: Db, here: Here) -> BrowserSession:
     if here is not None and here.kind == sessions.REPAIR:
         raise RepairOnly
-    return await _owner(request, here)
+    return await _owner(request, database, here)
 
 
-async def _owner(request: Request, here: Here) -> BrowserSession:
+async def _owner(request: Request, database: Db, here: Here) -> BrowserSession:
     if here is None or not here.is_citizens:
         raise SignInNeeded("/login")
-    return _fresh_enough(request, here, "/login")
+    return _let_act(request, database, here, "/login")
 
 
-async def _staff(request: Request, here: Here) -> BrowserSession:
+async def _staff(request: Request, database: Db, here: Here) -> BrowserSession:
     if here is None or here.kind != sessions.STAFF:
         raise SignInNeeded("/staff/login")
-    return _fresh_enough(request, here, "/staff/login")
+    return _let_act(request, database, here, "/staff/login")
 
 
-def _fresh_enough(request: Request, here: BrowserSession, page: str) -> BrowserSession:
+def _let_act(request: Request, database: Store, here: BrowserSession, page: str) -> BrowserSession:
+    """Return who is here, if fresh enough for the route; each write first waits for who ends the session, and keeps it."""
     acts: Acts = request.app.state.acts
     back = acts.get((request.method, _pattern(request.scope)))
     if back is not None and not sessions.fresh(here):
         raise FreshSignInNeeded(page, back)
+
+    def stands(db: Session) -> None:
+        if not request.app.state.stands(db, here):
+            raise SignInNeeded(page)
+
+    database.only_if(stands)
     return here
 
 
@@ -205,10 +213,7 @@ def set_session(request: Request, response: Response, token: str) -> None:
         token,
         # It outlives the session by an hour, in which a form that comes too late is still known as ours.
         max_age=settings.session_seconds + 3600,
-        path="/",
-        secure=settings.secure,
-        httponly=True,
-        samesite="lax",
+        **_cookie(request),
     )
 
 
@@ -223,22 +228,17 @@ def set_language(request: Request, response: Response, language: str, *, seconds
         forms.cookie_name(request, LANGUAGE_COOKIE),
         language,
         max_age=seconds,
-        path="/",
-        secure=request.app.state.settings.secure,
-        httponly=True,
-        samesite="lax",
+        **_cookie(request),
     )
 
 
 def clear_session(request: Request, response: Response) -> None:
     """Take the session's cookie out of the browser."""
-    response.delete_cookie(
-        forms.cookie_name(request, SESSION_COOKIE),
-        path="/",
-        secure=request.app.state.settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
+    response.delete_cookie(forms.cookie_name(request, SESSION_COOKIE), **_cookie(request))
+
+
+def _cookie(request: Request) -> dict[str, Any]:
+    return {"path": "/", "secure": request.app.state.settings.secure, "httponly": True, "samesite": "lax"}
 
 
 def network(request: Request) -> str:

@@ -1,6 +1,7 @@
 """Accounts: one for each living citizen who activated it, found by citizen ID or by a chosen name."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,26 +26,8 @@ from idp.events import (
 from idp.events import (
     AccountLocked as WasLocked,
 )
+from idp.tables import OF_SOMEBODY, account_lock, outbox
 from idp.tables import account as table
-from idp.tables import (
-    account_lock,
-    activation_code,
-    card,
-    child_waiver,
-    contact,
-    contact_undo,
-    disavowal,
-    known_device,
-    outbox,
-    passkey,
-    password,
-    recovery_code,
-    reentry_ask,
-    reentry_proof,
-    reentry_wait,
-    stage,
-    totp,
-)
 from keys import blind, sealing
 from keys.errors import Shredded
 from registry_sync import people
@@ -60,25 +43,6 @@ HANDLE_BYTES = 32
 # How it was established who somebody is; what each is worth stands in `idp.login.assurance`, and any other is low.
 TEST, OPERATOR, COUNTER, COUNTER_AGAIN = "test", "operator", "counter", "counter-again"
 UNSEEN = "unseen"  # nobody activated it yet: it is only there to rest
-OF_SOMEBODY = (
-    account_lock,
-    activation_code,
-    card,
-    child_waiver,
-    disavowal,
-    contact,
-    contact_undo,
-    known_device,
-    outbox,
-    passkey,
-    password,
-    recovery_code,
-    reentry_ask,
-    reentry_proof,
-    reentry_wait,
-    stage,
-    totp,
-)
 _FIND = select(table).where(table.c.citizen_id == bindparam("citizen_id"))
 _HOLD = _FIND.with_for_update()
 _OWNER = select(table.c.citizen_id).where(
@@ -156,6 +120,16 @@ def hold(db: Session, citizen_id: str) -> HeldAccount:
     if row is None:
         raise AccountMissing
     return HeldAccount(*_facts(db, row))
+
+
+def stands(db: Session, session: sessions.BrowserSession) -> bool:
+    """Tell whether a session that was read earlier still stands, and keep it and its account so until this commits.
+
+    The account comes first: whoever ends sessions holds it before them.
+    """
+    if session.is_citizens:
+        db.execute(_HOLD, {"citizen_id": session.subject})
+    return sessions.hold(db, session)
 
 
 def activate(
@@ -300,13 +274,22 @@ def forget_name(db: Session, citizen_id: str) -> bool:
 
 
 def end_sessions(
-    db: Session, citizen_id: str, *, reason: str, actor: Actor, keep: sessions.BrowserSession | None = None
+    db: Session,
+    citizen_id: str,
+    *,
+    reason: str,
+    actor: Actor,
+    keep: sessions.BrowserSession | None = None,
+    by: Collection[str] = (),
 ) -> int:
-    """End a citizen's browser sessions, save one that is kept, and record each; return how many ended."""
+    """End a citizen's browser sessions, save one that is kept, and record each; return how many ended.
+
+    With `by` only those are meant that came by one of these methods (`amr`).
+    """
     ending = [
         one
         for one in sessions.every(db, citizen_id)
-        if one.is_citizens and (keep is None or one.sid != keep.sid)
+        if one.is_citizens and (keep is None or one.sid != keep.sid) and (not by or set(by) & set(one.amr))
     ]
     for one in ending:
         end_session(db, one, reason=reason, actor=actor)

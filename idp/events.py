@@ -342,7 +342,7 @@ class ReentryBegun(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReentryStopped(Event):
-    """A way back by e-mail was stopped. `how`: sign-in, page, code, counter, choice, address, disavowed or replaced."""
+    """A way back by e-mail was stopped. `how`: sign-in, page, code, counter, choice, address, locked, disavowed or replaced."""
 
     kind: ClassVar[str] = "reentry-stopped"
     how: str

@@ -340,3 +340,27 @@ counter_only = Table(
     _owner(primary=True),
     Column("since", Moment, nullable=False),
 )
+
+# What goes with a citizen who is erased: all that names one, save the account itself, which stays empty.
+OF_SOMEBODY = (
+    account_lock,
+    activation_code,
+    card,
+    child_waiver,
+    disavowal,
+    contact,
+    contact_undo,
+    counter_only,
+    holding,
+    known_device,
+    objection,
+    outbox,
+    passkey,
+    password,
+    recovery_code,
+    reentry_ask,
+    reentry_proof,
+    reentry_wait,
+    stage,
+    totp,
+)

@@ -36,7 +36,7 @@ from core.database import Database, Parts
 from core.errors import Invalid, Problem
 from core.settings import Settings
 from core.web import Edge, FreshSignInNeeded, RepairOnly, SignInNeeded, repair_only, sign_in_needed
-from idp import atlas
+from idp import accounts, atlas
 from idp.login import hashing
 from idp.login.breached import listed
 from idp.login.pages.browser import AccountShut, shut
@@ -145,6 +145,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.database = store
     app.state.metrics = figures
     app.state.acts = freshness.ACTS
+    app.state.stands = accounts.stands
     app.state.refusals = refusals.Book(store, network=web.network)
     app.state.pages = pages.environment(settings)
     app.state.form_key = store.parts.keys.secret("forms")

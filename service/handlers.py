@@ -22,15 +22,20 @@ from idp.events import (
     AccountLocked,
     AccountRegained,
     AccountReopened,
+    CardBlocked,
+    CardPinChanged,
+    CardRemoved,
     ChildActivated,
     ContactChangeUndone,
     Disavowed,
     LockLifted,
     PasskeyCloneSuspected,
+    PasskeyRemoved,
+    PasswordRemoved,
     PasswordSet,
     SessionEnded,
 )
-from idp.login import children, waits
+from idp.login import assurance, card, children, passkey, waits
 from idp.oidc import families, tokens
 from idp.oidc.logout import outbox as logouts
 from idp.signals import telling
@@ -191,8 +196,11 @@ def disavowal_ends_mandates(db: Session, event: Disavowed, actor: Actor) -> None
 
 
 def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) -> None:
-    """A browser session that ends takes the tokens of its sign-ins, save those for offline access."""
-    tokens.end_for_session(db, event.sid)
+    """A browser session that ends takes the tokens of its sign-ins, save those for offline access.
+
+    Those go as well where it is ended because somebody else may have been in it.
+    """
+    tokens.end_for_session(db, event.sid, offline=event.reason == "security")
 
 
 def disavowal_takes_every_token(db: Session, event: Disavowed, _actor: Actor) -> None:
@@ -205,10 +213,27 @@ def account_takes_its_tokens(db: Session, event: AccountLocked | AccountClosed, 
     tokens.end_for_citizen(db, event.citizen)
 
 
-def new_password_ends_offline_access(db: Session, _event: PasswordSet, actor: Actor) -> None:
-    """Who changes their password may do so because somebody knew it; what that person let in goes too."""
+def another_way_in_ends_offline_access(db: Session, _event: events.Event, actor: Actor) -> None:
+    """Who changes or removes a way in may do so because somebody else had it; what that person let in goes too."""
     if actor.kind == "citizen":
         tokens.end_offline(db, actor.id)
+
+
+def a_copied_passkey_ends_offline_access(db: Session, event: PasskeyCloneSuspected, _actor: Actor) -> None:
+    """Whoever has a copy of a passkey may have let a program in by it, in a session that is long over."""
+    if citizen := passkey.citizen_of(db, event.passkey):
+        tokens.end_offline(db, citizen, by=assurance.BY_PASSKEY)
+
+
+def a_blocked_card_ends_offline_access(db: Session, event: CardBlocked, _actor: Actor) -> None:
+    """The same of who has found or stolen a card."""
+    if citizen := card.citizen_of(db, event.card):
+        tokens.end_offline(db, citizen, by=assurance.BY_CARD)
+
+
+def a_locked_account_is_not_waited_for(db: Session, event: AccountLocked, _actor: Actor) -> None:
+    """Whoever waits to come back by e-mail does not find the account open again, with the waiting time behind them."""
+    waits.stop(db, event.citizen, how="locked", actor=SYSTEM)
 
 
 def a_new_letter_starts_over(db: Session, event: AccountActivated, _actor: Actor) -> None:
@@ -267,18 +292,24 @@ HANDLERS: Handlers = {
     NameChanged: [telling.attributes_changed, a_new_name_is_told],
     SessionEnded: [telling.session_ended, logouts.session_ended, session_takes_its_tokens],
     Disavowed: [disavowal_takes_every_token, disavowal_ends_mandates],
-    PasswordSet: [new_password_ends_offline_access],
+    PasswordSet: [another_way_in_ends_offline_access],
+    PasswordRemoved: [another_way_in_ends_offline_access],
+    PasskeyRemoved: [another_way_in_ends_offline_access],
+    CardRemoved: [another_way_in_ends_offline_access],
+    CardPinChanged: [another_way_in_ends_offline_access],
+    CardBlocked: [a_blocked_card_ends_offline_access],
     # Told first: afterwards nobody holds a sign-in of the citizen any more.
     AccountLocked: [
         telling.account_locked,
         logouts.account_ended,
         account_takes_its_tokens,
+        a_locked_account_is_not_waited_for,
         a_lock_keeps_mandates,
     ],
     AccountReopened: [telling.account_reopened, a_suspension_that_ends_gives_mandates_back],
     LockLifted: [a_suspension_that_ends_gives_mandates_back],
     AccountClosed: [telling.account_closed, logouts.account_ended, account_takes_its_tokens],
-    PasskeyCloneSuspected: [telling.passkey_copied],
+    PasskeyCloneSuspected: [telling.passkey_copied, a_copied_passkey_ends_offline_access],
     AccountActivated: [
         a_new_letter_starts_over,
         a_new_beginning_ends_offers,

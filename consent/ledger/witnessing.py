@@ -10,6 +10,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import structlog
+from sqlalchemy import Engine
 
 from consent.ledger import cosigned, note, policy, proofs, quorum, tiles, tree
 from consent.ledger.errors import SignerRefused
@@ -70,7 +71,7 @@ class _State:
     not_before: dict[tuple[int, str], float] = field(default_factory=dict)
 
 
-_STATES: "WeakKeyDictionary[Database, _State]" = WeakKeyDictionary()
+_STATES: WeakKeyDictionary[Engine, _State] = WeakKeyDictionary()
 _STATES_LOCK = threading.Lock()
 
 
@@ -166,10 +167,10 @@ def _refuse_unless(rules: Policy, known: Mapping[str, int | None], size: int) ->
 
 def _state(database: Database, rules: Policy) -> _State:
     with _STATES_LOCK:
-        if database not in _STATES:
+        if database.engine not in _STATES:
             most = max(1, 4 * len(rules.witnesses))
-            _STATES[database] = _State(futures.ThreadPoolExecutor(most, thread_name_prefix="witness"))
-        return _STATES[database]
+            _STATES[database.engine] = _State(futures.ThreadPoolExecutor(most, thread_name_prefix="witness"))
+        return _STATES[database.engine]
 
 
 def _nothing(house: Parts, origin: str) -> str:

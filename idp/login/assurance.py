@@ -17,6 +17,8 @@ RECOVERY = ("otp",)
 CARD = ("pin", "otp", "mfa")  # a look-up secret is a password used once
 SYNCED_PASSKEY = ("swk", "user", "mfa")
 BOUND_PASSKEY = ("hwk", "user", "mfa")
+# What tells that a session or token came by the one or the other.
+BY_CARD, BY_PASSKEY = frozenset({"pin"}), frozenset({"swk", "hwk"})
 
 
 @dataclass(frozen=True)

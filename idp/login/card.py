@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 from stdnum import damm
 
-from core import clock, sessions
+from core import clock
 from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, Actor, record
@@ -17,7 +17,7 @@ from idp import accounts, notify
 from idp.accounts import HeldAccount
 from idp.errors import CardMissing
 from idp.events import CardBlocked, CardPinChanged, CardRemoved, CardUsed
-from idp.login import devices, hashing, pin, throttle
+from idp.login import assurance, devices, hashing, pin, throttle
 from idp.login.devices import Visitor
 from idp.tables import card as table
 from idp.tables import card_code
@@ -203,9 +203,7 @@ def block(
         return False
     record(db, CardBlocked(card=row.id, reason=reason), actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "card-blocked")
-    for one in sessions.every(db, citizen_id):
-        if one.is_citizens and "pin" in one.amr and (keep is None or one.sid != keep.sid):
-            accounts.end_session(db, one, reason="security", actor=actor)
+    accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
     return True
 
 
@@ -227,6 +225,11 @@ def block_lost(db: Session, number: str, typed_code: str, visitor: Visitor) -> i
         return 0
     block(db, found.citizen_id, reason=LOST, actor=Actor("citizen", found.citizen_id))
     return 0
+
+
+def citizen_of(db: Session, card_id: str) -> str | None:
+    """Return whose card one is, or None for none."""
+    return db.scalar(select(table.c.citizen_id).where(table.c.id == card_id))
 
 
 def drop(db: Session, citizen_id: str, *, actor: Actor) -> bool:

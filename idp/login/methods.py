@@ -124,17 +124,23 @@ def shut_others_out(db: Session, session: BrowserSession, visitor: Visitor, *, r
     devices.forget(db, citizen_id, keep=visitor)
 
 
-def remove_passkey(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> None:
-    """Remove a passkey; raises LastStrongMethod if it is the last safe way in."""
+def remove_passkey(db: Session, me: BrowserSession, passkey_id: str, visitor: Visitor) -> None:
+    """Remove a passkey, with whoever came in by it; raises LastStrongMethod if it is the last safe way in."""
+    citizen_id = me.subject
     accounts.hold(db, citizen_id)  # of two removals at once, the second sees what the first left
     found = of(db, citizen_id)
     if found.strong < 2 and any(one.id == passkey_id for one in found.usable):
         raise LastStrongMethod
-    passkey.drop(db, citizen_id, passkey_id, actor=actor)
+    if passkey.drop(db, citizen_id, passkey_id, actor=Actor("citizen", citizen_id)):
+        shut_others_out(db, me, visitor, reason="security")
 
 
-def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
-    """Remove password and app together; raises LastStrongMethod unless a passkey or a card remains."""
+def remove_password(db: Session, me: BrowserSession, visitor: Visitor) -> None:
+    """Remove password and app together, with whoever came in by them.
+
+    Raises LastStrongMethod unless a passkey or a card remains.
+    """
+    citizen_id, actor = me.subject, Actor("citizen", me.subject)
     accounts.hold(db, citizen_id)
     found = of(db, citizen_id)
     if found.own_password and not found.usable and not found.by_card:
@@ -143,15 +149,21 @@ def remove_password(db: Session, citizen_id: str, *, actor: Actor) -> None:
     if any(gone):
         record(db, PasswordRemoved(), actor=actor, about=[citizen_id])
         notify.tell(db, citizen_id, "password-removed")
+        shut_others_out(db, me, visitor, reason="security")
 
 
-def remove_card(db: Session, citizen_id: str, *, actor: Actor) -> None:
-    """Remove the card; raises LastStrongMethod if it is the last safe way in. A lost one is blocked instead, always."""
+def remove_card(db: Session, me: BrowserSession, visitor: Visitor) -> None:
+    """Remove the card, with whoever came in by it; raises LastStrongMethod if it is the last safe way in.
+
+    A lost one is blocked instead, always.
+    """
+    citizen_id = me.subject
     accounts.hold(db, citizen_id)
     found = of(db, citizen_id)
     if found.by_card and found.strong < 2:
         raise LastStrongMethod
-    card.drop(db, citizen_id, actor=actor)
+    if card.drop(db, citizen_id, actor=Actor("citizen", citizen_id)):
+        shut_others_out(db, me, visitor, reason="security")
 
 
 def remove_all(db: Session, citizen_id: str, *, actor: Actor) -> None:

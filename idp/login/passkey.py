@@ -20,7 +20,6 @@ from idp.errors import PasskeyRefused, PasskeyUnproven
 from idp.events import PasskeyAdded, PasskeyCloneSuspected, PasskeyRemoved, PasskeyRenamed
 from idp.login import assurance, attestation, ceremony, models
 from idp.login.ceremony import Held, Known, Made, Rejected
-from idp.tables import account
 from idp.tables import passkey as table
 from keys import sealing
 from registry_sync import people
@@ -201,6 +200,11 @@ def drop(db: Session, citizen_id: str, passkey_id: str, *, actor: Actor) -> bool
     return True
 
 
+def citizen_of(db: Session, passkey_id: str) -> str | None:
+    """Return whose passkey one is, or None for none."""
+    return db.scalar(select(table.c.citizen_id).where(table.c.id == passkey_id))
+
+
 def prove(db: Session, answer: str, *, browser: str) -> Proved | Rejected:
     """Check a passkey's answer at sign-in and note its use.
 
@@ -216,16 +220,24 @@ def prove(db: Session, answer: str, *, browser: str) -> Proved | Rejected:
     if row.suspected_at is not None:
         return Rejected(SUSPECTED)
     if outcome.cloned:
-        db.execute(update(table).where(table.c.id == row.id).values(suspected_at=clock.now()))
-        event = PasskeyCloneSuspected(passkey=row.id)
-        record(db, event, actor=SYSTEM, about=[row.citizen_id])
-        notify.tell(db, row.citizen_id, "passkey-clone")
+        suspect(db, row.citizen_id, row.id)
         return Rejected(SUSPECTED)
     db.execute(
         update(table).where(table.c.id == row.id).values(sign_count=outcome.sign_count, used_at=clock.now())
     )
     owner = accounts.hold(db, row.citizen_id)
     return Proved(owner, _counts_as_bound(db, row), row.bound_acr, outcome.return_to, bool(row.held_by))
+
+
+def suspect(db: Session, citizen_id: str, passkey_id: str) -> None:
+    """Let a passkey that may have been copied open nothing any more, and end every session that came by a passkey.
+
+    One of those who are in by it may be the thief, and nobody can tell which.
+    """
+    db.execute(update(table).where(table.c.id == passkey_id).values(suspected_at=clock.now()))
+    record(db, PasskeyCloneSuspected(passkey=passkey_id), actor=SYSTEM, about=[citizen_id])
+    notify.tell(db, citizen_id, "passkey-clone")
+    accounts.end_sessions(db, citizen_id, reason="security", actor=SYSTEM, by=assurance.BY_PASSKEY)
 
 
 def _counts_as_bound(db: Session, row: Row[Any]) -> bool:
@@ -246,14 +258,18 @@ def _whose(browser: str, citizen_id: str) -> str:
 
 
 def _held(db: Session, credential_id: bytes) -> Held | None:
+    # The account comes first: whoever removes the passkey holds it before that.
+    owner = db.scalar(select(table.c.citizen_id).where(table.c.credential_id == credential_id))
+    if owner is None:
+        return None
+    handle = accounts.hold(db, owner).handle
     # Locked until the counter is written, so that of two answers with one count the second is seen.
     row = db.execute(
-        select(table.c.public_key, table.c.sign_count, account.c.handle, table.c.device_bound)
-        .join(account, account.c.citizen_id == table.c.citizen_id)
+        select(table.c.public_key, table.c.sign_count, table.c.device_bound)
         .where(table.c.credential_id == credential_id)
-        .with_for_update(of=table)
+        .with_for_update()
     ).first()
-    return Held(*row) if row else None
+    return Held(row.public_key, row.sign_count, handle, row.device_bound) if row else None
 
 
 def _seal_name(db: Session, citizen_id: str, passkey_id: str, name: str) -> bytes:

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import limits
-from core.database import parts
+from core.database import Database, parts
 from core.errors import TooMany
 from core.events import SYSTEM, record
 from idp import notify
@@ -18,6 +18,7 @@ from idp.login.devices import Visitor
 log = structlog.get_logger("erti.throttle")
 DAY_SECONDS = 86_400
 MOST_A_DAY = 100
+CHOSEN_A_DAY = 20
 NAMES_A_DAY = 20
 EVERYWHERE, ALARM_SECONDS = "guessing:everywhere", 300
 
@@ -145,6 +146,14 @@ def around(network: str) -> str:
         return network
     length = 48 if found.version == 6 else 24
     return str(found.supernet(new_prefix=length)) if found.prefixlen > length else network
+
+
+def choose(database: Database, citizen_id: str) -> None:
+    """Count a password or PIN that somebody chooses before it is hashed, which is slow on purpose. Raises TooMany."""
+    with database.writing() as db:
+        wait = limits.hit(db, "choosing", citizen_id, most=CHOSEN_A_DAY, per_seconds=DAY_SECONDS)
+    if wait:
+        raise TooMany(retry_after=wait)
 
 
 def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: bool) -> None:

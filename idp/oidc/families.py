@@ -1,7 +1,7 @@
 """Authorizations: the family of a code and of every token that came of it, ended by one update."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -195,8 +195,13 @@ def end_for_mandate(db: Session, mandate: str) -> int:
     return end(db, table.c.mandate == mandate, reason="mandate")
 
 
-def end_for_session(db: Session, sid: str) -> int:
-    """End the families of a browser session, save those for offline access (OpenID Connect Back-Channel Logout, 2.7)."""
+def end_for_session(db: Session, sid: str, *, offline: bool = False) -> int:
+    """End the families of a browser session.
+
+    Those for offline access stay (OpenID Connect Back-Channel Logout, 2.7) unless `offline` says that they go too.
+    """
+    if offline:
+        return end(db, table.c.sid == sid, reason="security")
     return end(db, (table.c.sid == sid) & table.c.offline.is_(False), reason="session")
 
 
@@ -213,9 +218,16 @@ def end_disavowed(
     return end(db, _touching(citizen) & which, reason="security")
 
 
-def end_offline(db: Session, citizen: str) -> int:
-    """End the families of a citizen that are for offline access, whichever session they came from."""
-    return end(db, _touching(citizen) & table.c.offline.is_(True), reason="security")
+def end_offline(db: Session, citizen: str, *, by: Collection[str] = ()) -> int:
+    """End the families of a citizen that are for offline access, whichever session they came from, over or not.
+
+    With `by` only those whose sign-in was by one of these methods (`amr`).
+    """
+    which: ColumnElement[bool] = _touching(citizen) & table.c.offline.is_(True)
+    if by:
+        rows = db.execute(select(table.c.id, table.c.amr).where(which, table.c.ended_at.is_(None)))
+        which = table.c.id.in_([row.id for row in rows if set(by) & set(row.amr)])
+    return end(db, which, reason="security")
 
 
 def end_for_client(db: Session, client_id: str) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, sessions
 from core.database import Database, parts
-from idp import notify
+from idp import accounts, notify
 from idp.login import waits
 from idp.notices import reach
 from idp.reentry import asks
@@ -26,10 +26,14 @@ def turn(database: Database) -> None:
         with database.writing() as db:
             asks.see_to(db)
     with database.reading() as db:
-        due = db.scalars(select(table.c.id).where(table.c.state == "waiting", table.c.told < OPENED)).all()
+        waiting = select(table.c.id, table.c.citizen_id).where(
+            table.c.state == "waiting", table.c.told < OPENED
+        )
+        due = db.execute(waiting).all()
     for one in due:
         with database.writing() as db:
-            _step(db, one)
+            accounts.hold(db, one.citizen_id)  # whoever stops it holds the account first
+            _step(db, one.id)
 
 
 def purge(db: Session) -> None:

@@ -11,13 +11,14 @@ from core.events import Actor
 from core.sessions import REPAIR, browser_session
 from idp import accounts
 from idp.contacts import book
-from idp.login import assurance, holding, methods, objections, password, stepup, waits
+from idp.login import assurance, holding, locks, methods, objections, password, stepup, waits
 from idp.login.throttle import ASKING, MAILED, RECOVERY
 from idp.tables import passkey as passkeys
 from tests.architecture.addresses import FOR_REPAIR, routes
 from tests.idp.login.conftest import postbox
 from tests.idp.login.person import Person
 from tests.idp.login.repairs import (
+    CODE,
     DAY,
     MAIL,
     Time,
@@ -269,3 +270,27 @@ def test_attempt_to_delay_the_owner_by_false_objections(
     assert 'id="repaired-sign-in"' in owner.send("/my/account/confirm", code=code[1]).text
     time.pass_by(31 * DAY)
     assert set_up_and_told(person("203.0.113.11"), nino, 4, database, postbox)[0] == 3
+
+
+@pytest.mark.parametrize("by", ["owner", "staff"])
+def test_attempt_to_wait_while_the_account_is_shut(
+    nino: Any, person: Any, database: Database, postbox: Postbox, time: Time, by: str
+) -> None:
+    """Whoever waits to come back by mail is stopped when the account is paused or suspended, and has nothing when it opens again."""
+    thief = person("203.0.113.9")
+    begun(thief, database, postbox, nino.citizen_id)
+    with database.writing() as db:
+        if by == "owner":
+            locks.pause(db, nino.citizen_id, actor=Actor("citizen", nino.citizen_id))
+        else:
+            locks.suspend(db, nino.citizen_id, why="A thief reads the mail.", actor=Actor("staff", "S-1"))
+    for _part in range(20):
+        time.pass_by(DAY / 2)
+        run(database)
+    with database.writing() as db:
+        accounts.reopen(db, nino.citizen_id, actor=Actor("staff", "S-2"))
+    run(database)
+    told = [str(letter["Subject"]) for letter in postbox.to(MAIL)]
+    assert any("was stopped" in one for one in told), told
+    assert CODE.search(postbox.newest(MAIL)) is None
+    assert "recover/finish" not in thief.open("/recover").text

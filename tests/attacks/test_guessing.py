@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
+from core import limits
 from core.database import Database
 from core.events import waiting
 from core.limits import limit_counter
 from core.settings import Settings
 from idp.login import hashing, password, throttle
 from idp.login.devices import Visitor
-from idp.tables import outbox
+from idp.tables import card, outbox
 from tests.idp.login.person import PASSWORD, Person
 
 WRONG = "not the right words at all"
@@ -204,3 +205,37 @@ def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> Non
         took[name == "nino"].append(time.perf_counter() - began)
     slower = statistics.mean(there > nobody for there in took[True] for nobody in took[False])
     assert 0.2 < slower < 0.8  # 0.5 says nothing at all; for a name that is not hashed it would be 0 or 1
+
+
+def test_attempt_to_have_secrets_hashed_without_end(
+    person: Any, letter: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A citizen chooses twenty passwords and PINs a day; more are refused before they are hashed, and no pool is filled with them."""
+    somebody = person()
+    citizen_id, code = letter()
+    somebody.begin_activation(citizen_id, code)
+    somebody.open("/activate/password")
+    assert somebody.send("/activate/password", password=PASSWORD).status_code == 303
+    with database.writing() as db:
+        spent = {"most": 20, "per_seconds": throttle.DAY_SECONDS, "times": throttle.CHOSEN_A_DAY - 1}
+        assert limits.hit(db, "choosing", citizen_id, **spent) == 0, "that was the first"
+    pool = hashing.pool(database.parts.settings)
+    with monkeypatch.context() as full:
+        full.setattr(pool, "_inside", pool._most)
+        somebody.open("/activate/password")
+        assert somebody.send("/activate/password", password=PASSWORD).status_code == 429
+    somebody.open("/activate/app")
+    somebody.secret = somebody.text("totp-secret").replace(" ", "")
+    assert somebody.send("/activate/app", totp__code=somebody.code(steps_ahead=-1)).status_code == 303
+    somebody.keep_codes()
+    pins = {"new__pin": "40719326", "new__pin__again": "40719326"}
+    somebody.open("/my/account/card")
+    assert somebody.send("/my/account/card", **pins).status_code == 200, "cards have a count of their own"
+    with database.writing() as db:
+        limits.hit(db, "card", citizen_id, most=5, per_seconds=throttle.DAY_SECONDS, times=4)
+        db.execute(card.delete())
+    monkeypatch.setattr(pool, "_inside", pool._most)
+    somebody.open("/my/account/password")
+    assert somebody.send("/my/account/password", password=f"{PASSWORD} 2").status_code == 429
+    somebody.open("/my/account/card")
+    assert somebody.send("/my/account/card", **pins).status_code == 429

@@ -33,21 +33,18 @@ def make(request: Request, database: Db, me: Citizen, form: Form) -> Response:
     """Make a card and show it, this once; an older one ends."""
     if not _may(database, me):
         return see_other(_stronger())
-    verifier = None
-    if not _keeps_pin(database, me):
-        errors, digits = twice(form, unlike=(me.subject,))
-        if errors:
-            return _form(request, database, me, "/my/account/card", errors=errors)
-        verifier = pin.prepare(database.parts, digits)
+    keeps = _keeps_pin(database, me)
+    errors, digits = ({}, "") if keeps else twice(form, unlike=(me.subject,))
+    if errors:
+        return _form(request, database, me, "/my/account/card", errors=errors)
+    # Counted before the PIN is hashed, which is slow on purpose.
     with database.writing() as db:
         wait = limits.hit(db, "card", me.subject, most=CARDS_A_DAY, per_seconds=throttle.DAY_SECONDS)
-        printed = (
-            None
-            if wait
-            else printing.issue(db, me.subject, Issue(printing.SELF), verifier=verifier, actor=_self(me))
-        )
-    if printed is None:
+    if wait:
         raise TooMany(retry_after=wait)
+    verifier = None if keeps else pin.prepare(database.parts, digits)
+    with database.writing() as db:
+        printed = printing.issue(db, me.subject, Issue(printing.SELF), verifier=verifier, actor=_self(me))
     return pages.render(
         request,
         "idp/card_printed.html",
@@ -74,6 +71,7 @@ def change_pin(request: Request, database: Db, me: Citizen, form: Form) -> Respo
     errors, digits = twice(form, unlike=(me.subject,))
     if errors:
         return _form(request, database, me, "/my/account/card/pin", errors=errors)
+    throttle.choose(database, me.subject)
     verifier = pin.prepare(database.parts, digits)
     with database.writing() as db:
         card.change_pin(db, me.subject, verifier, actor=_self(me))
@@ -96,7 +94,7 @@ def remove(request: Request, database: Db, me: Citizen, form: Form) -> Response:
         return see_other(AGAIN)
     try:
         with database.writing() as db:
-            methods.remove_card(db, me.subject, actor=_self(me))
+            methods.remove_card(db, me, browser.visitor(request))
     except LastStrongMethod as problem:
         return page(request, database, me, status=409, errors={"card-remove": problem.text})
     return see_other(HOME)

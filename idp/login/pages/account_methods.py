@@ -84,12 +84,12 @@ def rename_passkey(request: Request, database: Db, me: Citizen, form: Form, pass
 
 @router.post("/my/account/passkeys/{passkey_id}/remove")
 def remove_passkey(request: Request, database: Db, me: Citizen, form: Form, passkey_id: str) -> Response:
-    """Remove a passkey, unless it is the last safe way in."""
+    """Remove a passkey, unless it is the last safe way in; whoever is signed in elsewhere has to begin again."""
     if not _may(database, me):
         return see_other(AGAIN)
     try:
         with database.writing() as db:
-            methods.remove_passkey(db, me.subject, passkey_id, actor=_self(me))
+            methods.remove_passkey(db, me, passkey_id, browser.visitor(request))
     except LastStrongMethod as problem:
         return page(request, database, me, status=409, errors={f"passkey-remove-{passkey_id}": problem.text})
     return see_other(HOME)
@@ -116,6 +116,7 @@ def change_password(request: Request, database: Db, me: Owner, form: Form) -> Re
         password.fit(database.parts, secret, unlike=unlike)
     except PasswordUnfit as problem:
         return _password_page(request, database, me, errors={"password": problem.text})
+    throttle.choose(database, me.subject)
     verifier = password.prepare(database.parts, secret)
     with database.writing() as db:
         accounts.hold(db, me.subject)
@@ -136,7 +137,7 @@ def remove_password(request: Request, database: Db, me: Citizen, form: Form) -> 
         return see_other(AGAIN)
     try:
         with database.writing() as db:
-            methods.remove_password(db, me.subject, actor=_self(me))
+            methods.remove_password(db, me, browser.visitor(request))
     except LastStrongMethod as problem:
         return page(request, database, me, status=409, errors={"password-remove": problem.text})
     return see_other(HOME)

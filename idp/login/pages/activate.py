@@ -110,6 +110,7 @@ def choose_password(request: Request, database: Db, here: Here, form: Form) -> R
     errors = _unfit(database, stage, name, secret)
     if errors:
         return _password_page(request, stage, name, errors=errors)
+    throttle.choose(database, stage.citizen_id)
     verifier = password.prepare(database.parts, secret)
     with database.writing() as db:
         activation.choose_password(db, stage, verifier=verifier, name=name)

@@ -339,11 +339,13 @@ def test_the_last_safe_way_is_not_removed_and_a_lost_card_always_blocked(holder,
     """A card that is the only strong way in stays; blocked it can be at any time."""
     citizen_id, _mine = holder
     with database.writing() as db, pytest.raises(LastStrongMethod):
-        methods.remove_card(db, citizen_id, actor=SYSTEM)
+        came = {"acr": assurance.SUBSTANTIAL, "amr": assurance.CARD, "user_agent": "", "network": ""}
+        me, _token = sessions.begin(db, subject=citizen_id, kind=sessions.CITIZEN, **came)
+        methods.remove_card(db, me, HERE)
     with database.writing() as db:
         assert card.block(db, citizen_id, reason=card.LOST, actor=SYSTEM)
     with database.writing() as db:
-        methods.remove_card(db, citizen_id, actor=SYSTEM)
+        methods.remove_card(db, me, HERE)
         assert card.of(db, citizen_id) is None
     with database.writing() as db, pytest.raises(CardMissing):
         card.change_pin(db, citizen_id, "another", actor=SYSTEM)
