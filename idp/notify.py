@@ -51,7 +51,7 @@ def tell(
 
     It goes to every address of the citizen as it is now, and to the numbers where there is a text message of it; or to
     those in `to`. What it says is kept sealed under the citizen's key until it is written out: `facts`, the moment,
-    and from where it came. What somebody else can have done gets a link to say so; `sid` and `device` name the
+    and from where it came, unless another person did it. What somebody else can have done gets a link to say so; `sid` and `device` name the
     session and the browser it came from, where that is known. Nobody writes to somebody who has died.
     """
     reader = db.execute(_READER, {"citizen_id": citizen_id}).first()
@@ -62,7 +62,7 @@ def tell(
     said = {
         **(facts or {}),
         "at": clock.wire(clock.now()),
-        **_from_where(db, reader.language if reader else ""),
+        **({} if notice in words.BY_ANOTHER else _from_where(db, reader.language if reader else "")),
     }
     if notice in DISAVOWABLE:
         said["link"] = disavowals.make(db, citizen_id, notice, sid=sid, device=device)

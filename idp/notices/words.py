@@ -372,6 +372,8 @@ DISAVOWABLE = frozenset({
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
     "card-removed", "alerts-changed", "mandate-offered", "letter-made", "code-made",
 })  # fmt: skip
+# What another person did: the browser that it came from is theirs, and none of the reader's business.
+BY_ANOTHER = frozenset({"child-activated", "mandate-offer", "mandate-given", "mandate-ended"})
 # What only says again that something is near: when it was written is not when it happened.
 REMINDERS = frozenset({"closing-soon", "held-soon", "recovery-goes-on", "recovery-soon"})
 # About one's data; no name, value or reference stands in them.

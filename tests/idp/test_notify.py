@@ -14,7 +14,7 @@ from core import clock
 from core.database import Database
 from core.events import SYSTEM
 from idp import accounts, disavowals, notify
-from idp.notices import letters, words
+from idp.notices import letters, place, words
 from idp.notices.letters import Letter
 from idp.tables import outbox, undelivered
 from registry_sync import people
@@ -228,6 +228,21 @@ def test_a_reminder_says_when_it_will_happen_and_not_when_it_was_written(databas
         letter = Letter(1, 0, "nino@example.org", "en", notice, {"at": at, "until": until})
         said = letters.compose(database.parts.settings, letter).get_content()
         assert ("8 Mar 2026" in said, "1 Mar 2026" in said) == (True, False), notice
+
+
+@pytest.mark.parametrize("notice", sorted(words.BY_ANOTHER))
+def test_nobody_learns_from_where_another_did_something(database, citizen, postbox, notice) -> None:
+    """A letter about what somebody else did names neither the browser nor the place that the request came from."""
+    box, url = postbox
+    worker = with_mail(database, url)
+    place.note("Firefox on Windows", "192.0.2.7")
+    with database.writing() as db:
+        notify.tell(db, citizen, notice)
+        notify.tell(db, citizen, "password-set")
+    place.note("", "")
+    assert notify.deliver(worker) == 2
+    assert ["Firefox" in letter.get_content() for letter in box.letters] == [False, True]
+    worker.close()
 
 
 def test_who_asked_to_close_is_told_until_when(database, citizen, postbox) -> None:
