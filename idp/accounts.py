@@ -26,6 +26,7 @@ from idp.events import (
 from idp.events import (
     AccountLocked as WasLocked,
 )
+from idp.notices import reach
 from idp.tables import OF_SOMEBODY, account_lock, outbox
 from idp.tables import account as table
 from keys import blind, sealing
@@ -168,13 +169,20 @@ def open_for_test(db: Session, citizen_id: str, username: str, *, language: str)
 
 
 def choose_name(db: Session, citizen_id: str, typed: str, *, actor: Actor) -> None:
-    """Set the sign-in name to a chosen one; raises NameUnfit, or NameTaken when it is or looks like another's."""
+    """Set the sign-in name to a chosen one; an address that was it is told so, and of what follows for some days.
+
+    Raises NameUnfit, or NameTaken when it is or looks like another's.
+    """
     name = _chosen(typed)
     account = hold(db, citizen_id)
-    if name != account.username:
-        _set_name(db, citizen_id, name)
-        record(db, SignInNameChanged(), actor=actor, about=[citizen_id])
-        notify.tell(db, citizen_id, "name-changed")
+    if name == account.username:
+        return
+    told, old = reach.everywhere(db, citizen_id), reach.sign_in_address(db, citizen_id)
+    _set_name(db, citizen_id, name)
+    record(db, SignInNameChanged(), actor=actor, about=[citizen_id])
+    if old in told:
+        reach.go_on_telling(db, citizen_id, old)
+    notify.tell(db, citizen_id, "name-changed")
 
 
 def write_in(db: Session, citizen_id: str, language: str) -> None:

@@ -107,6 +107,7 @@ recovery_code = Table(
     Column("code_index", LargeBinary, primary_key=True),
     _owner(),
     Column("used_at", Moment),
+    Column("bound_acr", String(64), nullable=False, server_default=LEVELS[1]),  # at which it was made
 )
 
 card = Table(
@@ -286,6 +287,10 @@ contact = Table(
     Column("trusted_from", Moment, nullable=False),  # from then on the account may be regained with it
     Column("told_until", Moment, index=True),  # set: it was removed
     Column("put_back", Boolean, nullable=False),  # its removal was taken back once
+    Column("taken_back", Boolean, nullable=False, server_default=false()),  # its addition was: it has no say
+    Column(
+        "doubted", Boolean, nullable=False, server_default=false()
+    ),  # from before a new letter: to be checked again
 )
 
 contact_undo = Table(

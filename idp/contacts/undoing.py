@@ -73,7 +73,7 @@ def take_back(db: Session, typed: str) -> bool:
         return False
     account = accounts.hold(db, row.citizen_id)
     if row.change == ADDED:
-        undone = {"told_until": row.ends_at}
+        undone = {"told_until": row.ends_at, "taken_back": True}
     else:
         undone = {"told_until": None, "put_back": True}
     db.execute(update(contact).where(contact.c.id == row.contact_id).values(undone))

@@ -34,6 +34,7 @@ from idp.login.devices import Visitor
 from idp.login.events import ActivationCodeMade
 from idp.login.stages import Stage
 from idp.login.totp import Bounds
+from idp.notices import reach
 from idp.tables import activation_code as table
 from keys import blind
 from registry_sync import people
@@ -289,6 +290,7 @@ def _open(db: Session, stage: Stage) -> HeldAccount:
     )
     waits.stop(db, account.citizen_id, how="counter", actor=actor)
     methods.remove_all(db, account.citizen_id, actor=actor)
+    reach.doubt(db, account.citizen_id)
     accounts.end_sessions(db, account.citizen_id, reason="security", actor=actor)
     notify.tell(db, account.citizen_id, "activated")
     return account
@@ -322,7 +324,7 @@ def _most(stage: Stage) -> str:
 
 
 def _finish(db: Session, stage: Stage, account: HeldAccount, amr: tuple[str, ...]) -> Finished:
-    made = recovery.make(db, account.citizen_id, actor=_self(account))
+    made = recovery.make(db, account.citizen_id, acr=_most(stage), actor=_self(account))
     spent = dict.fromkeys(("code", "wait", "handle", "verifier", "secret", "name", "again"))
     stages.keep(db, stage, codes=made, **spent)
     return Finished(account, amr, _most(stage))

@@ -14,7 +14,7 @@ from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.events import HoldBegan, HoldEnded, PasswordRemoved
-from idp.login import assurance, codes, objections, passkey, password, stages, throttle, totp, waits
+from idp.login import assurance, codes, objections, passkey, password, recovery, stages, throttle, totp, waits
 from idp.login.stages import Stage
 from idp.notices import reach
 from idp.tables import account, outbox
@@ -87,7 +87,8 @@ def confirm(db: Session, stage: Stage, session: BrowserSession, typed: str) -> b
     """Release what a session set up if the code as typed is right: True. False if it is wrong, None if once too often.
 
     A saved code and one that was sent to a checked address are two ways to recover (NIST SP 800-63B-4, 4.2.2.2), so what
-    is released reaches substantial. Whatever else is held back came from somebody with less, and goes.
+    is released reaches substantial, unless the saved codes were made with less: then both may be the same mailbox.
+    Whatever else is held back came from somebody with less, and goes.
     """
     citizen_id = session.subject
     accounts.hold(db, citizen_id)  # of two at once the second finds the flow ended
@@ -97,9 +98,10 @@ def confirm(db: Session, stage: Stage, session: BrowserSession, typed: str) -> b
     if not stages.end(db, stage) or not may_confirm(db, session):
         return None
     actor = Actor("citizen", citizen_id)
+    bound = assurance.lower(recovery.bound(db, citizen_id) or assurance.LOW, assurance.SUBSTANTIAL)
     for one in (passkeys, apps):
         mine = (one.c.citizen_id == citizen_id, one.c.held_by == session.sid)
-        db.execute(update(one).where(*mine).values(held_by="", bound_acr=assurance.SUBSTANTIAL))
+        db.execute(update(one).where(*mine).values(held_by="", bound_acr=bound))
     _drop_held(db, citizen_id, actor=actor)
     _end(db, citizen_id, how=BY_MAIL, actor=actor)
     # Whoever has both comes in anew with what is released, and alone.

@@ -40,7 +40,7 @@ def begin(db: Session, citizen_id: str) -> str:
     if account.state != accounts.ACTIVE or only_at_counter(db, citizen_id):
         raise Refused(detail=account.state)
     stop(db, citizen_id, how="replaced", actor=SYSTEM)
-    told = reach.everywhere(db, citizen_id)
+    told = reach.heeded(db, citizen_id)
     at, seconds = clock.now(), length(db, citizen_id, len(told))
     opens_at = at + timedelta(seconds=seconds)
     token, code = secrets.token_urlsafe(32), codes.draw(GROUPS)

@@ -1,9 +1,10 @@
 """Which addresses and numbers of a citizen a notice goes to."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -16,12 +17,17 @@ from keys.errors import Shredded
 SCOPE = "account"
 MAIL, PHONE = "mail", "phone"
 _OF = select(table).where(table.c.citizen_id == bindparam("citizen_id")).order_by(table.c.checked_at)
+_DOUBT = update(table).where(table.c.citizen_id == bindparam("whose"), table.c.taken_back.is_(False))
+_DOUBT = _DOUBT.values(doubted=True, told_until=None)
 _NAME = select(account.c.name_sealed).where(account.c.citizen_id == bindparam("citizen_id"))
 
 
 @dataclass(frozen=True)
 class Contact:
-    """A checked address or number. `told_until` is set for one that was removed and is told of changes for a while."""
+    """A checked address or number. `told_until` is set for one that was removed and is told of changes for a while.
+
+    One whose addition was `taken_back` is told and has no say; one that is `doubted` was there before a new letter.
+    """
 
     id: str
     kind: str
@@ -30,6 +36,8 @@ class Contact:
     trusted_from: datetime
     told_until: datetime | None
     put_back: bool
+    taken_back: bool
+    doubted: bool
 
 
 def of(db: Session, citizen_id: str) -> list[Contact]:
@@ -47,6 +55,8 @@ def of(db: Session, citizen_id: str) -> list[Contact]:
                     trusted_from=row.trusted_from,
                     told_until=row.told_until,
                     put_back=row.put_back,
+                    taken_back=row.taken_back,
+                    doubted=row.doubted,
                 )
             )
     return found
@@ -75,10 +85,28 @@ def everywhere(db: Session, citizen_id: str) -> list[str]:
     return list(dict.fromkeys([*mails, *(one.address for one in known if one.kind == PHONE)]))
 
 
+def heeded(db: Session, citizen_id: str) -> list[str]:
+    """Return those of `everywhere` who may take a change back or stop a way back: not what the owner took back itself."""
+    silenced = {one.address for one in of(db, citizen_id) if one.taken_back}
+    return [one for one in everywhere(db, citizen_id) if one not in silenced]
+
+
+def doubt(db: Session, citizen_id: str) -> None:
+    """Let no address from before a new letter be good for coming back until its owner checks it again.
+
+    Whoever was in before may have added some and removed others: what was removed of late is told again as well.
+    """
+    db.execute(_DOUBT, {"whose": citizen_id})
+
+
 def trusted(db: Session, citizen_id: str) -> list[str]:
     """Return the checked e-mail addresses with which the account may be regained."""
     at = clock.now()
-    return [one.address for one in kept(db, citizen_id) if one.kind == MAIL and one.trusted_from <= at]
+    return [
+        one.address
+        for one in kept(db, citizen_id)
+        if one.kind == MAIL and one.trusted_from <= at and not one.doubted
+    ]
 
 
 def sign_in_address(db: Session, citizen_id: str) -> str:
@@ -86,6 +114,28 @@ def sign_in_address(db: Session, citizen_id: str) -> str:
     sealed = db.scalar(_NAME, {"citizen_id": citizen_id})
     name = _open(db, citizen_id, sealed, b"username") if sealed else ""
     return name if "@" in name else ""
+
+
+def kind(address: str) -> str:
+    """Return what an address or number is."""
+    return MAIL if "@" in address else PHONE
+
+
+def keep(db: Session, citizen_id: str, address: str, **moments: datetime) -> str:
+    """Keep an address or number, sealed, with the moments of a Contact; return its ID."""
+    name = secrets.token_urlsafe(16)
+    sealed = sealing.seal(db, citizen_id, SCOPE, address.encode(), aad=b"contact" + name.encode())
+    facts = {"id": name, "citizen_id": citizen_id, "kind": kind(address), "address_sealed": sealed}
+    db.execute(insert(table).values(put_back=False, **facts, **moments))
+    return name
+
+
+def go_on_telling(db: Session, citizen_id: str, address: str) -> None:
+    """Tell an address that was the sign-in name of what happens for some days more, as one that was removed."""
+    if all(one.address != address for one in of(db, citizen_id)):
+        at = clock.now()
+        until = at + timedelta(days=parts(db).settings.contact_undo_days)
+        keep(db, citizen_id, address, checked_at=at, trusted_from=until, told_until=until)
 
 
 def masked(address: str) -> str:

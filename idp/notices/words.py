@@ -88,6 +88,7 @@ NOTICES: dict[str, Lazy] = {
     "contact-gone": _(
         "{what} was removed from your Erti account again, by somebody who signed in safely. This stays so."
     ),
+    "contact-changed": _("An address or number of an Erti account that named this address was changed."),
     "contact-undone": _(
         "A change of your addresses and numbers at Erti was taken back, and every sign-in was ended."
     ),
@@ -216,6 +217,9 @@ ADVICE: dict[str, Lazy] = {
         "Type it on the page that asks for it. It works once, until {until}. If you asked for no code, somebody "
         "typed your address by mistake, and there is nothing to do."
     ),
+    "contact-changed": _(
+        "If you think that the account is yours, any public service hall looks at it with you and an identity document."
+    ),
     "contact-added": _UNDO,
     "contact-removed": _UNDO,
     "contact-undone": _(
@@ -286,6 +290,7 @@ SUBJECTS: dict[str, Lazy] = {
     "card-removed": _("Your Erti card was removed"),
     "contact-checked": _("We write to you here about your Erti account"),
     "contact-gone": _("An address or a number was removed from your Erti account for good"),
+    "contact-changed": _("Something changed at an Erti account"),
     "contact-undone": _("A change at your Erti account was taken back"),
     "counter-only": _("Your Erti account is given back at a counter only"),
     "mail-again": _("Your Erti account may be given back by e-mail"),

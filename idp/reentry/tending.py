@@ -85,13 +85,13 @@ def _hear(db: Session, wait: Row[Any]) -> None:
 
 def _tell(db: Session, wait: Row[Any], notice: str, told: int) -> None:
     facts = {"code": waits.stop_code(db, wait), "until": clock.wire(wait.opens_at)}
-    notify.tell(db, wait.citizen_id, notice, facts)
+    notify.tell(db, wait.citizen_id, notice, facts, to=reach.heeded(db, wait.citizen_id))
     db.execute(update(table).where(table.c.id == wait.id).values(told=told))
 
 
 def _open(db: Session, wait: Row[Any]) -> None:
     mails = reach.trusted(db, wait.citizen_id)
-    others = [one for one in reach.everywhere(db, wait.citizen_id) if one not in mails]
+    others = [one for one in reach.heeded(db, wait.citizen_id) if one not in mails]
     until = clock.wire(wait.closes_at)
     stop = {"code": waits.stop_code(db, wait), "until": until}
     notify.tell(db, wait.citizen_id, "recovery-open", stop, to=others)
