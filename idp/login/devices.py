@@ -17,6 +17,12 @@ _KNOWN = select(table.c.citizen_id).where(
     table.c.citizen_id == bindparam("citizen_id"),
     table.c.ends_at > bindparam("at"),
 )
+_NAME = (
+    select(table.c.device)
+    .where(table.c.token_hash == bindparam("token_hash"), table.c.ends_at > bindparam("at"))
+    .order_by(table.c.device)
+    .limit(1)
+)
 _INSERT = insert(table)
 SYSTEMS = (
     ("iPhone", "iPhone"),
@@ -55,6 +61,14 @@ def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
         return False
     mine = {"token_hash": sessions.digest(visitor.device), "citizen_id": citizen_id, "at": clock.now()}
     return db.execute(_KNOWN, mine).first() is not None
+
+
+def name(db: Session, visitor: Visitor) -> str:
+    """Return the name of this browser if any account was used from it before, or an empty one; it stays from one sign-in to the next."""
+    if not visitor.device:
+        return ""
+    mine = {"token_hash": sessions.digest(visitor.device), "at": clock.now()}
+    return db.scalar(_NAME, mine) or ""
 
 
 def remember(db: Session, visitor: Visitor, citizen_id: str, *, sid: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from core.database import Database
 from core.events import waiting
 from core.limits import limit_counter
 from core.settings import Settings
-from idp.login import hashing, password, throttle
+from idp.login import devices, hashing, password, throttle
 from idp.login.devices import Visitor
 from idp.tables import card, outbox
 from tests.idp.login.person import PASSWORD, Person
@@ -205,6 +205,26 @@ def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> Non
         took[name == "nino"].append(time.perf_counter() - began)
     slower = statistics.mean(there > nobody for there in took[True] for nobody in took[False])
     assert 0.2 < slower < 0.8  # 0.5 says nothing at all; for a name that is not hashed it would be 0 or 1
+
+
+def test_attempt_to_shut_a_network_out_of_its_passkeys(person: Any, letter: Any, database: Database) -> None:
+    """Whoever asks without end from a network that others use does not keep them from their passkeys in their own browsers."""
+    owner, stranger = person(), person()
+    owner.activate_with_passkey(*letter())
+    owner.open("/logout")
+    owner.send("/logout")
+    network, most = "198.51.100.7", 300
+    with database.writing() as db:
+        for bucket in ("passkey:options", "passkey:verify"):
+            limits.hit(db, bucket, network, most=most, per_seconds=600, times=most)
+    stranger.open("/login")
+    assert stranger.ask("/login/passkey/options", return_to="/my").status_code == 429
+    assert owner.use_passkey().status_code == 200
+    with database.writing() as db:
+        own = devices.name(db, Visitor("", owner.browser.cookies["__Host-erti_device"], "", ""))
+        limits.hit(db, "passkey:options:known", own, most=most, per_seconds=600, times=most)
+    owner.open("/login?other=1")
+    assert owner.ask("/login/passkey/options", return_to="/my").status_code == 429, "and counts alone"
 
 
 def test_attempt_to_have_secrets_hashed_without_end(

@@ -17,7 +17,19 @@ from core.web import Db, Form, Here, see_other
 from idp import accounts
 from idp.errors import PasskeyRefused, PasskeySuspected, PasskeyUnknown
 from idp.events import SecondFactorFailed
-from idp.login import assurance, entry, methods, passkey, password, recovery, stages, stepup, throttle, totp
+from idp.login import (
+    assurance,
+    devices,
+    entry,
+    methods,
+    passkey,
+    password,
+    recovery,
+    stages,
+    stepup,
+    throttle,
+    totp,
+)
 from idp.login.ceremony import Known, Rejected
 from idp.login.devices import Visitor, known
 from idp.login.entry import Entered, Shut
@@ -243,7 +255,10 @@ def _why(rejected: Rejected) -> type[PasskeyRefused]:
 
 
 def _crowded(db: Session, bucket: str, visitor: Visitor) -> int:
-    return limits.hit(db, bucket, visitor.network, most=PASSKEYS_IN_TEN_MINUTES, per_seconds=600)
+    """Count a look at a passkey: of a browser that an account was used from alone, of all others with their network."""
+    own = devices.name(db, visitor)
+    bucket, key = (f"{bucket}:known", own) if own else (bucket, visitor.network)
+    return limits.hit(db, bucket, key, most=PASSKEYS_IN_TEN_MINUTES, per_seconds=600)
 
 
 def _no_store(response: Response) -> Response:
