@@ -95,10 +95,13 @@ def may_change(session: BrowserSession, methods: Methods) -> bool:
     """Tell whether a session may change how the account is entered.
 
     It must be fresh, and as strong as the account allows up to substantial: a password alone must not
-    bring in a passkey beside an app. Whoever came in to repair the account lost the rest, and may add to it.
+    bring in a passkey beside an app, also where nothing reaches more than low because nobody looked at the person.
+    Whoever came in to repair the account lost the rest, and may add to it.
     """
     wanted = assurance.lower(methods.best, assurance.SUBSTANTIAL)
     strong_enough = assurance.reaches(session.acr, wanted)
+    if methods.strong:
+        strong_enough = strong_enough and "mfa" in session.amr
     return fresh(session) and (strong_enough or session.kind == sessions.REPAIR)
 
 
