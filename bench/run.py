@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -62,6 +62,9 @@ class Bench:
             "ERTI_DATA_DIR": str(self.settings.data_dir),
             "ERTI_DATABASE_URL": self.settings.database_url,
             "ERTI_ACCESS_TOKEN_SECONDS": "3600",
+            "ERTI_ARGON2_MEMORY_KIB": str(self.settings.argon2_memory_kib),
+            "ERTI_ARGON2_PASSES": str(self.settings.argon2_passes),
+            "ERTI_ARGON2_LANES": str(self.settings.argon2_lanes),
         }
 
     def database_cpu(self) -> float:
@@ -125,9 +128,11 @@ def run(bench: Bench, folder: Path, chosen: argparse.Namespace) -> None:
             bound_read = operations.bound_user_info(bench.settings.issuer, holder, bound)
             for name, operation, share in () if chosen.logins else plan(inside, tokens, bound_read):
                 show(loaded(bench, server, name, operation, share))
-            logins.measure(
-                bench.settings, inside, server, port=port, tokens=tokens, seconds=max(bench.seconds, 6)
-            )
+            seconds = max(bench.seconds, 6)
+            logins.measure(bench.settings, inside, server, port=port, tokens=tokens, seconds=seconds)
+        dearer = replace(bench, settings=bench.settings.model_copy(update=logins.DEARER))
+        with served(dearer) as server:
+            logins.show_share(dearer.settings, inside, server, port, 2 * seconds)
         show(bare_hash(bench))
     if chosen.logins:
         return
