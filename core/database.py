@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from core.events import Handlers, Sealer
 
 SQLITE_BUSY_MILLISECONDS = 10_000
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 PROGRAM_LIMIT = "54"  # class of what is too large or too complex (PostgreSQL, appendix A)
 
 
@@ -67,14 +68,13 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment needs a time zone")
-        whole = int(value.replace(microsecond=0).timestamp())
-        return whole * 1_000_000 + value.microsecond
+        return (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Turn microseconds into an aware datetime in UTC."""
         if value is None:
             return None
-        return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
+        return EPOCH + value * MICROSECOND
 
 
 class Document(JSON):
