@@ -15,6 +15,7 @@ from core.language import _
 BODY_LIMIT = 64 * 1024
 FIELD_LIMIT = 200
 BROWSER_COOKIE = "erti_browser"
+YEAR_SECONDS = 31_536_000
 CSRF_FIELD = "csrf_token"
 SENT_HERE = ("same-origin", "none")  # by a page of this very origin, or by the person's own hand
 # Parts of the names of fields that hold secrets, or that nobody typed.
@@ -169,17 +170,23 @@ def browser_cookie(request: Request) -> str:
     name = getattr(request.state, "new_browser", "")
     if not name:
         return ""
-    response = Response()
-    response.set_cookie(
-        cookie_name(request, BROWSER_COOKIE),
-        name,
-        max_age=31_536_000,
-        path="/",
-        secure=request.app.state.settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
-    return response.headers["set-cookie"]
+    return _cookie(request, BROWSER_COOKIE, name, YEAR_SECONDS)
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, seconds: int | None = None
+) -> None:
+    """Put a cookie into the browser, which no script reads: for so long, or until it closes; 0 takes it out.
+
+    Each value is a random token or a language, so that nothing in it needs quoting (RFC 6265, section 4.1.1).
+    """
+    response.headers.append("set-cookie", _cookie(request, name, value, seconds))
+
+
+def _cookie(request: Request, name: str, value: str, seconds: int | None) -> str:
+    age = "" if seconds is None else f"; Max-Age={seconds}"
+    secure = "; Secure" if request.app.state.settings.secure else ""
+    return f"{cookie_name(request, name)}={value}; HttpOnly{age}; Path=/; SameSite=lax{secure}"
 
 
 def _token(request: Request, name: str, session: str) -> str:

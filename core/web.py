@@ -7,7 +7,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote, unquote
 
 import structlog
@@ -208,13 +208,8 @@ def own_path(return_to: str, otherwise: str = "/my") -> str:
 def set_session(request: Request, response: Response, token: str) -> None:
     """Put a session's token into the browser's cookie."""
     settings: Settings = request.app.state.settings
-    response.set_cookie(
-        forms.cookie_name(request, SESSION_COOKIE),
-        token,
-        # It outlives the session by an hour, in which a form that comes too late is still known as ours.
-        max_age=settings.session_seconds + 3600,
-        **_cookie(request),
-    )
+    # It outlives the session by an hour, in which a form that comes too late is still known as ours.
+    forms.set_cookie(request, response, SESSION_COOKIE, token, seconds=settings.session_seconds + 3600)
 
 
 def chosen_language(request: Request) -> str | None:
@@ -224,21 +219,12 @@ def chosen_language(request: Request) -> str | None:
 
 def set_language(request: Request, response: Response, language: str, *, seconds: int | None = None) -> None:
     """Remember a language for this browser, for so long or until it closes."""
-    response.set_cookie(
-        forms.cookie_name(request, LANGUAGE_COOKIE),
-        language,
-        max_age=seconds,
-        **_cookie(request),
-    )
+    forms.set_cookie(request, response, LANGUAGE_COOKIE, language, seconds=seconds)
 
 
 def clear_session(request: Request, response: Response) -> None:
     """Take the session's cookie out of the browser."""
-    response.delete_cookie(forms.cookie_name(request, SESSION_COOKIE), **_cookie(request))
-
-
-def _cookie(request: Request) -> dict[str, Any]:
-    return {"path": "/", "secure": request.app.state.settings.secure, "httponly": True, "samesite": "lax"}
+    forms.set_cookie(request, response, SESSION_COOKIE, "", seconds=0)
 
 
 def network(request: Request) -> str:

@@ -142,15 +142,7 @@ def _token(request: Request) -> str:
 
 def _keep(request: Request, response: Response, token: str) -> Response:
     """Put the token of an ask or a wait into the browser."""
-    response.set_cookie(
-        forms.cookie_name(request, COOKIE),
-        token,
-        max_age=COOKIE_SECONDS,
-        path="/",
-        secure=request.app.state.settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
+    forms.set_cookie(request, response, COOKIE, token, seconds=COOKIE_SECONDS)
     return response
 
 

@@ -73,13 +73,14 @@ def stage_token(request: Request) -> str:
 
 def set_stage(request: Request, response: Response, token: str) -> Response:
     """Put a flow's token into the browser."""
-    _set(request, response, STAGE_COOKIE, token, request.app.state.settings.interaction_seconds)
+    seconds = request.app.state.settings.interaction_seconds
+    forms.set_cookie(request, response, STAGE_COOKIE, token, seconds=seconds)
     return response
 
 
 def clear_stage(request: Request, response: Response) -> Response:
     """Take the flow's token out of the browser."""
-    _set(request, response, STAGE_COOKIE, "", 0)
+    forms.set_cookie(request, response, STAGE_COOKIE, "", seconds=0)
     return response
 
 
@@ -91,7 +92,8 @@ def let_in(request: Request, entered: Entered, return_to: str) -> Response:
 def dress(request: Request, response: Response, entered: Entered) -> Response:
     """Put the session's and the known device's token into the browser."""
     set_session(request, response, entered.session)
-    _set(request, response, DEVICE_COOKIE, entered.device, int(devices.KNOWN_FOR.total_seconds()))
+    seconds = int(devices.KNOWN_FOR.total_seconds())
+    forms.set_cookie(request, response, DEVICE_COOKIE, entered.device, seconds=seconds)
     return response
 
 
@@ -117,15 +119,3 @@ def leads(database: Database, return_to: str) -> Onward:
         return Onward()
     with database.reading() as db:
         return onward.read(db, return_to)
-
-
-def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(
-        forms.cookie_name(request, name),
-        value,
-        max_age=seconds,
-        path="/",
-        secure=request.app.state.settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
