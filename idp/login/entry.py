@@ -54,7 +54,7 @@ def enter(
     `held`: what was shown is held back (`holding`); then, and after a recovery code alone, the session may do
     nothing but set up how the account is entered.
     """
-    # HeldAccount: a lock that came in between either sees this session and ends it, or is seen here.
+    # It is held: a lock that came in between either sees this session and ends it, or is seen here.
     actor = Actor("citizen", account.citizen_id)
     acr = assurance.reached(amr, proofing=account.proofing, most=most)
     if account.state != accounts.ACTIVE:
