@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -82,7 +82,7 @@ class PlainBrowser:
     """One person's browser. `page` is what it shows; a stop address is where it halts instead of going there."""
 
     def __init__(self, *, stop_at: str = "", verify: Any = True) -> None:
-        self.client = httpx.Client(verify=verify, trust_env=False, timeout=20)
+        self.client: Any = httpx.Client(verify=verify, trust_env=False, timeout=20)
         self.cookies: dict[
             str, dict[str, str]
         ] = {}  # host -> name -> value, ports not told apart, as in a browser
@@ -165,7 +165,7 @@ class PlainBrowser:
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Origin": f"{parts.scheme}://{parts.netloc}",
             }
-            content = str(httpx.QueryParams(values)).encode()
+            content = urlencode(values).encode()
         answer = self.client.request(method, url, headers=headers, content=content)
         for line in answer.headers.get_list("set-cookie"):
             pair, *rest = line.split(";")

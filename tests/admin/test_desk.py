@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from admin import desk as room
 from consent import tables
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.database import Database
 from tests.admin.conftest import Browser, Colleague, Page
 from tests.admin.procedures import ASKED, begin, show
@@ -196,6 +196,6 @@ def test_a_clerk_cannot_go_through_the_country(clerk: Colleague, database: Datab
     """A clerk who asks for very many people is slowed down."""
     room_for = room.SITTINGS_AN_HOUR
     with database.writing() as db:
-        room.limits.hit(db, "desk.open", clerk.id, most=1, per_seconds=3600, times=room_for)
+        limits.hit(db, "desk.open", clerk.id, most=1, per_seconds=3600, times=room_for)
     page = clerk.post("/desk", ASKED, on=clerk.get("/desk"))
     assert page.status == 429

@@ -48,7 +48,7 @@ def look_at_a_desk(database: Database, clerk: str) -> str:
     """Let a clerk see what the citizen confirmed at a desk; return the entry's event."""
     with database.writing() as db:
         purpose = purposes.current(db, "revenue-sign-in")
-        by = {"actor": ME, "citizen": CITIZEN, "purpose": purpose}
+        by: dict[str, Any] = {"actor": ME, "citizen": CITIZEN, "purpose": purpose}
         made = desk.begin(
             db, clerk=clerk, office="Hall", reference="", **{**by, "actor": Actor("staff", clerk)}
         )

@@ -11,11 +11,12 @@ FOLDER = Path(seen.__file__).parent
 
 def labels(program: str) -> set[str]:
     """Return what a test calls the pages it looks at: `look("label")`, or `look(LISTS[path])` with a list of them."""
-    tree, lists, found = ast.parse(program), {}, set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            values = {one.value for one in node.value.values if isinstance(one, ast.Constant)}
-            lists.update({name.id: values for name in node.targets if isinstance(name, ast.Name)})
+    tree, found = ast.parse(program), set[str]()
+    lists: dict[str, set[str]] = {}
+    for made in tree.body:
+        if isinstance(made, ast.Assign) and isinstance(made.value, ast.Dict):
+            values = {str(one.value) for one in made.value.values if isinstance(one, ast.Constant)}
+            lists.update({name.id: values for name in made.targets if isinstance(name, ast.Name)})
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
@@ -23,7 +24,7 @@ def labels(program: str) -> set[str]:
         if getattr(called, "id", "") != "look" and getattr(called, "attr", "") != "look":
             continue
         if isinstance(first, ast.Constant):
-            found.add(first.value)
+            found.add(str(first.value))
         elif isinstance(first, ast.Subscript) and isinstance(first.value, ast.Name):
             found |= lists.get(first.value.id, set())
     return found

@@ -32,7 +32,7 @@ def nino(person: Any, letter: Any) -> Person:
     return somebody
 
 
-def register(provider: Provider, token: str = "", **document: Any) -> Any:
+def register(provider: Provider, token: str = "", /, **document: Any) -> Any:
     """Send a registration, by whoever."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     document = {"redirect_uris": ["https://new.example/cb"], "client_name": "New", **document}

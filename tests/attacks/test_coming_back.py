@@ -13,6 +13,7 @@ from idp import accounts
 from idp.contacts import book
 from idp.login import assurance, holding, locks, methods, objections, password, stepup, waits
 from idp.login.throttle import ASKING, MAILED, RECOVERY
+from idp.notices import reach
 from idp.tables import passkey as passkeys
 from tests.architecture.addresses import FOR_REPAIR, routes
 from tests.idp.login.conftest import postbox
@@ -156,7 +157,7 @@ def test_attempt_to_recover_by_an_address_of_ones_own(
 ) -> None:
     """An address that was added lately gets no code: neither to come back with, nor to confirm what a recovery code set up."""
     with database.writing() as db:
-        for one in book.reach.kept(db, nino.citizen_id):
+        for one in reach.kept(db, nino.citizen_id):
             book.remove(db, nino.citizen_id, one.id, actor=Actor("citizen", nino.citizen_id))
         book.add(db, nino.citizen_id, "thief@example.net", actor=Actor("citizen", nino.citizen_id))
     thief = person("203.0.113.9")

@@ -60,7 +60,7 @@ def test_any_form_is_answered_as_the_standard_says(
     form: dict[str, list[str]] = {"grant_type": [grant]}
     for name, value in fields:
         form.setdefault(name, []).append(value)
-    headers = {"Authorization": credentials} if credentials else {}
+    headers = {b"authorization": credentials} if credentials else {}
     answer = provider.web.post(path, data=form, headers=headers)
     assert answer.status_code in (200, 201, 400, 401, 403), answer.text
     if answer.status_code >= 400:

@@ -84,8 +84,8 @@ def test_attempt_to_go_on_guessing_for_days(nino: Person, database: Database) ->
         allowed = 0
         for _quarter_of_an_hour in range(12):
             with database.writing() as db:
-                device = f"nino\x00{throttle.devices.digest(visitor)}"
-                throttle.limits.forget(db, [("password:account", "nino"), ("password:device", device)])
+                device = f"nino\x00{devices.digest(visitor)}"
+                limits.forget(db, [("password:account", "nino"), ("password:device", device)])
             for _guess in range(11):
                 with database.writing() as db:
                     allowed += not throttle.attempt(db, throttle.PASSWORD, "nino", visitor, known=known)
@@ -197,9 +197,9 @@ def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> Non
     took: dict[bool, list[float]] = {True: [], False: []}
     for number, name in enumerate(names):
         with database.writing() as db:
-            throttle.limits.purge(db)
+            limits.purge(db)
             marks = ("password:account", "password:account:day")
-            throttle.limits.forget(db, [(mark, nino.citizen_id) for mark in marks])
+            limits.forget(db, [(mark, nino.citizen_id) for mark in marks])
         began = time.perf_counter()
         guess(database, name, f"198.18.{number}.1")
         took[name == "nino"].append(time.perf_counter() - began)

@@ -130,7 +130,9 @@ def test_attempt_to_write_lines_into_headers(provider: Provider) -> None:
         assert "\n" not in answer.headers.get("location", "")
         assert "stolen" not in answer.headers.get("set-cookie", "")
     for tried in ('a"b', "a, error=none", "a\\b", "\x7f", "é"):
-        answer = provider.web.get("/userinfo", headers={"Authorization": f"Bearer {tried}".encode("latin-1")})
+        answer = provider.web.get(
+            "/userinfo", headers={b"authorization": f"Bearer {tried}".encode("latin-1")}
+        )
         assert tried not in answer.headers["www-authenticate"]
         assert answer.status_code == 401
     made = register(provider, grant_types=[SCRIPT], client_name=LINES)

@@ -114,8 +114,9 @@ def device(browser: Browser) -> Iterator[Open]:
     opened: list[BrowserContext] = []
 
     def take(*, script: bool) -> Page:
-        viewport = {"width": 390, "height": 844}
-        context = browser.new_context(viewport=viewport, locale="en-GB", java_script_enabled=script)
+        context = browser.new_context(
+            viewport={"width": 390, "height": 844}, locale="en-GB", java_script_enabled=script
+        )
         opened.append(context)
         page = context.new_page()
         if script:

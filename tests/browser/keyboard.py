@@ -25,7 +25,7 @@ def complaints(page: Page) -> list[str]:
     page.evaluate(
         "document.body.tabIndex = -1, document.body.focus(), document.body.removeAttribute('tabindex')"
     )
-    reached = set()
+    reached: set[int] = set()
     for _step in range(MOST):
         page.keyboard.press("Tab")
         here = page.evaluate(_HERE)

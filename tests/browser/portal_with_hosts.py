@@ -18,7 +18,7 @@ def _with_hosts(host: Any, *rest: Any, **named: Any) -> Any:
 
 
 socket.getaddrinfo = _with_hosts
-sys.modules["uvloop"] = None  # type: ignore[assignment]  # it resolves names on its own; asyncio asks `socket`
+sys.modules["uvloop"] = None  # it resolves names on its own; asyncio asks `socket`
 program = sys.argv[1]
 sys.argv = sys.argv[1:]
 sys.path.insert(0, str(Path(program).parent))

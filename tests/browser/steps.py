@@ -1,10 +1,14 @@
 """What a citizen does on Erti's own pages in every journey: the letter, password and app, signing in."""
 
+from typing import Literal
+
 from playwright.sync_api import Page
 
 from tests import citizens
 from tests.citizens import App
 from tests.service_process import Sample
+
+Scheme = Literal["light", "dark"]
 
 
 def give_letter(page: Page, sample: Sample) -> None:

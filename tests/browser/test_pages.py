@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from core.events import SYSTEM
 from idp.oidc import clients, metadata
@@ -15,6 +16,7 @@ from tests.browser import axe, keyboard
 from tests.browser.conftest import Town
 from tests.browser.journey import Journey
 from tests.browser.seen import OF_ONE, OPEN_TO_ALL
+from tests.browser.steps import Scheme
 from tests.browser.traces import look_by_staff
 from tests.citizens import App
 
@@ -29,7 +31,7 @@ LONG_AGO = datetime(2018, 5, 1, tzinfo=UTC)  # no law wants it kept any more
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
+def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town, scheme: Scheme) -> None:
     """Every page anybody can open, problem page included: in light and English, in dark and Georgian, and by keys."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     page = context.new_page()
@@ -48,7 +50,7 @@ def test_pages_before_signing_in_are_for_everybody(browser: Browser, town: Town,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, scheme: str) -> None:
+def test_pages_of_a_citizen_are_for_everybody(browser: Browser, town: Town, scheme: Scheme) -> None:
     """Every step of the main journey and every page of one's own, in light and dark, and by keys."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme, locale="en-GB")
     journey = Journey(context, erti=town.erti, revenue=town.revenue, health=town.health)
@@ -154,6 +156,11 @@ def look_after(journey: Journey, look: Callable[..., None], elsewhere: Page) -> 
     look("an account that is shut")
 
 
+def weigh(sizes: dict[str, int], request: Request) -> None:
+    """Keep the size of an answer."""
+    sizes[request.url] = request.sizes()["responseBodySize"]
+
+
 def test_pages_are_small_and_fetch_nothing_from_elsewhere(browser: Browser, town: Town) -> None:
     """Each page with everything it loads is under 100 KB, and from one origin."""
     for path in ("/", "/login", "/activate"):
@@ -162,7 +169,7 @@ def test_pages_are_small_and_fetch_nothing_from_elsewhere(browser: Browser, town
         sizes: dict[str, int] = {}
         page.on(
             "requestfinished",
-            lambda request, sizes=sizes: sizes.update({request.url: request.sizes()["responseBodySize"]}),
+            partial(weigh, sizes),
         )
         page.goto(town.erti + path, wait_until="networkidle")
         assert all(url.startswith((town.erti, "data:")) for url in sizes), sizes

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import axe
+from tests.browser.steps import Scheme
 from tests.ports import free_port, wait_for
 
 pytestmark = [pytest.mark.browser]
@@ -36,7 +37,7 @@ def portal(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/office"])
-def test_pages_are_for_everybody(browser: Browser, portal: str, path: str, scheme: str) -> None:
+def test_pages_are_for_everybody(browser: Browser, portal: str, path: str, scheme: Scheme) -> None:
     """axe finds nothing, and nothing sticks out at 320 pixels, in light and in dark."""
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     page = context.new_page()

@@ -11,6 +11,7 @@ from tests.browser.colleague import OFFICE, hire
 from tests.browser.conftest import Town
 from tests.browser.journey import LUKA
 from tests.browser.seen import OF_STAFF
+from tests.browser.steps import Scheme
 from tests.browser.traces import dispute_a_look, family
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,9 +37,10 @@ def test_pages_of_staff_are_for_everybody(browser: Browser, town: Town) -> None:
         look("a colleague joins", page)
 
     for number, role in enumerate(permissions.ROLES):
-        scheme = ("light", "dark")[number % 2]
-        size = {"width": 320, "height": 640}
-        context = browser.new_context(viewport=size, color_scheme=scheme, locale="en-GB")
+        scheme: Scheme = "dark" if number % 2 else "light"
+        context = browser.new_context(
+            viewport={"width": 320, "height": 640}, color_scheme=scheme, locale="en-GB"
+        )
         page = hire(context, town, role, look=joining).page
         for path in [path for path in OF_STAFF if path not in found]:
             answer = page.goto(town.erti + path)

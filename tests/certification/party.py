@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from starlette.testclient import TestClient
@@ -68,6 +69,7 @@ class Party(Registered):
         if not (variant.by_key and variant.dpop):
             mine.certificate = certificates.make(name)
             chain = base64.b64encode(mine.certificate.der).decode()
+            assert isinstance(mine.certificate.key, EllipticCurvePrivateKey)
             held = ECKey.import_key(mine.certificate.key).as_dict(private=False)
             mine.metadata["jwks"] = {"keys": [public, {**held, "kid": "tls", "x5c": [chain]}]}
         else:
@@ -149,7 +151,7 @@ class Party(Registered):
         """The thumbprint of the key that tokens are bound to (RFC 7638)."""
         return str(self.bound.thumbprint())
 
-    def credentials(self, form: dict[str, Any], **how: Any) -> dict[str, Any]:
+    def proven(self, form: dict[str, Any], **how: Any) -> dict[str, Any]:
         """Return a form with what authenticates the client in it; `assertion=None` leaves that out."""
         proved = {"client_id": self.client_id}
         if self.variant.by_key:
@@ -178,7 +180,7 @@ class Party(Registered):
             headers = self.headers() | how.get("headers", {})
             if proof is not None:
                 headers["DPoP"] = self.proof("POST", url, **proof)
-            response = web.post(url, data=self.credentials(form, **how), headers=headers)
+            response = web.post(url, data=self.proven(form, **how), headers=headers)
             if not self._wants_nonce(response):
                 break
         return response

@@ -1,5 +1,7 @@
 """The plans Basic OP and Form Post Basic OP, and what of them the Dynamic OP plan repeats."""
 
+from typing import Any
+
 import pytest
 
 from tests.certification import relying as suite
@@ -130,14 +132,14 @@ def test_all_scopes_in_any_order(relying: Relying, turned: bool) -> None:
     ],
     ids="-".join,
 )
-def test_what_need_not_be_understood_does_not_disturb(relying: Relying, more: dict[str, str]) -> None:
+def test_what_need_not_be_understood_does_not_disturb(relying: Relying, more: dict[str, Any]) -> None:
     """Hints that ask for nothing Erti must do, and parameters that nobody knows, leave the flow as it is."""
     assert relying.told(relying.tokens(**more))["sub"] == relying.citizen
 
 
 @pytest.mark.module("oidcc-prompt-login", "oidcc-max-age-1")
 @pytest.mark.parametrize("again", [{"prompt": "login"}, {"max_age": "1"}], ids=["prompt", "max_age"])
-def test_signing_in_again(relying: Relying, again: dict[str, str]) -> None:
+def test_signing_in_again(relying: Relying, again: dict[str, Any]) -> None:
     """prompt=login, and max_age=1 two seconds later, show the sign-in page again, and auth_time moves on."""
     first = relying.tokens()["claims"]
     relying.later(seconds=2)
@@ -231,7 +233,7 @@ def test_the_secret_in_the_form(relying: Relying) -> None:
 def test_an_unsigned_request_object(relying: Relying, name: str) -> None:
     """An unsigned request object is refused by the standard's error, and its algorithm is not advertised."""
     claims = relying.request() | {"aud": suite.ISSUER, "iss": relying.first.client_id}
-    given = {"request": unsigned(claims), "request_uri": "https://suite.example/request.jwt"}[name]
+    given: Any = {"request": unsigned(claims), "request_uri": "https://suite.example/request.jwt"}[name]
     answer = relying.authorize(**{name: given})
     assert answer.error in (f"{name}_not_supported", f"invalid_{name}", "invalid_request_object")
     assert "code" not in answer.parameters

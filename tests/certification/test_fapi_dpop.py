@@ -52,7 +52,7 @@ def test_a_dpop_jkt_of_another_key_than_the_proofs(fapi: Fapi) -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_a_code_is_bound_to_the_key_it_was_asked_with(fapi: Fapi, by: str, same: bool) -> None:
     """What a proof or dpop_jkt at the pushed request binds a code to is the only key that redeems it."""
-    named = {} if by == "proof" else {"dpop_jkt": fapi.me.thumbprint}
+    named: dict[str, Any] = {} if by == "proof" else {"dpop_jkt": fapi.me.thumbprint}
     parameters = fapi.asked(**named)
     request_uri = fapi.pushed(parameters, proof=None if by == "dpop_jkt" else {})
     answer = fapi.visit(request_uri, expect=parameters)

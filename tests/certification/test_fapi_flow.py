@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_a_person_who_says_no(fapi: Fapi) -> None:
     ],
     ids=["no-state", "no-nonce", "nonce-64", "nonce-384", "state-1000", "scopes"],
 )
-def test_state_and_nonce_of_any_length(fapi: Fapi, changes: dict[str, str | None]) -> None:
+def test_state_and_nonce_of_any_length(fapi: Fapi, changes: dict[str, Any]) -> None:
     """State and nonce may be left out, or be long, and come back as they were; the order of scopes does not matter."""
     tokens = fapi.signed_in(**changes)
     assert tokens["claims"].get("nonce") == changes["nonce"] if "nonce" in changes else tokens

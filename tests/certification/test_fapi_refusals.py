@@ -62,7 +62,7 @@ def test_a_request_uri_in_a_pushed_request(fapi: Fapi) -> None:
 def test_put_is_no_way_to_push(fapi: Fapi) -> None:
     """PUT at the endpoint for pushed requests is an HTTP error, and so is GET."""
     endpoint = fapi.endpoint("pushed_authorization_request_endpoint")
-    form = fapi.me.credentials(fapi.asked())
+    form = fapi.me.proven(fapi.asked())
     assert fapi.web.put(endpoint, data=form, headers=fapi.me.headers()).status_code in (404, 405)
     assert fapi.web.get(endpoint, params=form, headers=fapi.me.headers()).status_code in (404, 405)
 
@@ -92,7 +92,7 @@ def test_a_request_uri_once_in_time_for_its_client(fapi: Fapi, how: str) -> None
 def test_the_other_clients_name_with_this_clients_proof(fapi: Fapi) -> None:
     """A token request under the other client's client_id, proven with this one's key or certificate, is refused."""
     answer, _asked = fapi.authorized()
-    more = {"assertion": fapi.me.assertion()} if fapi.variant.by_key else {}
+    more: dict[str, Any] = {"assertion": fapi.me.assertion()} if fapi.variant.by_key else {}
     response = fapi.redeem_as(fapi.me, answer.code, client_id=fapi.other.client_id, **more)
     assert response.status_code in (400, 401)
     assert response.json()["error"] in ("invalid_client", "invalid_grant", "invalid_request")

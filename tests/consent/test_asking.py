@@ -71,7 +71,7 @@ def test_yes_and_no_are_kept(open_door: Database, question: Question) -> None:
             db, question, answer(view, "allow", "employer"), citizen=CITIZEN, client_id="portal", actor=ME
         )
     assert (no.state, no.attributes) == ("declined", frozenset())
-    assert (yes.state, yes.attributes) == ("given", {"given_name", "employer"})
+    assert (yes.state, yes.attributes) == ("given", frozenset({"given_name", "employer"}))
 
 
 def test_an_answer_to_something_else_is_not_kept(open_door: Database, question: Question) -> None:

@@ -21,7 +21,7 @@ ALL = ("given_name", "income_bracket", "employer")
 def asked(db: Session, *names: str, again: bool = False) -> tuple[str, dict[str, bool]] | None:
     """Return the reason of the question about some attributes, and which of them are agreed."""
     question = questions.wanted(db, citizen=CITIZEN, purpose="revenue-sign-in", attributes=names, again=again)
-    return question and (question.reason, {ask.attribute: ask.agreed for ask in question.asks})
+    return (question.reason, {ask.attribute: ask.agreed for ask in question.asks}) if question else None
 
 
 def kinds(db: Session) -> list[str]:
@@ -85,7 +85,11 @@ def test_a_new_text_is_asked_and_the_old_grant_stays(database: Database) -> None
         assert asked(db, "given_name") == ("changed", dict.fromkeys(ALL, True))
         assert grants.live(db, citizen=CITIZEN, purpose="revenue-sign-in") == old
         new = allow(db, "given_name")
-        assert (new.grant_id, new.purpose_version, new.attributes) == (old.grant_id, 2, {"given_name"})
+        assert (new.grant_id, new.purpose_version, new.attributes) == (
+            old.grant_id,
+            2,
+            frozenset({"given_name"}),
+        )
 
 
 def test_law_asks_nobody(database: Database) -> None:
@@ -142,7 +146,11 @@ def test_withdrawing_one_attribute_narrows(database: Database) -> None:
         country.found(db)
         grant = allow(db, "given_name", "employer")
         narrowed = decisions.withdraw(db, grant, attributes={"employer"}, actor=ME)
-        assert (narrowed.state, narrowed.attributes, narrowed.version) == ("narrowed", {"given_name"}, 2)
+        assert (narrowed.state, narrowed.attributes, narrowed.version) == (
+            "narrowed",
+            frozenset({"given_name"}),
+            2,
+        )
         assert asked(db, *ALL) is None
         with pytest.raises(GrantOver):
             decisions.withdraw(db, grant, attributes={"employer"}, actor=ME)

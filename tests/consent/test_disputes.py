@@ -20,6 +20,7 @@ from core import clock
 from core.database import Database
 from core.events import OFFICE, SYSTEM, record
 from keys import sealing
+from keys.errors import Shredded
 from registry_sync.events import CitizenErased
 from tests.consent import country
 from tests.consent.country import CITIZEN, ME, OTHER, allow, ask
@@ -175,7 +176,7 @@ def test_erasing_the_citizen_takes_what_was_written(open_door: Database) -> None
         record(db, CitizenErased(citizen=CITIZEN), actor=SYSTEM, about=[CITIZEN])
     with open_door.reading() as db:
         assert db.execute(select(disputes.dispute)).first() is None
-        with pytest.raises(sealing.Shredded):
+        with pytest.raises(Shredded):
             sealing.unseal(
                 db, CITIZEN, disputes._scope(found.id), sealing.VERSION + bytes(60), aad=found.id.encode()
             )
@@ -200,7 +201,7 @@ def test_an_erased_look_takes_its_dispute(open_door: Database) -> None:
     with open_door.reading() as db:
         assert [one.id for one in disputes.of(db, CITIZEN)] == [other.id]
         for gone in (done, open_):
-            with pytest.raises(sealing.Shredded):
+            with pytest.raises(Shredded):
                 sealing.unseal(
                     db, CITIZEN, disputes._scope(gone.id), sealing.VERSION + bytes(60), aad=gone.id.encode()
                 )

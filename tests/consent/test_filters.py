@@ -19,6 +19,7 @@ from consent.history import Filter
 from consent.ledger import freezing
 from consent.ledger.tables import entry
 from consent.pages import filters
+from consent.words import Said
 from core import clock, language
 from core.database import Database
 from tests.consent import country
@@ -112,7 +113,7 @@ def test_day_and_moment_agree(first: date, last: date) -> None:
         if last < date(9999, 1, 1)
         else None
     )
-    said = history.Said("x")
+    said = Said("x")
     entry = history.HistoryEntry(1, 1, 1, "e", "disclosed", "reads", None, at, said, {})
     fits = history._fits(entry, Filter(since=first, until=last), (begins, ends))
     assert fits == (first <= date(2026, 3, 2) <= last)

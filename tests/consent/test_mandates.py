@@ -96,9 +96,10 @@ def test_a_read_on_behalf_stands_in_both_histories(pair: Database) -> None:
 def test_without_a_mandate_that_counts_nothing_is_read(pair: Database, what: str) -> None:
     """Not given, not accepted, ended, over, for another agency or purpose, or the other way round: refused, in both histories."""
     allow(pair)
-    scope: dict[str, Any] = {"another agency": {"agencies": ["health"]},
+    scopes: dict[str, Any] = {"another agency": {"agencies": ["health"]},
              "another purpose": {"agencies": [], "purposes": ["health-sign-in"]},
-             "reversed": {"giver": HOLDER, "holder": GIVER}}.get(what, {})  # fmt: skip
+             "reversed": {"giver": HOLDER, "holder": GIVER}}  # fmt: skip
+    scope = scopes.get(what, {})
     if what != "none":
         mandate = offer(pair, **scope)
         if what == "reversed":

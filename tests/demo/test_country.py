@@ -2,8 +2,10 @@
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ def truth(folder: Path) -> Truth:
     return country.read_truth(folder)
 
 
-def civil_records(folder: Path, truth: Truth) -> list[dict]:
+def civil_records(folder: Path, truth: Truth) -> list[dict[str, Any]]:
     """Every good line of the civil register, parsed."""
     lines = (folder / country.CIVIL_FILE).read_bytes().splitlines()
     return [
@@ -33,7 +35,7 @@ def civil_records(folder: Path, truth: Truth) -> list[dict]:
     ]
 
 
-def uin(record: dict) -> str:
+def uin(record: dict[str, Any]) -> str:
     """The national identifier of a record."""
     return record["identifier"][0]["identifier_value"]
 
@@ -85,9 +87,7 @@ def test_every_broken_line_is_broken_and_no_other(folder: Path, truth: Truth) ->
             assert isinstance(record, dict)
             assert isinstance(record["name"], dict)
             written = record["birth_date"]
-            country.date.fromisoformat(
-                written + "-01-01"[len(written) - 4 :] if len(written) < 10 else written
-            )
+            date.fromisoformat(written + "-01-01"[len(written) - 4 :] if len(written) < 10 else written)
             uin(record)
         except (ValueError, KeyError, AssertionError, TypeError):
             stumbled.add(number)

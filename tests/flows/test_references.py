@@ -90,7 +90,7 @@ def test_every_refusal_says_what_to_do_and_has_a_reference(
         raise (
             kind("rule", "says")
             if issubclass(kind, RequestUnanswerable)
-            else kind(  # type: ignore[misc]
+            else kind(
                 **{
                     name: "What to do next."
                     for name, one in wants.items()

@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from requests_oauth2client import ClientSecretBasic, InvalidGrant, OAuth2Client
+from requests_oauth2client import ClientSecretBasic, IdToken, InvalidGrant, OAuth2Client
 
 from tests import citizens
 from tests.interop.conftest import NODE_BACK, Town
@@ -35,7 +35,7 @@ def _whole_life(client: OAuth2Client, town: Town) -> None:
     answer = asked.validate_callback(browser.stopped_at)
     token = client.authorization_code(answer)
 
-    assert token.id_token is not None
+    assert isinstance(token.id_token, IdToken)
     assert token.id_token.subject == town.citizen.citizen_id
     assert client.userinfo(token)["given_name"] == "Nino"
     fresh = client.refresh_token(token)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from sqlalchemy import select
+from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from core import clock
@@ -93,7 +94,7 @@ def announced(store: Database, chain: str | None = None) -> list[str]:
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Trust a civil registry's two keys and a tax register's one."""
-    whose = [(CIVIL, "https://civil.example", "civil"), (EDWARDS, "https://civil.example", "civil"),
+    whose: list[tuple[Any, str, str | None]] = [(CIVIL, "https://civil.example", "civil"), (EDWARDS, "https://civil.example", "civil"),
              (TAX, "tax", None)]  # fmt: skip
     keys = [
         {**key.as_dict(private=False), "iss": issuer, **({"source": source} if source else {})}
@@ -104,7 +105,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def post(store: Database) -> Iterator[Callable[..., httpx.Response]]:
+def post(store: Database) -> Iterator[Callable[..., Any]]:
     """Give a function that posts a body to /registry/events."""
     app = FastAPI()
     app.state.settings, app.state.database = store.parts.settings, store
@@ -113,7 +114,7 @@ def post(store: Database) -> Iterator[Callable[..., httpx.Response]]:
     @app.exception_handler(Problem)
     def refuse(_request: Any, error: Problem) -> Any:
         retry = error.retry_after if isinstance(error, TooMany) else 0
-        return api.JSONResponse({"code": error.code, "retry": retry}, status_code=429 if retry else 400)
+        return JSONResponse({"code": error.code, "retry": retry}, status_code=429 if retry else 400)
 
     with TestClient(app, base_url=ISSUER) as client:
         yield lambda body, **more: client.post("/registry/events", content=body, headers={**HEADERS, **more})

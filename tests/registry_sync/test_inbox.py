@@ -11,7 +11,7 @@ from core import clock
 from core.database import Database
 from core.events import Actor
 from core.settings import Settings
-from registry_sync import api, attributes, people, quarantine, tables, trust
+from registry_sync import attributes, inbox, people, quarantine, tables, trust
 from registry_sync.events import CitizenDied
 from tests.registry_sync.conftest import (
     Load,
@@ -180,7 +180,7 @@ def test_the_same_message_at_the_same_moment_counts_once(
 
     def deliver(place: Database) -> None:
         with place.writing() as db:
-            outcomes.append(api.inbox.receive(db, message))
+            outcomes.append(inbox.receive(db, message))
 
     threads = [threading.Thread(target=deliver, args=(place,)) for place in [store, other] * 4]
     for thread in threads:
@@ -201,6 +201,6 @@ def test_old_message_numbers_are_forgotten(store: Database, send: Send, load: Lo
     with store.writing() as db:
         long_ago = clock.now().replace(year=clock.now().year - 2)
         db.execute(update(table).where(table.c.kind == "death").values(received_at=long_ago))
-        assert api.inbox.purge(db) == 1
+        assert inbox.purge(db) == 1
     with store.reading() as db:
         assert list(db.execute(select(table.c.kind)).scalars()) == ["death-reversed"]

@@ -16,6 +16,7 @@ from core import clock
 from core.database import Database
 from core.settings import Settings
 from registry_sync import api, quarantine, tables, trust
+from registry_sync.errors import MessageRefused
 from tests.conftest import ISSUER
 from tests.registry_sync.conftest import (
     CIVIL,
@@ -157,5 +158,5 @@ def test_an_extension_nobody_knows_here_is_refused(settings: Settings) -> None:
     """A token whose header calls an extension critical, such as an unencoded payload (RFC 7797), is refused."""
     header = {"alg": "ES256", "typ": "secevent+jwt", "kid": "civil-1", "b64": True, "crit": ["b64"]}
     token = jws.serialize_compact(header, json.dumps(spoilt()).encode(), CIVIL, algorithms=["ES256"])
-    with pytest.raises(trust.MessageRefused):
+    with pytest.raises(MessageRefused):
         trust.verify(settings, token.encode())

@@ -98,8 +98,8 @@ def test_a_childs_code_takes_somebody_who_acts_or_a_second_official(store: Path,
         )
         ids.append(json.loads(erti(store, *words, stdin="a long enough password\n").stdout)["citizen_id"])
     child, adult = ids
-    for words in ((), ("--parent", adult)):
-        refused = erti(store, "citizens", "activate", child, *words)
+    for parent in ((), ("--parent", adult)):
+        refused = erti(store, "citizens", "activate", child, *parent)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "no register names a living parent" in " ".join(refused.stderr.split())
     assert erti(store, "citizens", "activate", child, "--parent", "mother").exit_code == 2

@@ -41,7 +41,9 @@ class Running:
     port: int
     mtls_port: int
 
-    def token(self, client_id: str, made: Made | None, *, port: int = 0, **headers: str) -> int:
+    def token(
+        self, client_id: str, made: Made | None, *, port: int = 0, headers: dict[str, str] | None = None
+    ) -> int:
         """Ask for a token on a new connection; the status, or 0 if TLS lets nobody in."""
         context = ssl.create_default_context(cadata=SERVER.pem)
         if made:
@@ -105,7 +107,7 @@ def test_a_certificate_reaches_the_application_in_every_process(running: Running
     assert running.token("office", certificates.make("other", issuer=ROOT)) == 401
     assert running.token("office", OFFICE, port=running.port) == 401
     forged = f":{base64.b64encode(OFFICE.der).decode()}:"
-    assert running.token("office", None, **{"Client-Cert": forged}) == 401
+    assert running.token("office", None, headers={"Client-Cert": forged}) == 401
 
 
 def test_the_document_names_the_second_port(running: Running) -> None:

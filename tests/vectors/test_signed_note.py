@@ -33,7 +33,7 @@ ENOCH_LINE = (
 )
 ORIGIN = "ledger.example.gov/2026"
 CHECKPOINT = note.Checkpoint(ORIGIN, 1234, bytes(range(32)))
-SIGNERS = [note.Ed25519Signer(ORIGIN, b"e" * 32), note.Mldsa44Signer(ORIGIN, b"m" * 32)]
+SIGNERS: list[note.Signer] = [note.Ed25519Signer(ORIGIN, b"e" * 32), note.Mldsa44Signer(ORIGIN, b"m" * 32)]
 KEYS = [signer.key for signer in SIGNERS]
 
 

@@ -49,7 +49,7 @@ class Log:
     heads: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        opened = {
+        opened: dict[str, Any] = {
             "v": 1,
             "kind": "ledger-opened",
             "origin": self.origin,
@@ -177,7 +177,8 @@ class Log:
     def bundle(self, name: str = CITIZEN, erased: tuple[int, ...] = (), at: int = NOW) -> Bundle:
         """The bundle of a chain through this log and those before it."""
         self.close()
-        sections, log = [], self.before
+        sections: list[dict[str, Any]] = []
+        log = self.before
         while log is not None:
             sections.insert(0, log.section(name) | {"checkpoint": log.checkpoint(at)})
             log = log.before

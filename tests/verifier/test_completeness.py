@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +100,8 @@ def test_an_old_map_logged_anew_leaves_the_history_incomplete_for_others_to_see(
 def test_a_citizen_with_entries_cannot_be_told_that_there_are_none() -> None:
     """Neither an empty place nor somebody else's leaf proves that nothing is there when something is."""
     log = forging.twenty()
-    for way in (log.way(forging.CITIZEN), log.way("NEIGHBOUR"), {"siblings": [], "other": None}):
+    ways: tuple[Any, ...] = (log.way(forging.CITIZEN), log.way("NEIGHBOUR"), {"siblings": [], "other": None})
+    for way in ways:
         bundle = log.bundle()
         section = bundle["logs"][0]
         section["entries"], section["n"] = [], 0

@@ -32,7 +32,7 @@ def test_both_programs_accept_the_same(tmp_path: Path) -> None:
 def test_both_programs_reject_forgeries_with_the_same_word(tmp_path: Path) -> None:
     """Each way of forging a bundle, each dropped entry and each exchange gets the same verdict from both."""
     log = forging.twenty()
-    made = []
+    made: list[forging.Bundle] = []
     for forge, _said, _reason in FORGERIES:
         bundle = log.bundle()
         forge(log, bundle)
@@ -63,7 +63,7 @@ def test_both_programs_notice_changed_bytes(tmp_path: Path) -> None:
     begin = data.index("ledger.test.example/1 ", data.index("\N{EM DASH}") + 40)
     end = data.index('\\n"', begin)
     places = random.Random(7)
-    made = []
+    made: list[str] = []
     while len(made) < 150:
         place = places.randrange(len(data))
         if not begin <= place < end:

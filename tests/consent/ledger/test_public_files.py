@@ -92,5 +92,5 @@ def test_a_receipt_names_its_leaf(database: Database, ledger: Sequencer) -> None
 
 def opened(receipt: str, keys: list[dict[str, object]]) -> tuple[dict[str, object], dict[str, object]]:
     """Header and claims of a receipt, verified with the published keys."""
-    found = jwt.decode(receipt, KeySet.import_key_set({"keys": keys}), algorithms=["ES256"])  # type: ignore[typeddict-item,arg-type]
+    found = jwt.decode(receipt, KeySet.import_key_set({"keys": keys}), algorithms=["ES256"])  # type: ignore[typeddict-item]
     return dict(found.header), dict(found.claims)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from consent.ledger import entries, logs, note, policy, proofs, publish, signer, subjects, tiles, tree
+from consent.ledger import entries, logs, note, policy, proofs, publish, signer, tiles, tree
 from consent.ledger.errors import SignerRefused
 from consent.ledger.sequencer import Sequencer
-from consent.ledger.tables import checkpoint, entry, head, lease
+from consent.ledger.tables import checkpoint, entry, head, lease, subject
 from core import clock
 from core.database import Database
 from core.settings import Settings
@@ -66,7 +66,7 @@ def test_a_different_tree_is_refused(database: Database, ledger: Sequencer) -> N
     assert signer.sign_if_due(database)
     forget_head(database, 2)
     with database.writing() as db:
-        db.execute(delete(subjects.subject))
+        db.execute(delete(subject))
         db.execute(update(entry).values(label=None))
     grow(database, ledger, 4)
     with pytest.raises(SignerRefused, match="do not lead to the root they had"):

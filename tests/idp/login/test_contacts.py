@@ -9,9 +9,8 @@ from core import clock
 from core.settings import Settings
 from idp import notify
 from idp.contacts import book, checks
-from idp.login import stages
 from idp.notices import reach
-from idp.tables import contact, contact_undo, outbox
+from idp.tables import contact, contact_undo, outbox, stage
 from tests.idp.login.person import Person
 from tests.postbox import Gateway, Postbox
 
@@ -103,7 +102,7 @@ def test_a_code_by_text_message_lives_ten_minutes(nino, database, postbox, gatew
     ask(nino, OLD)
     assert "for ten minutes" not in nino.open(f"{HOME}/code").text
     with database.reading() as db:
-        ends = db.scalars(select(stages.table.c.ends_at).order_by(stages.table.c.ends_at)).all()
+        ends = db.scalars(select(stage.c.ends_at).order_by(stage.c.ends_at)).all()
     minutes = [round((one - clock.now()).total_seconds() / 60) for one in ends]
     assert minutes == [10, 30]
 

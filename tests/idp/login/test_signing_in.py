@@ -3,6 +3,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pyotp
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from core import web
+from core import clock, web
 from core.database import Database
 from core.errors import TooMany
 from core.events import SYSTEM, waiting
@@ -20,6 +21,7 @@ from core.sessions import browser_session
 from idp import accounts
 from idp.login import hashing, password, stages, totp
 from idp.tables import password as password_table
+from idp.tables import stage
 from registry_sync import people
 from tests.idp.login.person import PASSWORD
 
@@ -233,7 +235,8 @@ def test_known_and_unknown_names_cost_the_same_hash(nino, database, settings) ->
         def __getattr__(self, name: str):
             return getattr(original, name)
 
-    pool._hasher = Counting()
+    counting: Any = Counting()
+    pool._hasher = counting
     try:
         nino.give_password("nino", "wrong wrong wrong")
         nino.give_password("nobody", "wrong wrong wrong")
@@ -456,6 +459,6 @@ def test_what_is_over_is_purged(nino, database: Database) -> None:
     nino.give_password("nino")
     with database.writing() as db:
         assert stages.purge(db) == 0
-        db.execute(update(stages.table).values(ends_at=stages.clock.now()))
+        db.execute(update(stage).values(ends_at=clock.now()))
     with database.writing() as db:
         assert stages.purge(db) >= 1

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -24,7 +25,7 @@ def set_back(database, **columns) -> None:
         db.execute(update(browser_session).values(**columns))
 
 
-def state(somebody) -> dict[str, object]:
+def state(somebody) -> dict[str, Any]:
     """Ask as the page's script does."""
     return somebody.browser.get("/session/state").json()
 

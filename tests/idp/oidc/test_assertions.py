@@ -189,7 +189,7 @@ def test_none_and_other_algorithms_with_the_public_key_as_secret(signer: Signer,
 def test_a_key_in_the_header_is_never_used(signer: Signer) -> None:
     """A signature by a key that the header itself brings or points to is refused; beside the right one it is ignored."""
     mine = ECKey.generate_key("P-256")
-    brought = [
+    brought: list[dict[str, Any]] = [
         {"jwk": mine.as_dict(private=False)},
         {"jku": "https://evil.example/jwks"},
         {"x5u": "https://evil.example/cert"},

@@ -96,7 +96,8 @@ def test_good_sets_have_no_mistakes_and_two_keys_of_one_name_are_told_apart_or_r
     assert [place for place, _says in public_keys.mistakes({"keys": [A, B, {**B, "kid": "a"}]})] == [
         ".keys[2].kid"
     ]
-    for document in (None, [], {}, {"keys": []}, {"keys": {}}, {"keys": [A] * 51}):
+    wrong: tuple[Any, ...] = (None, [], {}, {"keys": []}, {"keys": {}}, {"keys": [A] * 51})
+    for document in wrong:
         assert public_keys.mistakes(document), document
 
 

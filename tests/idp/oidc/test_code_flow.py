@@ -197,7 +197,7 @@ def test_two_threads_redeem_one_code_and_one_wins(provider: Provider) -> None:
             won.append(tokens.redeem(db, code, client))
 
     for _round in range(20):
-        code, won = provider.code(), []
+        code, won = provider.code(), list[Any]()
         threads = [threading.Thread(target=redeem, args=(code, won)) for _ in range(2)]
         for thread in threads:
             thread.start()

@@ -81,7 +81,7 @@ def refused(strict: Parts, *headers: str, token: str | None = None) -> tuple[str
     return raised.value.error, raised.value.description
 
 
-KEYS = [
+KEYS: list[tuple[str, Any]] = [
     ("ES256", ECKey.generate_key("P-256")),
     ("PS256", RSAKey.generate_key(2048)),
     ("EdDSA", OKPKey.generate_key("Ed25519")),

@@ -54,7 +54,11 @@ def test_a_fapi_client_pushes_and_gets_a_short_lived_code_and_the_issuer(fapi: A
 
 def test_an_unsigned_request_without_par_fails(fapi: Asker) -> None:
     """Plain parameters, an object by value and one by reference are refused from a client that has to push."""
-    ways = ({}, {"request": fapi.object()}, {"request_uri": "https://signer.example/r"})
+    ways: tuple[dict[str, str], ...] = (
+        {},
+        {"request": fapi.object()},
+        {"request_uri": "https://signer.example/r"},
+    )
     for way in ways:
         found = told(fapi.provider.web.get("/authorize", params={**PLAIN, **way}))
         assert (found["error"], "code" in found) == ("invalid_request", False)

@@ -110,9 +110,9 @@ def test_the_citizen_sees_what_is_left_and_lets_it_go_on(provider: Provider) -> 
         assert "at most 3 times in all" in page
         assert "2 of 3 in all; 0 of 1 this month" in page
     assert "2 of 3 in all" in provider.web.get(f"/my/sharing/{grant.grant_id}/withdraw").text
-    page = provider.web.get(f"/my/sharing/{grant.grant_id}/extend")
-    assert "Come to any office." in page.text
-    assert provider.send(page).status_code == 303
+    going = provider.web.get(f"/my/sharing/{grant.grant_id}/extend")
+    assert "Come to any office." in going.text
+    assert provider.send(going).status_code == 303
     after = now(provider)
     assert (after.state, after.uses.used, after.uses.in_window) == ("extended", 0, 1)
     with provider.database.writing() as db:

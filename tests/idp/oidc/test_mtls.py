@@ -189,7 +189,7 @@ def test_a_header_that_a_stranger_sends_is_no_certificate(app: FastAPI, office: 
 def test_a_proxy_that_sends_two_certificates_is_refused(office: Provider) -> None:
     """The attack: a second header beside the proxy's own; none of them counts."""
     headers = [("Client-Cert", shown(one)["Client-Cert"]) for one in (OWN, OFFICE)]
-    answer = office.web.post("/token", data={"client_id": PKI}, headers=headers)  # type: ignore[arg-type]
+    answer = office.web.post("/token", data={"client_id": PKI}, headers=headers)
     assert answer.status_code == 400
 
 
@@ -260,8 +260,8 @@ def test_a_certificate_and_a_proof_go_together_at_the_alias(office: Provider) ->
         (OWN, Prover(), False),
     ):
         held.nonce = prover.nonce
-        proof = held.proof("GET", f"{ISSUER}/grants/none", token=token)
-        headers = {"Authorization": f"DPoP {token}", "DPoP": proof, **shown(made)}
+        shows = held.proof("GET", f"{ISSUER}/grants/none", token=token)
+        headers = {"Authorization": f"DPoP {token}", "DPoP": shows, **shown(made)}
         assert (office.web.get("/grants/none", headers=headers).status_code == 401) is not opened
 
 

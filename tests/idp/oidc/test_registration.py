@@ -36,7 +36,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"registration": "open", "outbound_private_hosts": ("127.0.0.1",)})
 
 
-def register(provider: Provider, token: str = "", **document: Any) -> Any:
+def register(provider: Provider, token: str = "", /, **document: Any) -> Any:
     """Send a registration."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return provider.web.post("/register", json=document, headers=headers)

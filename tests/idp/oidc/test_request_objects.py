@@ -291,8 +291,9 @@ def test_a_client_that_must_sign_sends_nothing_plain(provider: Provider) -> None
     assert "code" in told(client.send(client.object(aud=[ISSUER, "https://other.example"])))
     for missing in ("nbf", "exp", "aud", "iss"):
         assert told(client.send(client.object(**{missing: None}), **around))["error"] == BAD
-    for late in ({"nbf": After(-3700)}, {"exp": After(3700)}):
-        assert told(client.send(client.object(**late), **around))["error"] == BAD
+    late: tuple[dict[str, Any], ...] = ({"nbf": After(-3700)}, {"exp": After(3700)})
+    for changed in late:
+        assert told(client.send(client.object(**changed), **around))["error"] == BAD
 
 
 NAMES = st.one_of(

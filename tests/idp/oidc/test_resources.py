@@ -197,7 +197,8 @@ JSON = st.recursive(
 @given(st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_read_or_refused(content: bytes) -> None:
     """Whatever bytes come, a body is either read or refused in the one foreseen way."""
-    for kind in (bodies.Read, bodies.Batch, bodies.Resolve):
+    kinds: tuple[Any, ...] = (bodies.Read, bodies.Batch, bodies.Resolve)
+    for kind in kinds:
         try:
             found: object = bodies.read(content, kind)
         except BodyNotUnderstood as refused:

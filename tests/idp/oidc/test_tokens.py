@@ -63,7 +63,7 @@ def test_of_two_refreshes_at_once_one_branch_at_most_lives(provider: Provider) -
             made.append(tokens.rotate(db, found, client) if found else None)
 
     for _round in range(10):
-        token, made = provider.tokens(to.PUBLIC)["refresh_token"], []
+        token, made = provider.tokens(to.PUBLIC)["refresh_token"], list[Any]()
         threads = [threading.Thread(target=rotate, args=(token, made)) for _ in range(2)]
         for thread in threads:
             thread.start()

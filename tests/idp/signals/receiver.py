@@ -121,7 +121,7 @@ class Api:
         found: Any = self.provider.web.request(
             method, path, content=content, params=params or None, headers=headers
         )
-        return found  # type: ignore[no-any-return]
+        return found
 
     def pushed_to(self, receiver: Receiver, **more: Any) -> dict[str, Any]:
         """Make a stream that is pushed to a receiver."""

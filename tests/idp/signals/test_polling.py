@@ -125,7 +125,8 @@ def test_a_pushed_stream_is_not_polled(api: Api, receiver: Receiver) -> None:
     """Polling a stream that is pushed is refused, and so is a body that makes no sense."""
     stream_id = api.pushed_to(receiver)["stream_id"]
     assert api.call("POST", f"/ssf/poll/{stream_id}", {}).status_code == 400
-    for body in (b"[]", b"{", {"maxEvents": -1}, {"ack": "x"}, {"setErrs": {"j": {}}}):
+    wrong: tuple[Any, ...] = (b"[]", b"{", {"maxEvents": -1}, {"ack": "x"}, {"setErrs": {"j": {}}})
+    for body in wrong:
         assert api.call("POST", f"/ssf/poll/{stream_id}", body).status_code == 400
 
 

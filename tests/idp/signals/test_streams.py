@@ -260,7 +260,8 @@ JSON = st.recursive(
 @given(st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_read_or_refused(content: bytes) -> None:
     """Whatever bytes come, a body is either read or refused in the one foreseen way."""
-    for kind in (Wish, Status, AboutSubject, Verify, Poll):
+    kinds: tuple[Any, ...] = (Wish, Status, AboutSubject, Verify, Poll)
+    for kind in kinds:
         try:
             found: object = bodies.read(content, kind)
         except StreamRefused as refused:

@@ -175,7 +175,8 @@ class Operator:
         return told
 
     def _write(self, db: Session, told: list[Row]) -> None:
-        edge, chains, written = tree.Frontier(), {}, []
+        edge, written = tree.Frontier(), list[Any]()
+        chains: dict[str, Any] = {}
         for place, one in enumerate(told):
             if "payload" in one:
                 leaf = entries.leaf(entries.PUBLIC, one["payload"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from consent.ledger import fsck, note, policy, quorum, signer
+from consent.ledger.errors import SignerRefused
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.witness.core import Cosigned, NotConsistent, OtherSize, Witness
 from core.database import Database
@@ -186,5 +187,5 @@ def test_a_dropped_entry_is_a_fork_for_whoever_kept_a_bundle(
 def test_the_signer_itself_refuses_a_rewritten_log(operator: Operator) -> None:
     """Whoever can change the database but not the signer's guard file cannot even get it signed."""
     operator.rewrite(reworded)
-    with pytest.raises(signer.SignerRefused):
+    with pytest.raises(SignerRefused):
         signer.sign_if_due(operator.database)
