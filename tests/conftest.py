@@ -58,14 +58,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what stays until the end: looking through it took a twelfth of the time."""
+    """Let the garbage collector leave alone what stays until the end, such as modules, routes and these tests."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def statements() -> Iterator[None]:
-    """Compile each statement once for all databases of a kind: each test has its own, and that took a fifth of its time."""
+    """Compile each statement once for all databases of a kind: each test has its own, and would compile them anew."""
     kinds: dict[type, Engine] = {}
 
     def alike(url: Any, **options: Any) -> Engine:

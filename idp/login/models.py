@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 from core.language import Lazy, _
 
-UNSAID = "00000000-0000-0000-0000-000000000000"
 NAMES = {
     "fbfc3007-154e-4ecc-8c0b-6e020557d7bd": "Apple Passwords",
     "dd4ec289-e01d-41c9-bb89-70fa845d4bf2": "Apple Passwords",

@@ -64,11 +64,6 @@ class Truth:
         """Lines of the civil register that hold a usable record."""
         return self.civil_lines - sum(self.civil_broken.values())
 
-    @property
-    def tax_good(self) -> int:
-        """Rows of the tax register that hold a usable record."""
-        return self.tax_rows - sum(self.tax_broken.values())
-
 
 def write(folder: Path, *, people: int = 10_000, seed: int = 1) -> Truth:
     """Write civil.jsonl, tax.csv and truth.json for `people` people into `folder` (made if missing).

@@ -14,7 +14,6 @@ from tests.service_process import Sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIN = "4071 9326"
-SHEET = (595, 842)  # A4 in points
 
 
 def make_card(clerk: Page, pad: Page, town: Town, sample: Sample) -> tuple[str, list[str]]:

@@ -14,7 +14,6 @@ from verifier import erti_verify
 
 SIGNERS = [note.CosignatureSigner(f"w{n}.example", bytes([n]) * 32) for n in range(6)]
 PLAIN = note.Ed25519Signer("log.example", b"l" * 32)
-MLDSA = note.Mldsa44Signer("m.example", b"m" * 32)
 X1, X2, X3, Y1, Y2, Y3 = (signer.key.text() for signer in SIGNERS)
 # The example of C2SP tlog-policy, with keys put in.
 EXAMPLE = f"""log {PLAIN.key.text()}

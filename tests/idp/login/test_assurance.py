@@ -22,6 +22,7 @@ from tests.authenticator import Authenticator, b64
 from tests.idp.login.person import ISSUER, PASSWORD
 
 PAGE = Path(__file__).parents[3] / "docs" / "assurance.md"
+NO_MODEL = "00000000-0000-0000-0000-000000000000"  # what most passkeys in phones state
 LOW, SUBSTANTIAL, HIGH = assurance.ORDER
 # The registry of Authentication Method Reference Values, as RFC 8176, section 6, began it.
 REGISTERED = {
@@ -266,8 +267,8 @@ def test_a_new_passkey_has_a_name(nino, database) -> None:
         names = [one.name for one in passkey.of(db, nino.citizen_id)]
     assert names == ["My phone", "My key", "Firefox on Windows", "Firefox on Windows 2"]
     assert models.name("d548826e-79b4-db40-a3d8-11116f7e8349", ["internal"], "Firefox") == "Bitwarden"
-    assert str(models.name(models.UNSAID, ["usb", "nfc"], "Firefox")) == "Security key"
-    assert models.name(models.UNSAID, ["internal", "hybrid"], "Firefox") == "Firefox"
+    assert str(models.name(NO_MODEL, ["usb", "nfc"], "Firefox")) == "Security key"
+    assert models.name(NO_MODEL, ["internal", "hybrid"], "Firefox") == "Firefox"
 
 
 def test_a_security_key_is_asked_for_where_one_is_wanted(nino) -> None:

@@ -22,7 +22,6 @@ BELOW = certificates.authority("Erti test authority, clients", issuer=ROOT)
 STRANGER = certificates.authority()  # of the same name as ROOT
 NAMED = certificates.subject((NameOID.COUNTRY_NAME, "GE"), (NameOID.COMMON_NAME, "revenue"))
 EXPECTED = {rules.SUBJECT: "CN=revenue,C=GE"}
-ONCE = make("once")
 STRONG = rsa.generate_private_key(65537, 2048)
 
 

@@ -207,11 +207,6 @@ class Operator:
         db.execute(update(head).where(head.c.log == LOG).values(**grown))
 
 
-def now_seconds() -> int:
-    """The time, as checkpoints write it."""
-    return clock.seconds(clock.now())
-
-
 def page_of(label: bytes) -> int:
     """The page of the map that a label is on."""
     return citizen_map.page_of(label)
