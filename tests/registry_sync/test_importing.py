@@ -69,9 +69,8 @@ def test_a_country_is_loaded_as_its_truth_says(store: Database, land: Land) -> N
     assert civil.repeated == len(truth.civil_repeated_same)
     assert civil.quarantined == sum(truth.civil_broken.values()) + len(truth.civil_second_identifiers)
     with store.reading() as db:
-        states: dict[str, int] = dict(
-            db.execute(select(tables.person.c.state, func.count()).group_by(tables.person.c.state)).tuples()
-        )
+        counted = db.execute(select(tables.person.c.state, func.count()).group_by(tables.person.c.state))
+        states = {state: count for state, count in counted}
         waiting = quarantine.waiting(db)["civil"]
     assert states == {"living": truth.living, "deceased": truth.deceased}
     assert waiting.pop("possible-duplicate") == len(truth.civil_second_identifiers)

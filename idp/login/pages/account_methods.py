@@ -18,16 +18,14 @@ from idp.errors import LastStrongMethod, NameTaken, NameUnfit, PasskeyUnproven, 
 from idp.login import devices, holding, methods, passkey, password, recovery, stages, throttle, totp
 from idp.login.ceremony import Rejected
 from idp.login.devices import Visitor
-from idp.login.pages import browser, codes
+from idp.login.pages import browser, choosing, codes
 from idp.login.pages.account import AGAIN, HOME, page
 from idp.login.stages import Stage
-from registry_sync import people
 
 router = browser.router()
 PURPOSE = "another"
 KEY = "key"
 NOT_ACCEPTED = _("The passkey was not accepted. Try again.")
-WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
 
 
 @router.get("/my/account/passkeys/new")
@@ -98,7 +96,7 @@ def remove_passkey(request: Request, database: Db, me: Citizen, form: Form, pass
 @router.get("/my/account/password")
 def show_password(request: Request, database: Db, me: Owner) -> Response:
     """Ask for a new password."""
-    return _shut_to(database, me) or _password_page(request, database, me)
+    return _shut_to(database, me) or choosing.password_page(request, me.subject, action=f"{HOME}/password")
 
 
 @router.post("/my/account/password")
@@ -115,7 +113,9 @@ def change_password(request: Request, database: Db, me: Owner, form: Form) -> Re
     try:
         password.fit(database.parts, secret, unlike=unlike)
     except PasswordUnfit as problem:
-        return _password_page(request, database, me, errors={"password": problem.text})
+        return choosing.password_page(
+            request, me.subject, action=f"{HOME}/password", errors={"password": problem.text}
+        )
     throttle.choose(database, me.subject)
     verifier = password.prepare(database.parts, secret)
     with database.writing() as db:
@@ -160,7 +160,9 @@ def begin_app(request: Request, database: Db, me: Citizen, form: Form) -> Respon
 def show_app(request: Request, database: Db, me: Owner) -> Response:
     """Show the secret of the app that is being set up."""
     stage = _stage(request, database, me)
-    return _app_page(request, stage) if stage and "secret" in stage.data else see_other(HOME)
+    if stage is None or "secret" not in stage.data:
+        return see_other(HOME)
+    return choosing.app_page(request, stage, action=f"{HOME}/app")
 
 
 @router.post("/my/account/app")
@@ -177,7 +179,9 @@ def confirm_app(request: Request, database: Db, me: Owner, form: Form) -> Respon
         if step is not None and stages.end(db, stage):
             _set_up_app(db, me, stage, step, browser.visitor(request))
     if step is None:
-        return _app_page(request, stage, errors={"totp-code": WRONG_CODE})
+        return choosing.app_page(
+            request, stage, action=f"{HOME}/app", errors={"totp-code": choosing.WRONG_CODE}
+        )
     return browser.clear_stage(request, see_other(HOME))
 
 
@@ -299,33 +303,5 @@ def _passkey_page(
         status=400 if errors else 200,
         options=options,
         kind=KEY if key else "",
-        errors=errors or {},
-    )
-
-
-def _password_page(
-    request: Request, database: Database, me: BrowserSession, *, errors: dict[str, Any] | None = None
-) -> Response:
-    return pages.render(
-        request,
-        "idp/choose_password.html",
-        status=400 if errors else 200,
-        action=f"{HOME}/password",
-        username="",
-        citizen_id=people.grouped(me.subject),
-        shortest=password.SHORTEST,
-        activating=False,
-        errors=errors or {},
-    )
-
-
-def _app_page(request: Request, stage: Stage, *, errors: dict[str, Any] | None = None) -> Response:
-    return pages.render(
-        request,
-        "idp/app.html",
-        status=400 if errors else 200,
-        action=f"{HOME}/app",
-        setup=totp.setup(stage.data["secret"], name=people.grouped(stage.citizen_id)),
-        activating=False,
         errors=errors or {},
     )

@@ -12,10 +12,10 @@ from core.sessions import BrowserSession
 from core.web import Db, Form, Here, see_other
 from idp import accounts, names
 from idp.errors import NameTaken, NameUnfit, PasskeyUnproven, PasswordUnfit
-from idp.login import activation, entry, password, stages, throttle, totp
+from idp.login import activation, entry, password, stages, throttle
 from idp.login.activation import Finished, Started
 from idp.login.ceremony import Rejected
-from idp.login.pages import browser, codes
+from idp.login.pages import browser, choosing, codes
 from idp.login.stages import Stage
 from registry_sync import people
 
@@ -24,7 +24,6 @@ START = "/activate"
 WRONG = _(
     "Citizen ID and code do not belong together, or the code is no longer valid. Check both with your letter."
 )
-WRONG_CODE = _("That code is not right. Check that your app shows “Erti” and enter the code it shows now.")
 NOT_ACCEPTED = _("The passkey was not accepted. Try again, or choose a password and an app.")
 
 
@@ -148,7 +147,7 @@ def with_app(request: Request, database: Db, here: Here, form: Form) -> Response
     if over:
         return browser.clear_stage(request, see_other(START))
     if entered is None:
-        return _app_page(request, stage, errors={"totp-code": WRONG_CODE})
+        return _app_page(request, stage, errors={"totp-code": choosing.WRONG_CODE})
     return browser.let_in(request, browser.opened(entered), "/activate/codes")
 
 
@@ -257,26 +256,10 @@ def _method_page(
 def _password_page(
     request: Request, stage: Stage, name: str, *, errors: dict[str, Any] | None = None
 ) -> Response:
-    return pages.render(
-        request,
-        "idp/choose_password.html",
-        status=400 if errors else 200,
-        action="/activate/password",
-        username=name,
-        citizen_id=people.grouped(stage.citizen_id),
-        shortest=password.SHORTEST,
-        activating=True,
-        errors=errors or {},
+    return choosing.password_page(
+        request, stage.citizen_id, action="/activate/password", name=name, activating=True, errors=errors
     )
 
 
 def _app_page(request: Request, stage: Stage, *, errors: dict[str, Any] | None = None) -> Response:
-    return pages.render(
-        request,
-        "idp/app.html",
-        status=400 if errors else 200,
-        action="/activate/app",
-        setup=totp.setup(stage.data["secret"], name=people.grouped(stage.citizen_id)),
-        activating=True,
-        errors=errors or {},
-    )
+    return choosing.app_page(request, stage, action="/activate/app", activating=True, errors=errors)

@@ -121,4 +121,4 @@ def test_the_citizen_sees_what_is_left_and_lets_it_go_on(provider: Provider) -> 
     changed = provider.web.get(f"/my/sharing/{grant.grant_id}/extend")
     assert "extend-changed" in changed.text
     assert "extend-confirm" not in changed.text
-    assert provider.send(page).status_code == 409
+    assert provider.send(going).status_code == 409
