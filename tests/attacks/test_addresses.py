@@ -12,6 +12,7 @@ from idp.contacts import book, undoing
 from idp.login import activation, assurance, waits
 from idp.notices import reach
 from idp.tables import outbox
+from tests.at_counter import SEEN
 from tests.idp.login.conftest import postbox
 from tests.idp.login.person import Person
 from tests.idp.login.repairs import (
@@ -88,7 +89,7 @@ def test_attempt_to_keep_an_address_over_a_new_letter(
         book.add(db, nino.citizen_id, HERS, actor=thief)
     time.pass_by(3 * DAY)
     with database.writing() as db:
-        code = activation.make_code(db, nino.citizen_id, actor=SYSTEM)
+        code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=SYSTEM)
     owner = person("203.0.113.10")
     owner.activate_with_passkey(nino.citizen_id, code)
     time.pass_by(8 * DAY)

@@ -41,7 +41,12 @@ def somebody_who_works_here(somebody: Person, database: Database, role: str) -> 
     with database.writing() as db:
         invitation = staff.invite(db, role, role, actor=SYSTEM)
         staff.accept(db, invitation.token)
-        about = {"acr": assurance.HIGH, "amr": ["hwk", "user", "mfa"], "user_agent": "", "network": ""}
+        about: dict[str, Any] = {
+            "acr": assurance.HIGH,
+            "amr": ["hwk", "user", "mfa"],
+            "user_agent": "",
+            "network": "",
+        }
         _session, token = sessions.begin(db, subject=invitation.member.id, kind=sessions.STAFF, **about)
     somebody.browser.cookies.set("__Host-erti_session", token, domain="id.erti.example", path="/")
     return somebody

@@ -69,8 +69,9 @@ def test_a_country_is_loaded_as_its_truth_says(store: Database, land: Land) -> N
     assert civil.repeated == len(truth.civil_repeated_same)
     assert civil.quarantined == sum(truth.civil_broken.values()) + len(truth.civil_second_identifiers)
     with store.reading() as db:
-        counted = db.execute(select(tables.person.c.state, func.count()).group_by(tables.person.c.state))
-        states = {state: count for state, count in counted}
+        number = func.count().label("number")
+        counted = db.execute(select(tables.person.c.state, number).group_by(tables.person.c.state))
+        states: dict[str, int] = {one.state: one.number for one in counted}
         waiting = quarantine.waiting(db)["civil"]
     assert states == {"living": truth.living, "deceased": truth.deceased}
     assert waiting.pop("possible-duplicate") == len(truth.civil_second_identifiers)

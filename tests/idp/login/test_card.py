@@ -4,6 +4,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -339,7 +340,12 @@ def test_the_last_safe_way_is_not_removed_and_a_lost_card_always_blocked(holder,
     """A card that is the only strong way in stays; blocked it can be at any time."""
     citizen_id, _mine = holder
     with database.writing() as db, pytest.raises(LastStrongMethod):
-        came = {"acr": assurance.SUBSTANTIAL, "amr": assurance.CARD, "user_agent": "", "network": ""}
+        came: dict[str, Any] = {
+            "acr": assurance.SUBSTANTIAL,
+            "amr": assurance.CARD,
+            "user_agent": "",
+            "network": "",
+        }
         me, _token = sessions.begin(db, subject=citizen_id, kind=sessions.CITIZEN, **came)
         methods.remove_card(db, me, HERE)
     with database.writing() as db:
