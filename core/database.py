@@ -1,6 +1,5 @@
 """The database: its column types, and the only two ways to open a transaction."""
 
-import copy
 import json
 import sqlite3
 import threading
@@ -160,7 +159,9 @@ class Database:
 
     def apart(self) -> "Database":
         """Return the same store for one request, which `only_if` can bind without binding others."""
-        return copy.copy(self)
+        one = object.__new__(Database)
+        one.__dict__.update(self.__dict__)  # `copy` does the same, five times as slowly
+        return one
 
     def only_if(self, before: Callable[[Session], None]) -> None:
         """Call this first in every write transaction that is opened here from now on: what it raises undoes that."""

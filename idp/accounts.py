@@ -45,7 +45,8 @@ HANDLE_BYTES = 32
 TEST, OPERATOR, COUNTER, COUNTER_AGAIN = "test", "operator", "counter", "counter-again"
 UNSEEN = "unseen"  # nobody activated it yet: it is only there to rest
 _FIND = select(table).where(table.c.citizen_id == bindparam("citizen_id"))
-_HOLD = _FIND.with_for_update()
+# Rows that refer to an account, such as letters, may come meanwhile: nobody who holds something else waits for that.
+_HOLD = _FIND.with_for_update(key_share=True)
 _OWNER = select(table.c.citizen_id).where(
     or_(table.c.citizen_id == bindparam("citizen_id"), table.c.name_index == bindparam("name_index"))
 )
