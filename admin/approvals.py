@@ -17,7 +17,7 @@ from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
-from idp.login import children, locks
+from idp.login import children, holding, locks
 from idp.staff import accounts
 from keys import epochs, rotation
 
@@ -225,6 +225,14 @@ def _exempt_child(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     return ""
 
 
+def _vouch(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
+    if not holding.confirm_card(
+        db, subject["citizen"], subject["card"], how=holding.BY_OFFICIAL, actor=actor
+    ):
+        raise ApprovalOver(detail="nothing waits")
+    return ""
+
+
 def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
     importing.load(db, {"purposes": [dict(subject)]}, actor=actor)
     return ""
@@ -239,7 +247,7 @@ class Deed:
     drop: Callable[[Session, Mapping[str, Any], Actor], None] | None = None
 
 
-EXEMPT_CHILD = "exempt-child"
+EXEMPT_CHILD, VOUCH = "exempt-child", "vouch"
 DEEDS: dict[str, Deed] = {
     "rotate-key": Deed("keys-rotate", _rotate),
     "revoke-key": Deed("keys-rotate", _revoke),
@@ -250,6 +258,7 @@ DEEDS: dict[str, Deed] = {
     "invalidate-grant": Deed("grants-invalidate", _invalidate_grant),
     "suspend-account": Deed("accounts-suspend", _suspend),
     "reinstate-account": Deed("accounts-suspend", _reinstate),
+    VOUCH: Deed("ways-in-vouch", _vouch),
     EXEMPT_CHILD: Deed("children-exempt", _exempt_child),
     "invalidate-purpose": Deed("grants-invalidate", _invalidate_purpose),
 }

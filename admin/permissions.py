@@ -40,6 +40,7 @@ ROLES: dict[str, frozenset[str]] = {
         "grants-invalidate",
         "accounts-suspend",
         "children-exempt",
+        "ways-in-vouch",
     },
     "key-officer": EVERYBODY | {"keys-read", "keys-rotate", "ledger-read", "erasures-read"},
     "auditor": EVERYBODY
@@ -64,7 +65,8 @@ ROLES: dict[str, frozenset[str]] = {
         "cards-block",
     },
     "clerk": EVERYBODY
-    | {"desk-work", "refusals-read", "cards-issue", "cards-block", "letters-print", "children-exempt"},
+    | {"desk-work", "refusals-read", "cards-issue", "cards-block", "letters-print", "children-exempt"}
+    | {"ways-in-vouch"},
 }
 # What lets nobody see a citizen's data, make a way into an account, or be the second person for a deed. A role with
 # anything else is given by two people, so that one administrator alone comes to none of it under another name.

@@ -25,6 +25,8 @@ def _chosen(data: Data, _names: Names) -> Said:
 
 
 def _released(data: Data, _names: Names) -> Said:
+    if data.get("at_counter"):
+        return Said(str(_CARD.get(data["how"], _CARD_GONE)))
     said = {
         "time": _("What was set up with a recovery code signs in from then on: its waiting time was over"),
         "mail": _(
@@ -35,6 +37,18 @@ def _released(data: Data, _names: Names) -> Said:
     return Said(str(said.get(data["how"], gone)))
 
 
+def _held(data: Data, _names: Names) -> Said:
+    counter = _("A clerk made a card for your account alone, so it has to wait before it signs in")
+    code = _("With a recovery code a new way to sign in was set up, which has to wait")
+    return Said(str(counter if data.get("at_counter") else code), (), "bad")
+
+
+_CARD: dict[str, Lazy] = {
+    "time": _("The card from the counter signs in from then on: its waiting time was over"),
+    "owner": _("The card from the counter signs in from then on: you said so, signed in"),
+    "official": _("The card from the counter signs in from then on: a second official saw you"),
+}
+_CARD_GONE = _("The card from the counter was removed: you said that it was not you")
 # kind -> (group, what it says)
 KINDS: dict[str, tuple[str, Sentence]] = {
     "contact-added": ("account", _of(_("An e-mail address was added"), _("A mobile number was added"))),
@@ -58,9 +72,6 @@ KINDS: dict[str, tuple[str, Sentence]] = {
         _plain(_("Your account was regained by e-mail after the waiting time; older ways to sign in ended")),
     ),
     "reentry-chosen": ("account", _chosen),
-    "hold-began": (
-        "account",
-        _plain(_("With a recovery code a new way to sign in was set up, which has to wait"), "bad"),
-    ),
+    "hold-began": ("account", _held),
     "hold-ended": ("account", _released),
 }

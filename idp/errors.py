@@ -215,6 +215,16 @@ class VisitOver(Conflict):
     text = _("A letter was made or the account opened already, or the time ran out. Begin again.")
 
 
+class CardHeld(Refused):
+    """A card from a counter does not open yet an account that has other ways in."""
+
+    code = "card-held"
+    text = _(
+        "This card does not open the account yet, because the account was in use before the card was made. It works after "
+        "some days, or at once if you begin it under Sign-in and security, or if a second person at the counter sees you."
+    )
+
+
 class OrderUnknown(Missing):
     """There is no such card at this clerk's counter."""
 

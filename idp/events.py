@@ -366,15 +366,17 @@ class ReentryChosen(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldBegan(Event):
-    """A way to sign in was set up after a recovery code alone; until `ends_at` it opens nothing but the repair of the account."""
+    """A way to sign in was set up after a recovery code alone, or by a clerk alone (`at_counter`); it waits until `ends_at`."""
 
     kind: ClassVar[str] = "hold-began"
     ends_at: datetime
+    at_counter: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldEnded(Event):
-    """What was held back is so no more. `how`: its time was over, confirmed by mail, or disavowed, and then it is gone."""
+    """What was held back is so no more. `how`: by time, mail, its owner or a second official; or disavowed, then it is gone."""
 
     kind: ClassVar[str] = "hold-ended"
     how: str
+    at_counter: bool = False

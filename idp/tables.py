@@ -123,6 +123,7 @@ card = Table(
     Column("pin_tries", Integer, nullable=False),  # wrong PINs with a right code, since the last right one
     Column("issued_at", Moment, nullable=False),
     Column("blocked_at", Moment),
+    Column("held_by", String(32), nullable=False, server_default=""),  # as of `passkey`
 )
 
 card_code = Table(

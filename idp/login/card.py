@@ -15,7 +15,7 @@ from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.accounts import HeldAccount
-from idp.errors import CardMissing
+from idp.errors import CardHeld, CardMissing
 from idp.events import CardBlocked, CardPinChanged, CardRemoved, CardUsed
 from idp.login import assurance, devices, hashing, pin, throttle
 from idp.login.devices import Visitor
@@ -30,6 +30,7 @@ CODE_DIGITS = 8  # 26 bits; at least 20 for a look-up secret (NIST SP 800-63B-4,
 GROUP = 4
 MOST_PIN_TRIES = 5
 LOST, GUESSED = "lost", "guessed"
+COUNTER = "counter"  # by what a card is held back; no session is called so
 _NEXT = select(card_code.c.number, card_code.c.code_index).order_by(card_code.c.number).limit(1)
 
 
@@ -43,11 +44,12 @@ class Card:
     issued_at: datetime
     left: int
     blocked_at: datetime | None
+    held_by: str = ""
 
     @property
     def usable(self) -> bool:
-        """Tell whether it signs in."""
-        return self.blocked_at is None and self.left > 0
+        """Tell whether it signs in: neither blocked nor used up, nor held back (`holding`)."""
+        return self.blocked_at is None and self.left > 0 and not self.held_by
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def of(db: Session, citizen_id: str) -> Card | None:
     row = db.execute(select(table).where(table.c.citizen_id == citizen_id)).first()
     if row is None:
         return None
-    return Card(row.id, row.tail, row.origin, row.issued_at, _left(db, citizen_id), row.blocked_at)
+    left = _left(db, citizen_id)
+    return Card(row.id, row.tail, row.origin, row.issued_at, left, row.blocked_at, row.held_by)
 
 
 def asked(db: Session, typed_number: str) -> int:
@@ -119,7 +122,8 @@ def attempt(
        nobody has too. 2. The code must be the card's lowest unspent one, and the card not blocked; with `whose`, that
        citizen's. 3. Only then is the PIN held against its verifier, after the try was counted on the card: five
        wrong ones block it. Without a right code the same work is done against nobody's verifier, so
-       neither words nor time tell anything of the PIN. Raises TooMany when the hashing pool is full.
+       neither words nor time tell anything of the PIN. Raises TooMany when the hashing pool is full, and CardHeld to who
+       has both of a card that is held back: that is no wrong try, and spends nothing.
     """
     with database.writing() as db:
         index = index_of(db, number)
@@ -147,6 +151,10 @@ def attempt(
                 _give_back(db, subject)
         raise
     code = code if verifier is not None else 0
+    if code and right and found is not None and found.held_by:
+        with database.writing() as db:
+            _give_back(db, subject)
+        raise CardHeld
     return Attempt(subject, known, 0, code, right, index, checked=verifier, newer=newer)
 
 
@@ -196,7 +204,7 @@ def block(
     row = db.execute(
         update(table)
         .where(table.c.citizen_id == citizen_id, table.c.blocked_at.is_(None))
-        .values(blocked_at=clock.now())
+        .values(blocked_at=clock.now(), held_by="")
         .returning(table.c.id)
     ).first()
     if row is None:
@@ -257,6 +265,7 @@ def _spend(db: Session, attempt: Attempt, place: str) -> Used | None:
             table.c.number_index == attempt.index,
             table.c.pin_verifier == attempt.checked,
             table.c.blocked_at.is_(None),
+            table.c.held_by == "",
         )
         .values(pin_tries=0, pin_verifier=attempt.newer or attempt.checked)
         .returning(table.c.id)

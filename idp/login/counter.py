@@ -12,7 +12,7 @@ from core.events import OFFICE, Actor, record
 from core.language import _
 from idp import accounts
 from idp.errors import AccountLocked, OrderOver, OrderUnknown
-from idp.login import children, pads, printing
+from idp.login import children, holding, pads, printing
 from idp.login.children import Presence
 from idp.login.events import CardOrdered
 from idp.login.printing import Issue, Printed
@@ -84,6 +84,7 @@ def complete(
 ) -> tuple[Order, Printed]:
     """Make the card and return what to print, once; somebody without an account gets one that the card opens.
 
+    Where somebody used the account before, the card is held back (`holding`): one clerk alone takes no account over.
     For a child `representative` is there and agrees, known by a `document`. Raises OrderUnknown, OrderOver, NotLiving or
     AccountLocked for whom there can be no card, and as `children.agree` does.
     """
@@ -99,15 +100,19 @@ def complete(
     presence = Presence(representative, document, order.office, order.clerk)
     children.agree(db, order.citizen, children.CARD, presence, posted=False, actor=actor)
     account = accounts.find(db, order.citizen)
-    if account is None:
-        handle = accounts.new_handle()
+    known = account is not None and account.was_activated
+    if account is None or (account.state == accounts.ACTIVE and not known):
+        handle = account.handle if account else accounts.new_handle()
         accounts.activate(db, order.citizen, handle=handle, language=row.language, actor=actor)
     elif account.state != accounts.ACTIVE:
         own_wish = account.state == accounts.LOCKED and account.opens_at_a_counter
         raise AccountLocked(OPEN_FIRST if own_wish else None, detail=account.state)
     db.execute(update(table).where(table.c.id == order.id).values(pin_verifier=None))
     how = Issue(printing.DESK, order.office, order.clerk, order.document)
-    return order, printing.issue(db, order.citizen, how, verifier=row.pin_verifier, actor=actor)
+    printed = printing.issue(db, order.citizen, how, verifier=row.pin_verifier, actor=actor, held=known)
+    if known:
+        holding.begin_at_counter(db, order.citizen, actor=actor)
+    return order, printed
 
 
 def close(db: Session, order_id: str, *, clerk: str) -> None:

@@ -1,4 +1,4 @@
-"""What was set up after a recovery code alone: held back until its time is over, or its owner confirms it by mail."""
+"""What somebody with too little set up, or a clerk alone made: held back until its time is over, or it is confirmed."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -14,10 +14,23 @@ from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.events import HoldBegan, HoldEnded, PasswordRemoved
-from idp.login import assurance, codes, objections, passkey, password, recovery, stages, throttle, totp, waits
+from idp.login import (
+    assurance,
+    card,
+    codes,
+    objections,
+    passkey,
+    password,
+    recovery,
+    stages,
+    throttle,
+    totp,
+    waits,
+)
 from idp.login.stages import Stage
 from idp.notices import reach
 from idp.tables import account, outbox
+from idp.tables import card as cards
 from idp.tables import holding as table
 from idp.tables import passkey as passkeys
 from idp.tables import totp as apps
@@ -27,6 +40,9 @@ SET_UP_A_DAY = 5  # by one session: each is told to everybody, and lets the time
 LAST_PART = 8  # the reminder goes out when an eighth of the time is left
 PUT_OFF_EVERY = timedelta(minutes=1)
 BY_TIME, BY_MAIL, DISAVOWED = "time", "mail", "disavowed"
+BY_OWNER, BY_OFFICIAL = "owner", "official"
+NOTICES = ("held", "counter-held")
+HELD = (passkeys, apps, cards)
 
 
 def begin(db: Session, session: BrowserSession) -> None:
@@ -37,19 +53,26 @@ def begin(db: Session, session: BrowserSession) -> None:
     citizen_id = session.subject
     if wait := limits.hit(db, "held", session.sid, most=SET_UP_A_DAY, per_seconds=throttle.DAY_SECONDS):
         raise TooMany(retry_after=wait)
-    told = reach.everywhere(db, citizen_id)
-    usual = waits.length(db, citizen_id, len(told))
-    seconds = objections.lengthened(db, citizen_id, usual)
-    longer = seconds > usual
-    ends_at = clock.now() + timedelta(seconds=seconds)
-    forget(db, citizen_id)
-    letters = sum("@" in one for one in told)
-    values = {"letters": letters, "told": BEGUN, "seconds": seconds, "ends_at": ends_at, "longer": longer}
-    db.execute(insert(table).values(citizen_id=citizen_id, **values))
-    actor = Actor("citizen", citizen_id)
-    record(db, HoldBegan(ends_at=ends_at), actor=actor, about=[citizen_id])
-    facts = {"until": clock.wire(ends_at), "longer": longer}
-    notify.tell(db, citizen_id, "held", facts, to=told)
+    _begin(db, citizen_id, at_counter=False, actor=Actor("citizen", citizen_id))
+
+
+def begin_at_counter(db: Session, citizen_id: str, *, actor: Actor) -> None:
+    """Let the time begin for what a clerk alone made for an account that was in use before, and tell it everywhere."""
+    _begin(db, citizen_id, at_counter=True, actor=actor)
+
+
+def confirm_card(db: Session, citizen_id: str, card_id: str, *, how: str, actor: Actor) -> bool:
+    """Let a card that a clerk made begin at once: by its owner, signed in safely, or by a second official; tell whether it was held."""
+    accounts.hold(db, citizen_id)
+    mine = (cards.c.citizen_id == citizen_id, cards.c.id == card_id, cards.c.held_by != "")
+    begun = update(cards).where(*mine, cards.c.blocked_at.is_(None)).values(held_by="").returning(cards.c.id)
+    if db.execute(begun).first() is None:
+        return False
+    record(db, HoldEnded(how=how, at_counter=True), actor=actor, about=[citizen_id])
+    notify.tell(db, citizen_id, "card-issued")
+    if not holds(db, citizen_id):
+        forget(db, citizen_id)
+    return True
 
 
 def of(db: Session, citizen_id: str) -> Row[Any] | None:
@@ -59,7 +82,7 @@ def of(db: Session, citizen_id: str) -> Row[Any] | None:
 
 def holds(db: Session, citizen_id: str, *, sid: str = "") -> bool:
     """Tell whether something of a citizen is held back, or something that came from one session."""
-    for one in (passkeys, apps):
+    for one in HELD:
         which = (one.c.citizen_id == citizen_id, one.c.held_by == sid if sid else one.c.held_by != "")
         if db.execute(select(one.c.citizen_id).where(*which)).first() is not None:
             return True
@@ -120,10 +143,11 @@ def discard(db: Session, citizen_id: str, *, by_owner: bool, actor: Actor) -> bo
         if one.kind == sessions.REPAIR:
             accounts.end_session(db, one, reason="security", actor=actor)
     stages.end_all(db, stages.CONFIRM, citizen_id)
+    notice = _notice(db, citizen_id)
     if not _drop_held(db, citizen_id, actor=actor):
         return False
     objections.remember(db, citizen_id, by_owner=by_owner)
-    _end(db, citizen_id, how=DISAVOWED, actor=actor)
+    _end(db, citizen_id, how=DISAVOWED, notice=notice, actor=actor)
     return True
 
 
@@ -158,7 +182,7 @@ def _step(db: Session, citizen_id: str) -> None:
     if not holds(db, citizen_id):
         forget(db, citizen_id)
         return
-    whole = timedelta(seconds=row.seconds)
+    whole, notice = timedelta(seconds=row.seconds), _notice(db, citizen_id)
     mine = update(table).where(table.c.citizen_id == citizen_id)
     if whose.state != accounts.ACTIVE or (row.told == BEGUN and not _heard(db, row)):
         # An owner who is not told cannot object, and one who shut the account has objected to everything.
@@ -168,19 +192,19 @@ def _step(db: Session, citizen_id: str) -> None:
     elif row.told == HEARD and at >= row.ends_at - whole / LAST_PART:
         ends_at = max(row.ends_at, at + whole / LAST_PART)
         db.execute(mine.values(told=REMINDED, ends_at=ends_at))
-        notify.tell(db, citizen_id, "held-soon", {"until": clock.wire(ends_at)})
+        notify.tell(db, citizen_id, f"{notice}-soon", {"until": clock.wire(ends_at)})
     elif row.told == REMINDED and at >= row.ends_at:
-        for one in (passkeys, apps):
+        for one in HELD:
             db.execute(update(one).where(one.c.citizen_id == citizen_id).values(held_by=""))
-        _end(db, citizen_id, how=BY_TIME, actor=SYSTEM)
-        notify.tell(db, citizen_id, "held-over")
+        _end(db, citizen_id, how=BY_TIME, notice=notice, actor=SYSTEM)
+        notify.tell(db, citizen_id, f"{notice}-over")
 
 
 def _heard(db: Session, row: Row[Any]) -> bool:
     """Tell whether one of the letters about it went out, or there is nowhere to send one."""
     if not row.letters or not parts(db).settings.smtp_url:
         return True
-    which = (outbox.c.citizen_id == row.citizen_id, outbox.c.notice == "held")
+    which = (outbox.c.citizen_id == row.citizen_id, outbox.c.notice.in_(NOTICES))
     return int(db.scalar(select(func.count()).where(*which)) or 0) < int(row.letters)
 
 
@@ -188,6 +212,10 @@ def _drop_held(db: Session, citizen_id: str, *, actor: Actor) -> bool:
     held = [one.id for one in passkey.of(db, citizen_id) if one.held_by]
     for one in held:
         passkey.drop(db, citizen_id, one, actor=actor)
+    printed = card.of(db, citizen_id)
+    if printed is not None and printed.held_by:
+        card.drop(db, citizen_id, actor=actor)
+        held.append(printed.id)
     app = totp.bounds(db, citizen_id)
     if app is not None and app.held_by:
         password.drop(db, citizen_id)
@@ -198,6 +226,27 @@ def _drop_held(db: Session, citizen_id: str, *, actor: Actor) -> bool:
     return bool(held)
 
 
-def _end(db: Session, citizen_id: str, *, how: str, actor: Actor) -> None:
+def _begin(db: Session, citizen_id: str, *, at_counter: bool, actor: Actor) -> None:
+    told = reach.everywhere(db, citizen_id)
+    usual = waits.length(db, citizen_id, len(told))
+    seconds = objections.lengthened(db, citizen_id, usual)
+    longer = seconds > usual
+    ends_at = clock.now() + timedelta(seconds=seconds)
     forget(db, citizen_id)
-    record(db, HoldEnded(how=how), actor=actor, about=[citizen_id])
+    letters = sum("@" in one for one in told)
+    values = {"letters": letters, "told": BEGUN, "seconds": seconds, "ends_at": ends_at, "longer": longer}
+    db.execute(insert(table).values(citizen_id=citizen_id, **values))
+    record(db, HoldBegan(ends_at=ends_at, at_counter=at_counter), actor=actor, about=[citizen_id])
+    facts = {"until": clock.wire(ends_at), "longer": longer}
+    notify.tell(db, citizen_id, NOTICES[at_counter], facts, to=told)
+
+
+def _notice(db: Session, citizen_id: str) -> str:
+    """Return by which name what is held back is told of: a card is told of by what a clerk did."""
+    mine = (cards.c.citizen_id == citizen_id, cards.c.held_by != "")
+    return NOTICES[db.execute(select(cards.c.id).where(*mine)).first() is not None]
+
+
+def _end(db: Session, citizen_id: str, *, how: str, actor: Actor, notice: str = NOTICES[0]) -> None:
+    forget(db, citizen_id)
+    record(db, HoldEnded(how=how, at_counter=notice == NOTICES[1]), actor=actor, about=[citizen_id])

@@ -15,6 +15,7 @@ from idp.events import CardIssued
 from idp.login.card import (
     CODE_DIGITS,
     COUNT,
+    COUNTER,
     GROUP,
     NUMBER_DIGITS,
     blocking_index,
@@ -47,16 +48,18 @@ class Issue:
     document: str = ""
 
 
-def issue(db: Session, citizen_id: str, how: Issue, *, verifier: str | None, actor: Actor) -> Printed:
+def issue(
+    db: Session, citizen_id: str, how: Issue, *, verifier: str | None, actor: Actor, held: bool = False
+) -> Printed:
     """Make a new card and return what to print; an older one ends here, and only keyed hashes are kept.
 
-    `verifier` is the PIN's, from `pin.prepare`; None keeps the PIN of a card that is not blocked. Raises
-    AccountMissing, and CardMissing if there is no PIN to keep.
+    `verifier` is the PIN's, from `pin.prepare`; None keeps the PIN of a card that is neither blocked nor held back.
+    `held`: it is held back, and told by `holding`. Raises AccountMissing, and CardMissing if there is no PIN to keep.
     """
     accounts.hold(db, citizen_id)
     before = db.execute(select(table).where(table.c.citizen_id == citizen_id)).first()
     if verifier is None:
-        if before is None or before.blocked_at is not None:
+        if before is None or before.blocked_at is not None or before.held_by:
             raise CardMissing
         verifier = str(before.pin_verifier)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
@@ -73,6 +76,7 @@ def issue(db: Session, citizen_id: str, how: Issue, *, verifier: str | None, act
             pin_verifier=verifier,
             pin_tries=0,
             issued_at=clock.now(),
+            held_by=COUNTER if held else "",
         )
     )
     codes = [_digits(CODE_DIGITS) for _number in range(COUNT)]
@@ -91,7 +95,8 @@ def issue(db: Session, citizen_id: str, how: Issue, *, verifier: str | None, act
         replaced=before is not None,
     )
     record(db, event, actor=actor, about=[citizen_id])
-    notify.tell(db, citizen_id, "card-issued")
+    if not held:
+        notify.tell(db, citizen_id, "card-issued")
     return Printed(grouped(number), grouped(blocking), [grouped(code) for code in codes])
 
 

@@ -375,12 +375,12 @@ CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finis
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
-    "card-removed", "alerts-changed", "mandate-offered", "letter-made", "code-made",
+    "card-removed", "alerts-changed", "mandate-offered", "letter-made", "code-made", "counter-held", "counter-held-soon",
 })  # fmt: skip
 # What another person did: the browser that it came from is theirs, and none of the reader's business.
 BY_ANOTHER = frozenset({"child-activated", "mandate-offer", "mandate-given", "mandate-ended"})
 # What only says again that something is near: when it was written is not when it happened.
-REMINDERS = frozenset({"closing-soon", "held-soon", "recovery-goes-on", "recovery-soon"})
+REMINDERS = frozenset({"closing-soon", "held-soon", "counter-held-soon", "recovery-goes-on", "recovery-soon"})
 # About one's data; no name, value or reference stands in them.
 DATA_NOTICES: dict[str, Lazy] = {
     "dispute-answered": _(

@@ -9,13 +9,20 @@ import pytest
 from core.database import Database
 from core.events import SYSTEM
 from idp import accounts
-from tests.admin.conftest import Colleague, browser, colleague
+from idp.login import activation, holding, methods
+from tests.admin.conftest import Browser, Colleague, Page, browser, colleague
+from tests.admin.orders import choose, order, pad_at
+from tests.at_counter import SEEN
 from tests.consent import country
+from tests.idp.login.cardholder import PIN
+from tests.idp.login.conftest import person
 from tests.idp.login.person import grow_old
+from tests.idp.login.repairs import DAY, Time, time
 from tests.idp.oidc.provider import CITIZEN
 
-__all__ = ["browser", "colleague"]
+__all__ = ["browser", "colleague", "person", "time"]
 Hire = Callable[[str], Colleague]
+PRINTED = re.compile(r'data-code="(\d+)">([0-9 ]+)<')
 AGREE = re.compile(r'action="(/admin/approvals/[\w-]+/agree)"')
 
 
@@ -49,6 +56,34 @@ def agree(official: Colleague) -> None:
     official.post(found[1], {}, on=page)
 
 
+def card_in_absence(clerk: Colleague, client: Any) -> tuple[Page, tuple[str, str]]:
+    """Make a card for somebody who is not there, with a PIN of one's own; return the printed page, number and first code."""
+    address = order(clerk)
+    choose(pad_at(client, clerk, address))
+    printed = clerk.post(f"{address}/print", {}, on=clerk.get(address))
+    number = re.search(r'id="card-number"[^>]*>([0-9 ]+)<', printed.text)
+    assert number, printed.text
+    return printed, (number[1], dict(PRINTED.findall(printed.text))["1"])
+
+
+def sign_in(client: Any, card: tuple[str, str]) -> Page:
+    """Sign in with a card and the PIN at a browser of one's own."""
+    mine = Browser(client)
+    number = {"card-number": card[0]}
+    on = mine.post("/login/card", number, on=mine.get("/login/card"))
+    return mine.post("/login/card", {**number, "pin": PIN, "card-code": card[1]}, on=on)
+
+
+@pytest.fixture
+def owner(land: Database, person: Any) -> Any:
+    """Give the person with an account and a passkey, who is at home."""
+    with land.writing() as db:
+        code = activation.make_code(db, CITIZEN, seen=SEEN, actor=SYSTEM)
+    somebody = person()
+    somebody.activate_with_passkey(CITIZEN, code)
+    return somebody
+
+
 @pytest.mark.parametrize("role", ["clerk", "support", "registrar"])
 def test_attempt_to_come_into_an_account_as_ones_own_colleague(
     land: Database, colleague: Hire, role: str
@@ -74,3 +109,48 @@ def test_attempt_to_agree_at_an_unlocked_console(land: Database, colleague: Hire
         found = accounts.find(db, CITIZEN)
     assert found is not None
     assert found.state == accounts.ACTIVE
+
+
+def test_attempt_to_take_an_account_over_by_a_card(
+    land: Database, client: Any, colleague: Hire, owner: Any, time: Time
+) -> None:
+    """A card that one clerk makes for somebody who is not there opens nothing for days, in which its owner ends it."""
+    _printed, card = card_in_absence(colleague("clerk"), client)
+    for _try in range(6):
+        assert sign_in(client, card).status == 403
+    with land.reading() as db:
+        found = methods.of(db, CITIZEN)
+    assert (found.by_card, len(found.usable)) == (False, 1)
+    owner.open("/my/account")
+    assert 'id="card-held"' in owner.page
+    owner.send("/my/account/card/block")
+    time.pass_by(8 * DAY)
+    holding.turn(land)
+    assert sign_in(client, card).location != "/my"
+
+
+@pytest.mark.parametrize("how", ["time", "owner", "official"])
+def test_who_is_there_gets_in_with_the_card(
+    land: Database, client: Any, colleague: Hire, owner: Any, time: Time, how: str
+) -> None:
+    """A card for an account that was in use opens it by a second official's word, by its owner's, or after the waiting time."""
+    clerk = colleague("clerk")
+    printed, card = card_in_absence(clerk, client)
+    assert sign_in(client, card).status == 403
+    if how == "official":
+        other = colleague("clerk")
+        vouch = re.search(r'action="(/desk/cards/\w+/vouch)"', printed.text)
+        assert vouch
+        assert clerk.post(vouch[1], {}, on=printed).location == "/admin/approvals"
+        assert AGREE.search(clerk.get("/admin/approvals").text) is None
+        agree(other)
+    elif how == "owner":
+        owner.open("/my/account")
+        made = re.search(r'name="card" value="(\w+)"', owner.page)
+        assert made
+        assert owner.send("/my/account/card/begin", card=made[1]).headers["location"] == "/my/account"
+    for _quarter in range(4 * 8 if how == "time" else 0):
+        time.pass_by(DAY / 4)
+        holding.turn(land)
+    assert sign_in(client, card).location == "/my"
+    assert country.history(land, CITIZEN)[-2]["data"].get("how", how) == how

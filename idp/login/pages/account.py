@@ -12,7 +12,7 @@ from core.language import Lazy, _
 from core.sessions import BrowserSession
 from core.web import Db, Owner
 from idp import accounts
-from idp.login import assurance, methods, passkey
+from idp.login import assurance, holding, methods, passkey
 from idp.login.methods import Methods
 from idp.login.pages import browser, repairing
 from registry_sync import people
@@ -49,6 +49,7 @@ def page(
         account = accounts.find(db, me.subject)
         found = methods.of(db, me.subject)
         name = passkey.shown_name(db, me.subject)
+        waits = holding.of(db, me.subject)
     name_now = account.username if account and account.named else ""
     return pages.render(
         request,
@@ -59,6 +60,7 @@ def page(
         username=name_now,
         typed=name_now if typed is None else typed[:254],
         methods=found,
+        held_until=waits.ends_at if waits else None,
         proofed_at=account.proofed_at if account else None,
         reach={one.id: REACHES[found.reach(one)] for one in found.passkeys},
         **_for_devices(request.app.state.settings.host, account.handle if account else b"", name, found),

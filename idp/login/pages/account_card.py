@@ -11,7 +11,7 @@ from core.language import Lazy
 from core.sessions import BrowserSession
 from core.web import Citizen, Db, Form, see_other
 from idp.errors import CardMissing, LastStrongMethod
-from idp.login import assurance, card, methods, pin, printing, throttle
+from idp.login import assurance, card, holding, methods, pin, printing, throttle
 from idp.login.pages import browser
 from idp.login.pages.account import AGAIN, HOME, page
 from idp.login.pages.pins import twice
@@ -87,6 +87,16 @@ def block(database: Db, me: Citizen, form: Form) -> Response:
     return see_other(HOME)
 
 
+@router.post("/my/account/card/begin")
+def begin(database: Db, me: Citizen, form: Form) -> Response:
+    """Let a card from a counter begin at once, which its owner says to have in their hand."""
+    if not _may(database, me):
+        return see_other(_stronger())
+    with database.writing() as db:
+        holding.confirm_card(db, me.subject, form.get("card"), how=holding.BY_OWNER, actor=_self(me))
+    return see_other(HOME)
+
+
 @router.post("/my/account/card/remove")
 def remove(request: Request, database: Db, me: Citizen, form: Form) -> Response:
     """Remove the card, unless it is the last safe way in."""
@@ -114,7 +124,7 @@ def _stronger() -> str:
 def _keeps_pin(database: Database, me: BrowserSession) -> bool:
     with database.reading() as db:
         mine = card.of(db, me.subject)
-    return mine is not None and mine.blocked_at is None
+    return mine is not None and mine.blocked_at is None and not mine.held_by
 
 
 def _form(
