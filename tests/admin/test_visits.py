@@ -22,6 +22,7 @@ from idp.tables import activation_code, desk_visit, outbox
 from registry_sync import attributes
 from registry_sync.tables import person
 from tests.admin.conftest import Colleague, Page
+from tests.admin.orders import choose, order, pad_at
 from tests.at_counter import SEEN
 from tests.consent import country
 from tests.idp.login.cardholder import hand_over
@@ -120,6 +121,10 @@ def test_a_paused_account_opens_at_once(client: Any, clerk: Colleague, database:
     with database.writing() as db:
         locks.pause(db, CITIZEN, actor=ME)
         locks.begin_closing(db, CITIZEN, actor=ME)
+    ordered = order(clerk)
+    choose(pad_at(client, clerk, ordered))
+    refused = clerk.post(f"{ordered}/print", {}, on=clerk.get(ordered))
+    assert (refused.status, "Open it first, under Letters" in refused.text) == (403, True)
     address = receive(clerk)
     asked = clerk.get(address)
     assert 'id="visit-paused"' in asked.text

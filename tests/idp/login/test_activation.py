@@ -187,6 +187,7 @@ def test_the_letter_has_what_it_needs(database, letter) -> None:
     citizen_id, code = letter()
     with database.reading() as db:
         page = activation.letter(db, citizen_id, code, fingerprint="ABCD-EFGH")
+        seen = activation.letter(db, citizen_id, code, fingerprint="ABCD-EFGH", office=SEEN.office)
         kept = db.execute(select(activation_code)).one()
     for text in (
         people.grouped(citizen_id),
@@ -196,6 +197,9 @@ def test_the_letter_has_what_it_needs(database, letter) -> None:
         "data:image/svg",
     ):
         assert text in page
+    assert "by an operator of Erti" in page
+    assert SEEN.office in seen
+    assert "by an operator of Erti" not in seen
     assert code.encode() not in kept.code_index
     assert code.replace("-", "").encode() not in kept.code_index
 
