@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from core import limits
@@ -18,6 +18,7 @@ from core.settings import Settings
 from idp.login import devices, hashing, password, throttle
 from idp.login.devices import Visitor
 from idp.tables import card, outbox
+from idp.tables import password as table
 from tests.idp.login.person import PASSWORD, Person
 
 WRONG = "not the right words at all"
@@ -189,9 +190,20 @@ def test_attempt_with_a_password_that_looks_alike(nino: Person) -> None:
     assert nino.give_password("nino", PASSWORD.replace("a", "ａ")).headers["location"] == "/login/code"
 
 
+@pytest.mark.parametrize("moved", [False, True])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_attempt_to_learn_names_by_time(nino: Person, database: Database) -> None:
-    """Wrong passwords take as long for a name that is there as for one that is not: in shuffled turns neither is mostly slower."""
+def test_attempt_to_learn_names_by_time(
+    nino: Person, database: Database, settings: Settings, moved: bool
+) -> None:
+    """Wrong passwords take as long for a name that is there as for one that is not: in shuffled turns neither is mostly slower.
+
+    So it is also after the parameters of the hash moved, while its owner has not signed in again.
+    """
+    if moved:
+        old = hashing.Pool(settings.model_copy(update={"argon2_memory_kib": 1024}))
+        with database.writing() as db:
+            verifier = old.hash(password._prepared(database.parts, PASSWORD))
+            db.execute(update(table).values(verifier=verifier))
     names = [name for number in range(60) for name in ("nino", f"nobody{number}")]
     random.Random(7).shuffle(names)
     took: dict[bool, list[float]] = {True: [], False: []}
