@@ -175,7 +175,7 @@ def test_a_closed_account_comes_back_with_the_same_id_and_no_permission(nino, pe
     assert state(database, nino.citizen_id) == ("closed", ())
     with database.writing() as db:
         assert accounts.find_by_name(db, "nino") is None
-        assert [one.state for one in mandates.given_by(db, nino.citizen_id)] == ["withdrawn"]
+        assert [one.state for one in mandates.given_by(db, nino.citizen_id)] == ["ended"]
         assert (
             db.scalar(select(grant_table.c.state).where(grant_table.c.citizen == nino.citizen_id)) == "ended"
         )
