@@ -296,7 +296,11 @@ def _engine(url: str, pool: int) -> Engine:
         return engine
     # Parameters are hidden from errors, because errors reach the log. JIT compiles look-ups that take microseconds (DESIGN 7).
     return create_engine(
-        url, pool_size=pool, max_overflow=pool, hide_parameters=True, connect_args={"options": "-c jit=off"}
+        url,
+        pool_size=pool,
+        max_overflow=pool,
+        hide_parameters=True,
+        connect_args={"options": "-c jit=off", "client_encoding": "utf8"},
     )
 
 

@@ -1,11 +1,13 @@
 """Every setting of the service: typed, frozen, complete at start."""
 
+import json
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,12 +16,18 @@ from pydantic_settings import (
 )
 
 DAY_SECONDS = 86_400
+PREFIX = "ERTI_"
+FILE_VARIABLE = "ERTI_CONFIG"
+
+
+class FileWrong(ValueError):
+    """The file that `ERTI_CONFIG` names is not there, or is no TOML; the text is a sentence."""
 
 
 class Settings(BaseSettings):
     """Read from `ERTI_…` variables, then from the TOML file that `ERTI_CONFIG` names, then these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="ERTI_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", enable_decoding=False)
 
     mode: Literal["development", "production"] = Field(
         "development",
@@ -264,8 +272,30 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, the TOML file."""
-        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("ERTI_CONFIG"))
+        named = os.environ.get(FILE_VARIABLE)
+        if named and not Path(named).is_file():
+            raise FileWrong(f"{FILE_VARIABLE} names {named}, and no such file is there")
+        try:
+            toml = TomlConfigSettingsSource(settings_cls, named or None)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise FileWrong(f"{FILE_VARIABLE} names {named}, which cannot be read: {error}") from error
         return init_settings, env_settings, toml
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _lists_are_written_plainly(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take a list that a variable holds: words with commas between them, or a JSON list."""
+        of = cls.model_fields[info.field_name or ""].annotation
+        if not isinstance(value, str) or get_origin(of) is not tuple:
+            return value
+        if not value.lstrip().startswith("["):
+            return tuple(word for part in value.split(",") if (word := part.strip()))
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(
+                'write words with commas between them, such as one,two, or a list, ["one", "two"]'
+            ) from error
 
     @model_validator(mode="after")
     def _issuer_is_an_origin(self) -> "Settings":

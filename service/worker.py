@@ -30,6 +30,7 @@ from registry_sync import inbox
 log = structlog.get_logger("erti.worker")
 TICK_SECONDS = 0.25
 CHUNKS_AT_ONCE = 20
+LONGEST_BACKOFF_SECONDS = 15
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Duty:
     every_seconds: float
     do: Callable[[Database], object]
     due: float = 0.0
+    failures: int = 0
 
 
 def _purge(database: Database) -> None:
@@ -175,7 +177,10 @@ def _rounds(plan: Sequence[Duty], database: Database, stop: threading.Event) -> 
 def _do(duty: Duty, database: Database) -> None:
     try:
         duty.do(database)
+        duty.failures = 0
     except (SQLAlchemyError, OSError, Problem, LookupError, tiles.Changed) as error:
         # A row that is missing or a tile that was damaged stops the signing and nothing else.
         log.warning("duty failed", duty=duty.name, error=type(error).__name__, detail=str(error)[:200])
-    duty.due = time.monotonic() + duty.every_seconds
+        duty.failures += 1
+    backoff = min(duty.every_seconds * 2 ** min(duty.failures, 10), LONGEST_BACKOFF_SECONDS)
+    duty.due = time.monotonic() + max(duty.every_seconds, backoff)

@@ -60,10 +60,10 @@ class Postgres:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def empty(self) -> Iterator[str]:
+    def empty(self, *, options: str = "") -> Iterator[str]:
         """Give the SQLAlchemy address of a new database without tables, for migrations."""
         name = f"erti_{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name}")
+        self._run(f"CREATE DATABASE {name} {options}")
         try:
             yield self._address(name)
         finally:

@@ -68,7 +68,7 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Each is read from its variable, else from the TOML file that `ERTI_CONFIG` names, else it is the\n"
-        "default. Lists are written as JSON in a variable. `erti check` says which of yours are unsafe.",
+        "default. Lists are written with commas in a variable: `one,two`. `erti check` says which of yours are unsafe.",
         _table(("variable", "in TOML", "kind", "default", "what it is"), rows),
     )
 

@@ -49,9 +49,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+except ImportError:  # exit code 1 would say that the history is not what it claims to be
+    print(
+        "The check could not be made: it needs the package cryptography, 50 or later. Make a place for it and call this again:\n"
+        "  python3 -m venv erti-check\n"
+        "  erti-check/bin/pip install 'cryptography>=50'\n"
+        "  erti-check/bin/python erti_verify.py BUNDLE --policy FILE",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 FORMAT = "erti-history-bundle/2"
 SUITE = "ECVRF-EDWARDS25519-SHA512-TAI"

@@ -1,6 +1,7 @@
 """`erti demo`: a whole small country on this machine, with the service and two agencies' portals running."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import httpx
 import typer
@@ -26,6 +27,7 @@ from service.migrations import UnknownTables
 REPOSITORY = Path(__file__).resolve().parents[2]
 PORTAL = REPOSITORY / "examples" / "portal"
 MARKER = "made-by-erti-demo"
+LOCK = "running"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -57,9 +59,10 @@ def demo(
         return
     if not PORTAL.is_dir():
         raise fail("the example portals are not here. Run the demo from a checkout of the repository.", USAGE)
+    _refuse_if_running(folder)
     for number in (port, port + 1, port + 2):
         free_or_fail("127.0.0.1", number)
-    _prepare_folder(folder, fresh=fresh)
+    lock = _prepare_folder(folder, fresh=fresh, address=f"http://localhost:{port}")
     settings = Settings(
         data_dir=folder.resolve(),
         issuer=f"http://localhost:{port}",
@@ -83,7 +86,7 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        with _running(settings, environment, port) as children:
+        with _running(settings, environment, port, lock) as children:
             _introduce(settings, port)
             _watch(children)
     except KeyboardInterrupt:
@@ -131,14 +134,42 @@ def send_event(
     out.print(f"{answer.status_code} {answer.headers.get('erti-outcome', answer.text)}")
 
 
-def _prepare_folder(folder: Path, *, fresh: bool) -> None:
+def _refuse_if_running(folder: Path) -> None:
+    """Raise, in words, if a demo runs in this folder; makes nothing."""
+    with contextlib.suppress(OSError), (folder / LOCK).open("r+") as file:
+        _locked_or_fail(folder, file)
+
+
+def _locked_or_fail(folder: Path, file: IO[str]) -> None:
+    """Take the lock of a folder's demo. The kernel lets go of it when the last process of that demo is gone."""
     try:
-        if fresh and folder.exists():
-            if any(folder.iterdir()) and not (folder / MARKER).exists():
-                raise fail(f"{folder} was not made by the demo, so it will not be deleted.", USAGE)
-            shutil.rmtree(folder)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise fail(
+            f"a demo runs in {folder} already, at {file.read().strip() or 'an address it has not yet said'}. Stop it, "
+            "or keep this one's data elsewhere: make run PORT=9000 ARGS='--folder var/second'"
+        ) from error
+
+
+def _prepare_folder(folder: Path, *, fresh: bool, address: str) -> IO[str]:
+    """Make a folder ready, and return the lock on it, which our processes hold as long as one of them lives."""
+    try:
+        if fresh and folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+            raise fail(f"{folder} was not made by the demo, so it will not be deleted.", USAGE)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKER).touch()
+        lock = (folder / LOCK).open("a+")
+        _locked_or_fail(folder, lock)
+        lock.truncate(0)
+        lock.write(f"{address}\n")
+        lock.flush()
+        for found in folder.iterdir() if fresh else ():
+            if found.is_dir() and not found.is_symlink():
+                shutil.rmtree(found)
+            elif found.name not in (LOCK, MARKER):
+                found.unlink()
+        return lock
     except OSError as error:
         raise fail(
             f"{folder} cannot be written ({error.strerror}). Give another folder with --folder, for "
@@ -147,7 +178,9 @@ def _prepare_folder(folder: Path, *, fresh: bool) -> None:
 
 
 @contextlib.contextmanager
-def _running(settings: Settings, environment: dict[str, str], port: int) -> Iterator[list[Child]]:
+def _running(
+    settings: Settings, environment: dict[str, str], port: int, lock: IO[str]
+) -> Iterator[list[Child]]:
     erti = [sys.executable, "-m", "service"]
     secrets = json.loads((settings.data_dir / founding.SECRETS).read_text("utf-8"))
     plan: list[tuple[str, list[str], dict[str, str]]] = [
@@ -171,7 +204,9 @@ def _running(settings: Settings, environment: dict[str, str], port: int) -> Iter
     try:
         for name, command, extra in plan:
             # A session of its own, so that Ctrl-C reaches only us and we end the others in order.
-            process = subprocess.Popen(command, env={**environment, **extra}, start_new_session=True)
+            process = subprocess.Popen(
+                command, env={**environment, **extra}, start_new_session=True, pass_fds=(lock.fileno(),)
+            )
             children.append(Child(name, process))
         _wait_until_ready(
             children, [f"{settings.issuer}/readyz", *(f"http://localhost:{port + n}/" for n in (1, 2))]

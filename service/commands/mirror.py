@@ -12,10 +12,11 @@ from consent.ledger.quorum import BadPolicy
 from core import outbound
 from core.outbound import CallRefused
 from core.settings import Settings
-from service.commands.store import FAILED, USAGE, err, fail, opened, settings, show, unwritable
+from service.commands.store import FAILED, USAGE, err, fail, opened, settings, show
 
 MOST_BYTES = 32 * 1024 * 1024  # 256 entries of 65,535 bytes, and some
 FOUND = 200
+NO_ANSWER = 3
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 
 
@@ -35,7 +36,8 @@ def copy(
     commitments and public records, and nothing about anybody.
 
     Exit code 1 means that the log's files contradict what it signed, or what you copied before. The
-    checkpoint that says so is kept in the folder: that file is the proof.
+    checkpoint that says so is kept in the folder: that file is the proof. Settings or a folder that cannot be
+    used are code 2, and code 3 means that the log did not answer: call it again.
     """
     found = settings()
     try:
@@ -54,11 +56,11 @@ def copy(
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
         except Unavailable as error:
-            raise fail(f"{error}. Nothing is lost: call it again") from error
+            raise fail(f"{error}. Nothing is lost: call it again", NO_ANSWER) from error
         except Untrue as error:
             raise fail(str(error), FAILED) from error
         except OSError as error:
-            raise unwritable(error) from error
+            raise fail(f"{error.filename} cannot be written ({error.strerror})", USAGE) from error
     size = now.edge.size
     show(
         {"origin": now.origin, "size": size},

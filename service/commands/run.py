@@ -12,23 +12,48 @@ from urllib.parse import urlsplit
 
 import typer
 import uvicorn
+from rich.markup import escape
 from sqlalchemy import make_url
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from core import clock
-from core.settings import Settings
+from core.settings import FILE_VARIABLE, Settings
 from idp import atlas
 from idp.errors import PlacesWrong
 from idp.login import attestation
 from idp.oidc import certificates
 from idp.oidc.trusted import Trusted
 from service import migrations, tls, worker
-from service.app import create_app, open_house, settle
-from service.commands.store import FAILED, USAGE, fail, opened, out, settings, show, unwritable
+from service.app import create_app, settle
+from service.commands.store import (
+    FAILED,
+    USAGE,
+    fail,
+    house,
+    in_sentences,
+    opened,
+    out,
+    settings,
+    show,
+    store_of,
+)
 from service.migrations import UnknownTables
 from service.tls import Files, Listening
 
+# What is read; folders that are made where they are missing are not among it, and the file of places is looked into.
+FILES = (
+    "pkcs11_module",
+    "witness_policy",
+    "retention_file",
+    "breached_passwords",
+    "passkey_roots",
+    "passkey_metadata_root",
+    "client_ca",
+    "software_statement_keys",
+    "outbound_ca_file",
+    "registry_keys",
+)
 PLACES_FOR = timedelta(days=180)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -153,17 +178,16 @@ def work() -> None:
 def migrate() -> None:
     """Bring the database to this version's tables. Safe to run again."""
     found = settings()
-    try:
-        database = open_house(found)
+    with in_sentences():
+        database = house(found)
         before = migrations.current(database)
-        migrations.upgrade(database)
+        try:
+            migrations.upgrade(database)
+        except UnknownTables as error:
+            raise fail(
+                f"the tables are those of another version of Erti ({error}), which is not known here."
+            ) from error
         database.close()
-    except UnknownTables as error:
-        raise fail(
-            f"the tables are those of another version of Erti ({error}), which is not known here."
-        ) from error
-    except OSError as error:
-        raise unwritable(error) from error
     after = migrations.newest()
     out.print("nothing to do" if before == after else f"{before or 'empty'} -> {after}")
 
@@ -171,9 +195,21 @@ def migrate() -> None:
 def check(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
     """Say in words which settings are unsafe for production. Exit code 1 if there are any."""
     found = settings()
-    remarks = [*unsafe(found), *_places(found)]
-    text = "\n".join(f"- {remark}" for remark in remarks) or "Nothing unsafe found."
-    show({"unsafe": remarks}, as_json=as_json, text=text)
+    judged = {
+        "file": os.environ.get(FILE_VARIABLE) or None,
+        "mode": found.mode,
+        "issuer": found.issuer,
+        "database": store_of(found),
+    }
+    remarks = [*unsafe(found), *_missing(found), *_places(found)]
+    head = (
+        f"Settings from {judged['file'] or f'ERTI_ variables alone ({FILE_VARIABLE} names no file)'}; mode {found.mode}, "
+        f"{found.issuer}, database {judged['database']}"
+    )
+    text = "\n".join(
+        [head, *(f"- {remark}" for remark in remarks)] if remarks else [head, "Nothing unsafe found."]
+    )
+    show({**judged, "unsafe": remarks}, as_json=as_json, text=escape(text))
     if remarks:
         raise typer.Exit(FAILED)
 
@@ -211,6 +247,20 @@ def unsafe(given: Settings) -> list[str]:
         ),
     }
     return [sentence for sentence, holds in remarks.items() if holds]
+
+
+def _missing(given: Settings) -> list[str]:
+    """Return which files the settings name that cannot be read, one sentence each."""
+    remarks = []
+    for name in FILES:
+        path: Path | None = getattr(given, name)
+        if path is None:
+            continue
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            remarks.append(f"ERTI_{name.upper()} names {path}, which cannot be read ({error.strerror}).")
+    return remarks
 
 
 def _places(given: Settings) -> list[str]:

@@ -41,6 +41,14 @@ def current(database: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def encoding(database: Database) -> str:
+    """Return in which encoding a store keeps text."""
+    if database.is_sqlite:
+        return "UTF8"
+    with database.engine.connect() as connection:
+        return str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
+
+
 def newest() -> str | None:
     """Return the newest revision that this version knows."""
     return _scripts().get_current_head()

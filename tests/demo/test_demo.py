@@ -140,6 +140,13 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
     with demo("--folder", str(tmp_path / "demo"), "--port", str(port)) as again:
         assert letters[0][0] in again.printed, "the same citizens"
         assert "activated already" in again.printed
+        for words in (("--port", str(free_port())), ("--port", str(port), "--fresh")):
+            with demo("--folder", str(tmp_path / "demo"), *words) as second:
+                assert second.process.wait(10) == 1
+            assert f"already, at http://localhost:{port}. Stop it" in second.printed
+        browser = PlainBrowser()
+        browser.open(f"{erti}/readyz")
+        browser.close()
         assert again.interrupt() == 0
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 
 from sqlalchemy import delete, select
 
@@ -35,6 +36,25 @@ def test_a_row_that_is_missing_does_not_end_the_worker(house: Database) -> None:
     assert duty.due > 0
     with house.reading() as db:
         assert signer.newest(db, 1) is None
+
+
+def test_a_duty_that_keeps_failing_is_tried_less_often(house: Database) -> None:
+    """A duty that fails waits longer each time, up to a limit, and goes on at its own pace once it is done."""
+    failing = True
+
+    def do(_house: Database) -> None:
+        if failing:
+            raise OSError
+
+    duty = worker.Duty("test", 0.5, do)
+    waits = []
+    for _turn in range(8):
+        worker._do(duty, house)
+        waits.append(round(duty.due - time.monotonic(), 1))
+    assert waits == [1, 2, 4, 8, 15, 15, 15, 15]
+    failing = False
+    worker._do(duty, house)
+    assert duty.due - time.monotonic() <= 0.5
 
 
 def test_a_mail_server_that_is_silent_holds_up_no_checkpoint(house: Database) -> None:

@@ -350,3 +350,20 @@ def test_names_beyond_the_first_plane_are_sorted_as_utf_16(text: str, accepted: 
     else:
         with pytest.raises(erti_verify.Rejected):
             erti_verify.canonical(text.encode(), "it")
+
+
+def test_a_machine_without_the_package_accuses_nobody(desk: Path) -> None:
+    """Where `cryptography` is missing or too old the check was not made: exit code 2, with the words to install it."""
+    (desk / "old" / "cryptography").mkdir(parents=True)
+    (desk / "old" / "cryptography" / "__init__.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "erti_verify.py", "bundle", "--policy", "policy"],
+        cwd=desk,
+        env={"PYTHONPATH": "old"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'cryptography>=50'" in done.stderr
+    assert "Traceback" not in done.stderr
