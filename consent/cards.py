@@ -34,6 +34,10 @@ def _used(data: Data, _names: Names) -> Said:
 def _blocked(data: Data, _names: Names) -> Said:
     if data["reason"] == "guessed":
         said = _("Your card was blocked: somebody had it and tried wrong PINs")
+    elif data["reason"] == "disavowed":
+        said = _(
+            "Your card was blocked: you, or somebody with one of our letters, said that it may be a stranger’s"
+        )
     else:
         said = _("Your card was blocked")
     return Said(str(said), (), "bad")

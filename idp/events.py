@@ -291,7 +291,7 @@ class CardPinChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CardBlocked(Event):
-    """A card does not work any more. `reason`: lost, or guessed: somebody had the card and tried PINs."""
+    """A card does not work any more. `reason`: lost; guessed: somebody had the card and tried PINs; or disavowed."""
 
     kind: ClassVar[str] = "card-blocked"
     card: str

@@ -2,7 +2,7 @@
 
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from core.events import SYSTEM, Actor, record
 from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.accounts import HeldAccount
+from idp.disavowals import Suspect
 from idp.errors import CardHeld, CardMissing
 from idp.events import CardBlocked, CardPinChanged, CardRemoved, CardUsed
 from idp.login import assurance, devices, hashing, pin, throttle
@@ -24,12 +25,15 @@ from idp.tables import card_code
 from keys import blind
 
 COUNT = 40
+DESK, OWN = "desk", "self"  # who printed it
 FEW = 5
 NUMBER_DIGITS = 12  # the last one is a check
 CODE_DIGITS = 8  # 26 bits; at least 20 for a look-up secret (NIST SP 800-63B-4, 3.1.2.1)
 GROUP = 4
 MOST_PIN_TRIES = 5
-LOST, GUESSED = "lost", "guessed"
+LOST, GUESSED, DISAVOWED = "lost", "guessed", "disavowed"
+ISSUED = "card-issued"  # what is told of it, and stands in the history
+SAME_MOMENT = timedelta(minutes=1)  # a card is a little older than the letter about it
 COUNTER = "counter"  # by what a card is held back; no session is called so
 _NEXT = select(card_code.c.number, card_code.c.code_index).order_by(card_code.c.number).limit(1)
 
@@ -213,6 +217,19 @@ def block(
     notify.tell(db, citizen_id, "card-blocked")
     accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
     return True
+
+
+def disavow(db: Session, suspect: Suspect, *, actor: Actor, keep: BrowserSession | None = None) -> bool:
+    """Block the card that a stranger may have got: one printed at home since, or the very one that is told of.
+
+    A card from before stays, and one that a clerk handed over afterwards: whoever finds an old letter blocks neither.
+    """
+    mine = of(db, suspect.citizen_id)
+    if mine is None:
+        return False
+    since = mine.origin == OWN and mine.issued_at >= suspect.at - SAME_MOMENT
+    very = suspect.what == ISSUED and mine.issued_at <= suspect.at + SAME_MOMENT
+    return (since or very) and block(db, suspect.citizen_id, reason=DISAVOWED, actor=actor, keep=keep)
 
 
 def block_lost(db: Session, number: str, typed_code: str, visitor: Visitor) -> int:

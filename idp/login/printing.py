@@ -16,8 +16,10 @@ from idp.login.card import (
     CODE_DIGITS,
     COUNT,
     COUNTER,
+    DESK,
     GROUP,
     NUMBER_DIGITS,
+    OWN,
     blocking_index,
     code_index,
     grouped,
@@ -26,7 +28,8 @@ from idp.login.card import (
 from idp.tables import card as table
 from idp.tables import card_code
 
-DESK, SELF = "desk", "self"
+__all__ = ["DESK", "SELF", "Issue", "Printed", "issue"]
+SELF = OWN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.disavowals import Suspect
 from idp.events import Disavowed
-from idp.login import activation, devices, holding, objections, stages, waits
+from idp.login import activation, card, devices, holding, objections, stages, waits
 from idp.login.devices import Visitor
 
 PRINTED = "activation-code-made"
@@ -35,8 +35,9 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
 
     Where it is known which browser it was, only that one goes. Else every session does but the speaker's own, and
     each browser is forgotten that signed in since the longest-lived session that can have done it began. Whoever waits
-    to come back by e-mail is stopped, and what was set up after a recovery code goes while it is held back. No other way
-    of signing in is touched: whoever found an old letter can sign the owner out, once, and lock nobody out.
+    to come back by e-mail is stopped, what was set up after a recovery code goes while it is held back, and a card printed
+    since then is blocked (`card.disavow`). No other way of signing in is touched: whoever found an old letter can sign the
+    owner out, once, and lock nobody out who has another way in.
     """
     citizen_id = suspect.citizen_id
     accounts.hold(db, citizen_id)
@@ -58,6 +59,7 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
         accounts.end_session(db, one, reason="security", actor=actor)
     by_owner = objections.sure(speaker.session, citizen_id)
     holding.discard(db, citizen_id, by_owner=by_owner, actor=actor)
+    card.disavow(db, suspect, actor=actor, keep=here)
     event = Disavowed(
         citizen=citizen_id,
         what=suspect.what,

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consent import history
+from consent import grants, history, mandates
 from consent.history import Filter, HistoryEntry
 from core import pages, sessions
 from core.database import parts
@@ -19,6 +19,7 @@ from idp.disavowals import Suspect
 from idp.login import devices, factors, methods, places, strangers
 from idp.login.pages import browser
 from idp.login.strangers import Speaker
+from idp.notices import reach
 from idp.oidc import clients, families
 
 router = browser.router()
@@ -142,8 +143,21 @@ def secure(request: Request, database: Db, me: Citizen) -> Response:
     with database.reading() as db:
         found = methods.of(db, me.subject)
         others = sum(one.is_citizens and one.sid != me.sid for one in sessions.of(db, me.subject))
+        whose = accounts.find(db, me.subject)
+        contacts = reach.kept(db, me.subject)
+        permissions = any(one.is_live for one in grants.of(db, me.subject))
+        acting = any(one.is_given or one.is_open for one in mandates.given_by(db, me.subject))
     return pages.render(
-        request, "idp/secure.html", section="security", methods=found, others=others, fresh=methods.fresh(me)
+        request,
+        "idp/secure.html",
+        section="security",
+        methods=found,
+        others=others,
+        fresh=methods.fresh(me),
+        contacts=contacts,
+        name=whose.username if whose and whose.named else "",
+        mandates=acting,
+        permissions=permissions,
     )
 
 

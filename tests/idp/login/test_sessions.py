@@ -137,6 +137,10 @@ def test_this_was_not_me_puts_one_stranger_out(nino, stranger, database) -> None
     page = nino.open("/my/sessions/secure").text
     assert 'id="secure-password-change"' in page
     assert 'id="secure-codes-new"' in page
+    assert 'id="secure-app-show"' in page
+    assert "It is nino." in page
+    there_are_none = ("card", "contact", "mandates", "permissions")
+    assert not [one for one in there_are_none if f'id="secure-{one}"' in page]
     assert stranger.open("/my").status_code == 303
     with database.reading() as db:
         assert not known(db, device, nino.citizen_id)
