@@ -161,6 +161,15 @@ def test_nobody_reaches_through_the_door() -> None:
     )
 
 
+def test_no_page_gets_at_a_store_that_is_not_bound() -> None:
+    """Pages take the store from `core.web`, which binds it to the session of who asks; answers to clients need nobody's."""
+    unbound = {"core/web.py", "idp/oidc/pages/sending.py"}
+    assert not house.places(
+        [path for path in house.files(*set(house.PACKAGES) - {"service"}) if house.name(path) not in unbound],
+        lambda node: isinstance(node, ast.Attribute) and house.dotted(node).endswith("state.database"),
+    )
+
+
 def test_nothing_is_caught_that_was_not_foreseen() -> None:
     """No `except:` and no `except Exception` hides an error nobody thought of; one function makes a value of it."""
     wide = {"Exception", "BaseException"}
