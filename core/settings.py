@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         description="Days of the week with office hours, 1 being Monday; holidays are not known.",
     )
     retention_file: Path | None = Field(
-        None, description="TOML file that says how long entries are kept; see `docs/integrate.md`."
+        None, description="TOML file that says how long entries are kept; see `docs/operate.md`."
     )
 
     places_file: Path | None = Field(
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     mail_from: str = Field("Erti <no-reply@erti.example>", description="Sender of the service's mail.")
 
     sms_url: str = Field(
-        "", description="Where text messages are handed to a gateway (`docs/integrate.md`); empty sends none."
+        "", description="Where text messages are handed to a gateway (`docs/operate.md`); empty sends none."
     )
     sms_secret: SecretStr = Field(SecretStr(""), description="What the gateway is shown as a bearer token.")
     sms_prefixes: tuple[str, ...] = Field(

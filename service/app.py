@@ -47,6 +47,7 @@ from keys.token import TokenCustody
 from service import freshness, site, staying
 from service.directory import Directory
 from service.handlers import HANDLERS
+from service.heads import Heads
 from service.metrics import Metrics
 
 # Looked through in this order, so what systems ask for all day stands first.
@@ -150,6 +151,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.pages = pages.environment(settings)
     app.state.form_key = store.parts.keys.secret("forms")
     app.add_middleware(Edge, settings=settings, observe=figures.observe)
+    app.add_middleware(Heads)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(FreshSignInNeeded, sign_in_needed)
     app.add_exception_handler(RepairOnly, repair_only)

@@ -1,4 +1,4 @@
-"""Text messages handed to a gateway: the protocol stands in docs/integrate.md."""
+"""Text messages handed to a gateway: the protocol stands in docs/operate.md."""
 
 import hashlib
 import json

@@ -6,10 +6,12 @@ import signal
 import socket
 import threading
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 import typer
 import uvicorn
 from rich.markup import escape
@@ -55,6 +57,7 @@ FILES = (
     "registry_keys",
 )
 PLACES_FOR = timedelta(days=180)
+log = structlog.get_logger("erti.serve")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -106,6 +109,13 @@ def serve(
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sockets = [socket.create_server((host, one), family=family) for one in ports]
+    log.info(
+        "listening",
+        on=", ".join(f"{host}:{one}" for one in ports),
+        version=version("erti"),
+        mode=found.mode,
+        database=store_of(found),
+    )
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl+C: by now everything is closed
         if workers > 1:
             Multiprocess(config, sockets).run()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
+from service.metrics import Metrics
 from tests.architecture import house
 
 DOCUMENTS = [path for path in house.tracked() if path.suffix == ".md"]
@@ -34,6 +35,15 @@ def test_settings_exist(document: Path) -> None:
     """Every variable of ours that a document names is a setting, or the name of the settings file."""
     known = {f"ERTI_{name.upper()}" for name in Settings.model_fields} | {"ERTI_CONFIG", "ERTI_TEST_STRICT"}
     assert set(re.findall(r"\bERTI_[A-Z_]+[A-Z]\b", document.read_text(encoding="utf-8"))) <= known
+
+
+def test_figures_that_operators_watch_exist() -> None:
+    """Every figure that docs/operate.md tells operators to watch is one that `/metrics` gives."""
+    text = (house.ROOT / "docs/operate.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(erti_[a-z_]+[a-z])(?:_…)?`", text))
+    figures = Metrics().text().decode()
+    assert named
+    assert not [name for name in named if f"# HELP {name}" not in figures]
 
 
 def test_help_lists_every_command() -> None:

@@ -98,6 +98,23 @@ def test_nothing_is_answered_that_is_not_offered(client: TestClient) -> None:
         assert client.get(path).status_code == 404, path
 
 
+def test_head_is_answered_as_get_is_without_a_body(client: TestClient) -> None:
+    """HEAD gets the status and headers of GET and nothing else, wherever GET is; where only POST is, it is refused."""
+    for path in (
+        "/",
+        "/healthz",
+        "/.well-known/openid-configuration",
+        "/static/erti.css",
+        "/my/data",
+        "/nowhere",
+    ):
+        got, head = (client.request(method, path, follow_redirects=False) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        for name in ("content-type", "content-security-policy", "location"):
+            assert head.headers.get(name) == got.headers.get(name), path
+    assert client.head("/token").status_code == 405
+
+
 def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(client: TestClient) -> None:
     """The same refusal is HTML with a reference for a browser, and RFC 9457 for anyone else."""
     page = client.get("/nowhere", headers={"accept": "text/html"})
