@@ -1,12 +1,13 @@
 """Two people for what is dangerous: one asks, another agrees, and only then is it done."""
 
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, insert, select, update
+from sqlalchemy import Column, LargeBinary, Row, String, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from admin.errors import ApprovalOver, ApprovalUnknown, NotYourRole, SecondPersonNeeded
@@ -17,11 +18,15 @@ from consent.ledger import erasure
 from core import clock
 from core.database import Base, Document, Moment
 from core.events import Actor, record
-from idp.login import children, holding, locks
+from idp.accounts import SCOPE
+from idp.login import activation, children, holding, locks
 from idp.staff import accounts
-from keys import epochs, rotation
+from keys import epochs, rotation, sealing
+from keys.errors import BadSeal, Shredded
 
 LASTS = timedelta(days=3)
+KEPT = timedelta(days=90)  # what was done stands in the log and in histories; why somebody wanted it need not
+CITIZEN, OWNER = "citizen", "staff:approvals"
 # Who asks from the server's own command line, where nobody signs in; a member of staff has to agree all the same.
 COMMAND_LINE = Actor("system", "command-line")
 
@@ -37,6 +42,9 @@ approval = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("decided_by", String(16)),
     Column("decided_at", Moment),
+    # Of what is about a citizen, subject and reason stand here alone: whose it is, and the rest under the citizen's key.
+    Column("whose_sealed", LargeBinary),
+    Column("sealed", LargeBinary),
 )
 
 
@@ -95,17 +103,21 @@ def refuse(db: Session, wanted: Approval, *, official: Official) -> None:
 def read(db: Session, approval_id: str) -> Approval:
     """Return a request. Raises ApprovalUnknown."""
     row = db.execute(select(approval).where(approval.c.id == approval_id)).first()
-    if row is None:
+    found = _approval(db, row) if row else None
+    if found is None:
         raise ApprovalUnknown
-    return _approval(row)
+    return found
 
 
 def listing(db: Session, *, most: int = 50) -> list[Approval]:
-    """Return the latest requests, the newest first."""
-    return [
-        _approval(row)
-        for row in db.execute(select(approval).order_by(approval.c.asked_at.desc()).limit(most))
-    ]
+    """Return the latest requests, the newest first, save those about a citizen who was erased."""
+    rows = db.execute(select(approval).order_by(approval.c.asked_at.desc()).limit(most)).all()
+    return [found for row in rows if (found := _approval(db, row)) is not None]
+
+
+def purge(db: Session) -> None:
+    """Delete requests that were asked for long ago."""
+    db.execute(delete(approval).where(approval.c.asked_at <= clock.now() - KEPT))
 
 
 def waiting_for(db: Session, official: Official) -> list[Approval]:
@@ -129,9 +141,17 @@ def _ask(db: Session, action: str, subject: Mapping[str, Any], *, reason: str, a
         decided_by=None,
         decided_at=None,
     )
-    db.execute(insert(approval).values(**vars(wanted)))
-    asked = ApprovalAsked(approval=wanted.id, action=action, subject=wanted.subject, reason=wanted.reason)
-    record(db, asked, actor=actor)
+    clear: dict[str, Any] = {"subject": wanted.subject, "reason": wanted.reason}
+    sealed: dict[str, bytes] = {}
+    if whose := wanted.subject.get(CITIZEN):
+        said = json.dumps(clear).encode()
+        sealed = {
+            "whose_sealed": sealing.seal(db, OWNER, SCOPE, whose.encode(), aad=wanted.id.encode()),
+            "sealed": sealing.seal(db, whose, SCOPE, said, aad=wanted.id.encode()),
+        }
+        clear = {"subject": {}, "reason": ""}
+    db.execute(insert(approval).values(**(vars(wanted) | clear | sealed)))
+    record(db, ApprovalAsked(approval=wanted.id, action=action, **clear), actor=actor)
     return wanted
 
 
@@ -159,8 +179,17 @@ def _decide(db: Session, wanted: Approval, state: str, *, official: Official) ->
     record(db, decided, actor=official.actor)
 
 
-def _approval(row: Row[Any]) -> Approval:
-    return Approval(**row._asdict())
+def _approval(db: Session, row: Row[Any]) -> Approval | None:
+    """Return a request as it was asked for; None if it was about a citizen who was erased."""
+    fields = row._asdict()
+    whose, sealed, aad = fields.pop("whose_sealed"), fields.pop("sealed"), row.id.encode()
+    if sealed is not None:
+        try:
+            citizen = sealing.unseal(db, OWNER, SCOPE, whose, aad=aad).decode()
+            fields |= json.loads(sealing.unseal(db, citizen, SCOPE, sealed, aad=aad))
+        except (Shredded, BadSeal):  # another key was made since
+            return None
+    return Approval(**fields)
 
 
 def _rotate(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
@@ -226,9 +255,12 @@ def _exempt_child(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
 
 
 def _vouch(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
-    if not holding.confirm_card(
-        db, subject["citizen"], subject["card"], how=holding.BY_OFFICIAL, actor=actor
-    ):
+    whose = subject["citizen"]
+    if "letter" in subject:
+        begun = activation.vouch(db, whose, subject["letter"], actor=actor)
+    else:
+        begun = holding.confirm_card(db, whose, subject["card"], how=holding.BY_OFFICIAL, actor=actor)
+    if not begun:
         raise ApprovalOver(detail="nothing waits")
     return ""
 

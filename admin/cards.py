@@ -10,7 +10,7 @@ from admin import approvals, company
 from admin.frame import show
 from admin.permissions import BlocksCards, IssuesCards, Official
 from consent import guardians
-from consent.cards import DOCUMENTS
+from consent.cards import CALLED, DOCUMENTS
 from core import clock, limits
 from core.database import Database
 from core.errors import TooMany
@@ -18,14 +18,17 @@ from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.errors import OrderOver
 from idp.login import card, children, counter, pads
+from idp.login.card import Word
 from idp.login.children import Presence
 from idp.login.counter import Order
 from registry_sync import people
 
 router = APIRouter(prefix="/desk/cards")
 CARDS_AN_HOUR = 12
-BLOCKS_AN_HOUR = 60
-LONGEST_OFFICE = 120
+BLOCKS_AN_HOUR = 6
+LONGEST_OFFICE, LONGEST_REASON = 120, 300
+BLOCK_FIELDS = ("citizen", "document", "why")
+BLOCK_DOCUMENTS = {**DOCUMENTS, CALLED: _("none: they called by telephone")}
 
 
 @router.get("")
@@ -64,13 +67,19 @@ def ask_block(request: Request, official: BlocksCards) -> Response:
 @router.post("/block")
 def block(request: Request, database: Db, official: BlocksCards, form: Form) -> Response:
     """Block somebody's lost card; what is answered does not tell whether there was one."""
-    typed = form.get("citizen")
-    citizen = people.compact(typed)
-    if citizen is None:
-        return _block_page(request, official, typed, errors={"citizen": NO_CITIZEN})
+    typed = {name: form.get(name) for name in BLOCK_FIELDS}
+    citizen = people.compact(typed["citizen"])
+    errors: dict[str, Lazy] = {} if citizen else {"citizen": NO_CITIZEN}
+    if typed["document"] not in BLOCK_DOCUMENTS:
+        errors["document"] = _("Say which document you looked at.")
+    if not 0 < len(typed["why"]) <= LONGEST_REASON or not typed["why"].isprintable():
+        errors["why"] = _("Say why, in a few words: the citizen reads it.")
+    if errors or citizen is None:
+        return _block_page(request, official, typed, errors=errors)
     _throttle(database, "card.block", official, most=BLOCKS_AN_HOUR)
+    word = Word(official.id, typed["document"], typed["why"])
     with database.writing() as db:
-        card.block(db, citizen, reason=card.LOST, actor=official.actor)
+        card.block(db, citizen, reason=card.LOST, actor=official.actor, word=word)
     return _block_page(request, official, done=people.grouped(citizen))
 
 
@@ -210,7 +219,7 @@ def _order_page(
 def _block_page(
     request: Request,
     official: Official,
-    typed: str = "",
+    typed: Mapping[str, str] | None = None,
     *,
     errors: Mapping[str, Lazy] | None = None,
     done: str = "",
@@ -221,7 +230,8 @@ def _block_page(
         "card_block.html",
         section="lost-cards",
         status=400 if errors else 200,
-        typed=typed,
+        typed=typed or dict.fromkeys(BLOCK_FIELDS, ""),
         errors=errors or {},
         done=done,
+        documents=list(BLOCK_DOCUMENTS.items()),
     )

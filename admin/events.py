@@ -9,7 +9,7 @@ from core.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalAsked(Event):
-    """An official asked a second person to agree to something dangerous."""
+    """An official asked a second person to agree to something dangerous; of whom it is, if of a citizen, is not said here."""
 
     kind: ClassVar[str] = "approval-asked"
     approval: str

@@ -22,7 +22,7 @@ from core.errors import Refused, TooMany
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp import accounts
-from idp.errors import NobodyActs
+from idp.errors import NobodyActs, VisitOver
 from idp.login import activation, children, visits
 from idp.login.activation import Seen
 from idp.login.children import Presence
@@ -150,6 +150,7 @@ def print_letter(
         code = visits.letter(db, visit, presence, posted=posted, actor=official.actor)
         fingerprint = signer.policy_fingerprint(db)
         sheet = activation.sheet(db, visit.citizen, code, fingerprint=fingerprint, office=visit.office)
+        later = activation.waiting(db, visit.citizen)
     return show(
         request,
         official,
@@ -159,7 +160,23 @@ def print_letter(
         to=to,
         child=child,
         posted=posted,
+        visit=visit,
+        waits=later[1] if later else "",
     )
+
+
+@router.post("/{visit_id}/vouch")
+def vouch(database: Db, official: PrintsLetters, form: Form, visit_id: str) -> Response:
+    """Ask a second official, who looks at the person as well, to let the letter for an account in use work at once."""
+    with database.writing() as db:
+        visit = visits.of_clerk(db, visit_id, clerk=official.id)
+        later = activation.waiting(db, visit.citizen)
+        if visit.state != visits.LETTER or later is None or later[1] != form.get("letter"):
+            raise VisitOver
+        subject = {"citizen": visit.citizen, "letter": later[1]}
+        seen = f"{visit.office}: {DOCUMENTS[visit.document]}"
+        approvals.ask(db, approvals.VOUCH, subject, reason=seen, official=official)
+    return see_other("/admin/approvals")
 
 
 @router.post("/{visit_id}/open")

@@ -8,12 +8,15 @@ from admin import approvals
 from admin.errors import NotYourself
 from admin.frame import show
 from admin.permissions import POWERFUL, ManagesStaff, Official, ReadsStaff
+from core import limits
 from core.database import Database
+from core.errors import TooMany
 from core.language import Lazy, _
 from core.web import Db, Form, see_other
 from idp.staff import accounts
 
 router = APIRouter(prefix="/admin/staff")
+SUSPENSIONS_AN_HOUR = 5
 DUTIES = (
     ("registrar", _("Registrar"), _("Works on records in quarantine, helps citizens, proposes purposes.")),
     ("support", _("Support"), _("Helps citizens; what is looked at stands in their history.")),
@@ -60,6 +63,10 @@ def suspend(database: Db, official: ManagesStaff, _form: Form, member_id: str) -
     """Suspend a person at once: their sessions end with this answer."""
     if member_id == official.id:
         raise NotYourself
+    with database.writing() as db:
+        wait = limits.hit(db, "staff.suspend", official.id, most=SUSPENSIONS_AN_HOUR, per_seconds=3600)
+    if wait:
+        raise TooMany(_("This was done very often in a short time. Wait a while."), retry_after=wait)
     with database.writing() as db:
         accounts.suspend(db, accounts.read(db, member_id), actor=official.actor)
     return see_other("/admin/staff")

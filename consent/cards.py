@@ -11,6 +11,10 @@ DOCUMENTS: dict[str, Lazy] = {
 }
 
 
+CALLED = "telephone"
+_BY_TELEPHONE = _("none: by telephone")
+
+
 def _ordered(data: Data, _names: Names) -> Said:
     title = _("A clerk at {office} began to make a card for you").format(office=data["office"])
     return Said(str(title), _who(data))
@@ -40,7 +44,8 @@ def _blocked(data: Data, _names: Names) -> Said:
         )
     else:
         said = _("Your card was blocked")
-    return Said(str(said), (), "bad")
+    why = ((str(_("Why")), str(data["why"])),) if data.get("why") else ()
+    return Said(str(said), (*_who(data), *why) if data.get("clerk") else (), "bad")
 
 
 def _just(title: Lazy) -> Sentence:
@@ -48,7 +53,9 @@ def _just(title: Lazy) -> Sentence:
 
 
 def _who(data: Data) -> tuple[tuple[str, str], ...]:
-    document = DOCUMENTS.get(data["document"], data["document"])
+    document = (
+        _BY_TELEPHONE if data["document"] == CALLED else DOCUMENTS.get(data["document"], data["document"])
+    )
     return ((str(_("Clerk")), str(data["clerk"])), (str(_("Document looked at")), str(document)))
 
 

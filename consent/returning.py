@@ -46,7 +46,7 @@ def _held(data: Data, _names: Names) -> Said:
 _CARD: dict[str, Lazy] = {
     "time": _("The card from the counter signs in from then on: its waiting time was over"),
     "owner": _("The card from the counter signs in from then on: you said so, signed in"),
-    "official": _("The card from the counter signs in from then on: a second official saw you"),
+    "official": _("What a counter made for you works from then on: a second official saw you"),
 }
 _CARD_GONE = _("The card from the counter was removed: you said that it was not you")
 # kind -> (group, what it says)

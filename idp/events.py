@@ -296,6 +296,9 @@ class CardBlocked(Event):
     kind: ClassVar[str] = "card-blocked"
     card: str
     reason: str
+    clerk: str = ""
+    document: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,7 @@ activation_code = Table(
     Column("origin", String(16), nullable=False, server_default="operator"),  # desk: a clerk saw the person
     Column("ended_at", Moment),  # by the link in the letter about it
     Column("firm", Boolean, nullable=False, server_default=false()),  # no such link ends it
+    Column("begins_at", Moment),  # one clerk alone made it for an account in use
 )
 
 password = Table(

@@ -49,6 +49,7 @@ ACTS: Acts = MappingProxyType(
         ("POST", "/desk/letters"): "/desk/letters",
         ("POST", "/desk/letters/exempt"): "/desk/letters",
         ("POST", "/desk/letters/{visit_id}/print"): "",
+        ("POST", "/desk/letters/{visit_id}/vouch"): "/desk/letters",
         ("POST", "/desk/letters/{visit_id}/open"): "/desk/letters",
         ("GET", "/desk/cards"): "",
         ("POST", "/desk/cards"): "/desk/cards",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from admin import approvals
 from consent import alerts, desk, disputes, endings, mandates, withholding
 from consent.ledger import clearing, erasure, journal, logs, signer, tiles
 from core import limits, refusals, sessions
@@ -64,6 +65,7 @@ def _purge(database: Database) -> None:
         objections.purge(db)
         visits.purge(db)
         notify.purge(db)
+        approvals.purge(db)
 
 
 def _shorten_journal(database: Database) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import segno
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, language, limits, pages
@@ -13,12 +13,13 @@ from core.events import OFFICE, Actor, record
 from idp import accounts, notify
 from idp.accounts import Account, HeldAccount
 from idp.errors import AccountLocked, CodeSpent, NotLiving
-from idp.events import AccountRegained, ActivationCodeEnded
+from idp.events import AccountRegained, ActivationCodeEnded, HoldEnded
 from idp.login import (
     assurance,
     children,
     codes,
     devices,
+    holding,
     methods,
     passkey,
     password,
@@ -41,6 +42,7 @@ from registry_sync import people
 
 GROUPS = 4  # 80 bits
 DESK, OPERATOR = "desk", "operator"
+WAITS = "letter-waits"
 MADE = {DESK: "letter-made", OPERATOR: "code-made"}  # what is told of it
 PURPOSE = "activation"
 
@@ -89,6 +91,7 @@ class Sheet:
     address: str
     picture: str
     printed: datetime
+    begins: datetime | None = None
     office: str = ""
 
 
@@ -100,6 +103,7 @@ def make_code(
     actor: Actor,
     presence: Presence = children.ALONE,
     posted: bool = False,
+    alone: bool = False,
 ) -> str:
     """Make an activation code and return it as printed: four groups of four, 80 random bits.
 
@@ -107,7 +111,8 @@ def make_code(
     is entered with now goes on until the code is used; every address is told. The link in that mail ends the letter, but
     not the next one, made when somebody came to a counter again: a stranger in the mailbox keeps nobody out for long.
     It works once, for `settings.activation_days`, and ends any code made before. For a child `presence` says who is there
-    and agrees. Raises NotLiving, AccountLocked for an account that a new code must not open, and as `children.agree` does.
+    and agrees. One that a clerk makes `alone` waits where the account is in use (ADR 34), until a second official vouches
+    for it. Raises NotLiving, AccountLocked for an account that a new code must not open, and as `children.agree` does.
     """
     person = people.find(db, citizen_id)
     if person is None or person.state != "living":
@@ -117,6 +122,10 @@ def make_code(
         raise AccountLocked(detail=known.state)
     children.agree(db, citizen_id, children.LETTER, presence, posted=posted, actor=actor)
     code, expires_at, origin = codes.draw(GROUPS), _expiry(db), DESK if seen else OPERATOR
+    in_use = known is not None and known.was_activated
+    begins_at = holding.begins_at(db, citizen_id) if alone and in_use else None
+    if begins_at:
+        expires_at += begins_at - clock.now()
     limits.hold(db, "activation", citizen_id, per_seconds=60)  # of two clerks at once, one after the other
     old = db.execute(
         delete(table).where(table.c.citizen_id == citizen_id).returning(table.c.ended_at, table.c.firm)
@@ -128,13 +137,34 @@ def make_code(
             expires_at=expires_at,
             origin=origin,
             firm=old is not None and (old.firm or old.ended_at is not None),
+            begins_at=begins_at,
         )
     )
     event = ActivationCodeMade(expires_at=expires_at, origin=origin, **(vars(seen) if seen else {}))
     record(db, event, actor=actor, about=[citizen_id, OFFICE])
-    if known and known.was_activated:  # before it is used: afterwards its owner is out
-        notify.tell(db, citizen_id, MADE[origin], {"what": seen.office if seen else ""})
+    if in_use:  # before it is used: afterwards its owner is out
+        facts = {"what": seen.office if seen else ""} | (
+            {"until": clock.wire(begins_at)} if begins_at else {}
+        )
+        notify.tell(db, citizen_id, WAITS if begins_at else MADE[origin], facts)
     return code
+
+
+def waiting(db: Session, citizen_id: str) -> tuple[datetime, str] | None:
+    """Return from when a letter works that waits, and by which name a second official vouches for this one; None if none waits."""
+    mine = (table.c.citizen_id == citizen_id, table.c.begins_at > clock.now(), table.c.ended_at.is_(None))
+    row = db.execute(select(table.c.begins_at, table.c.code_index).where(*mine)).first()
+    return (row.begins_at, row.code_index.hex()) if row else None
+
+
+def vouch(db: Session, citizen_id: str, name: str, *, actor: Actor) -> bool:
+    """Let a letter that waits work at once, by a second official's word; tell whether it is the one that was vouched for."""
+    found = waiting(db, citizen_id)
+    if found is None or found[1] != name:
+        return False
+    db.execute(update(table).where(table.c.citizen_id == citizen_id).values(begins_at=None))
+    record(db, HoldEnded(how=holding.BY_OFFICIAL, at_counter=True), actor=actor, about=[citizen_id])
+    return True
 
 
 def was_disowned(db: Session, citizen_id: str) -> bool:
@@ -178,7 +208,7 @@ def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str, office: 
     """Return what stands in a letter; `office` is empty if an operator made it. `fingerprint` is that of the ledger's trust policy, for comparing with `erti-verify`."""
     settings = parts(db).settings
     expires_at = db.scalar(select(table.c.expires_at).where(table.c.citizen_id == citizen_id)) or _expiry(db)
-    address = f"{settings.issuer}/activate"
+    address, later = f"{settings.issuer}/activate", waiting(db, citizen_id)
     return Sheet(
         citizen_id=people.grouped(citizen_id),
         code=code,
@@ -188,6 +218,7 @@ def sheet(db: Session, citizen_id: str, code: str, *, fingerprint: str, office: 
         address=address,
         picture=segno.make(address, error="m").svg_data_uri(scale=4, border=1),
         printed=clock.now(),
+        begins=later[0] if later else None,
         office=office,
     )
 
@@ -344,6 +375,7 @@ def _live(db: Session, citizen_id: str, typed: str) -> tuple[ColumnElement[bool]
         table.c.code_index == _index(db, citizen_id, typed),
         table.c.expires_at > clock.now(),
         table.c.ended_at.is_(None),
+        or_(table.c.begins_at.is_(None), table.c.begins_at <= clock.now()),
     )
 
 

@@ -57,6 +57,15 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A clerk's word when they block somebody's card: who, after which document, and why."""
+
+    clerk: str
+    document: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Attempt:
     """What one try with card and PIN came to; `wait` in seconds, 0 if it was looked at.
 
@@ -199,9 +208,18 @@ def change_pin(db: Session, citizen_id: str, verifier: str, *, actor: Actor) -> 
 
 
 def block(
-    db: Session, citizen_id: str, *, reason: str, actor: Actor, keep: BrowserSession | None = None
+    db: Session,
+    citizen_id: str,
+    *,
+    reason: str,
+    actor: Actor,
+    keep: BrowserSession | None = None,
+    word: Word | None = None,
 ) -> bool:
-    """Block a card for good and end the sessions that began with it; tell whether there was one to block."""
+    """Block a card for good and end the sessions that began with it; tell whether there was one to block.
+
+    `word` is what staff say who do it for somebody.
+    """
     if accounts.find(db, citizen_id) is None:
         return False
     accounts.hold(db, citizen_id)
@@ -213,7 +231,8 @@ def block(
     ).first()
     if row is None:
         return False
-    record(db, CardBlocked(card=row.id, reason=reason), actor=actor, about=[citizen_id])
+    event = CardBlocked(card=row.id, reason=reason, **(vars(word) if word else {}))
+    record(db, event, actor=actor, about=[citizen_id])
     notify.tell(db, citizen_id, "card-blocked")
     accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
     return True

@@ -75,6 +75,12 @@ def confirm_card(db: Session, citizen_id: str, card_id: str, *, how: str, actor:
     return True
 
 
+def begins_at(db: Session, citizen_id: str) -> datetime:
+    """Return from when what a clerk alone makes now would work: the time in which the owner can object."""
+    usual = waits.length(db, citizen_id, len(reach.everywhere(db, citizen_id)))
+    return clock.now() + timedelta(seconds=usual)
+
+
 def of(db: Session, citizen_id: str) -> Row[Any] | None:
     """Return the time that is running for a citizen, with `ends_at` and `longer`, or None if nothing is held back."""
     return db.execute(select(table).where(table.c.citizen_id == citizen_id)).first()

@@ -16,7 +16,7 @@ from idp.login import activation, card, devices, holding, objections, stages, wa
 from idp.login.devices import Visitor
 
 PRINTED = "activation-code-made"
-LETTERS = frozenset({PRINTED, *activation.MADE.values()})
+LETTERS = frozenset({PRINTED, activation.WAITS, *activation.MADE.values()})
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def letter(db: Session, visit: Visit, presence: Presence, *, posted: bool, actor
     """Make the one letter of a visit and return its code. Raises VisitOver, and as `activation.make_code` does."""
     _spend(db, visit, LETTER)
     return activation.make_code(
-        db, visit.citizen, seen=visit.seen, actor=actor, presence=presence, posted=posted
+        db, visit.citizen, seen=visit.seen, actor=actor, presence=presence, posted=posted, alone=True
     )
 
 

@@ -7,6 +7,11 @@ NOTICES: dict[str, Lazy] = {
         "At a public service hall ({what}) a letter was printed that opens your Erti account. When its code is used, every "
         "older way to sign in ends and every browser is signed out. Until then all is as it was."
     ),
+    "letter-waits": _(
+        "At a public service hall ({what}) a letter was printed that opens your Erti account. One clerk alone vouches for it, so it "
+        "works from {until}, or when a second one agrees. When its code is used, every older way to sign in ends and every "
+        "browser is signed out. Until then all is as it was."
+    ),
     "code-made": _(
         "An operator of Erti made a code that opens your Erti account. When it is used, every older way to sign in ends and "
         "every browser is signed out. Until then all is as it was."
@@ -36,6 +41,7 @@ _CARD = _(
 )
 ADVICE: dict[str, Lazy] = {
     "letter-made": _LETTER,
+    "letter-waits": _LETTER,
     "counter-held": _CARD,
     "counter-held-soon": _CARD,
     "code-made": _LETTER,
@@ -49,6 +55,7 @@ SUBJECTS: dict[str, Lazy] = {
     "counter-held-soon": _("Reminder: a card for your Erti account was made at a counter"),
     "counter-held-over": _("The card from the counter works"),
     "letter-made": _("A letter that opens your Erti account was printed"),
+    "letter-waits": _("A letter that opens your Erti account was printed"),
     "code-made": _("A code that opens your Erti account was made"),
     "letter-ended": _("A letter for your Erti account no longer works"),
 }
@@ -58,6 +65,9 @@ _CARD_SHORT = _(
 SHORT: dict[str, Lazy] = {
     "counter-held": _CARD_SHORT,
     "counter-held-soon": _CARD_SHORT,
+    "letter-waits": _(
+        "Erti: at a counter a letter was printed that opens your account. Not you? Go to a public service hall at once."
+    ),
     "letter-made": _(
         "Erti: at a counter a letter was printed that opens your account. Not you? Go to a public service hall at once."
     ),

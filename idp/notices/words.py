@@ -375,7 +375,7 @@ CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finis
 DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
-    "card-removed", "alerts-changed", "mandate-offered", "letter-made", "code-made", "counter-held", "counter-held-soon",
+    "card-removed", "alerts-changed", "mandate-offered", "letter-made", "letter-waits", "code-made", "counter-held", "counter-held-soon",
 })  # fmt: skip
 # What another person did: the browser that it came from is theirs, and none of the reader's business.
 BY_ANOTHER = frozenset({"child-activated", "mandate-offer", "mandate-given", "mandate-ended"})

@@ -9,14 +9,23 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.events import Actor, record
-from idp.staff.errors import InvitationSpent, RoleUnknown, StaffExists, StaffUnknown, TwoPeopleNeeded
+from idp.staff.errors import (
+    InvitationSpent,
+    LastAdministrators,
+    RoleUnknown,
+    StaffExists,
+    StaffUnknown,
+    TwoPeopleNeeded,
+)
 from idp.staff.events import StaffInvited, StaffSuspended
 from idp.staff.tables import staff, staff_invitation
 from keys import sealing
 
 ROLES = ("administrator", "registrar", "key-officer", "auditor", "support", "clerk")
+ADMINISTRATOR = "administrator"
+FEWEST_ADMINISTRATORS = 2
 STATES = ("invited", "active", "suspended")
 INVITATION_LASTS = timedelta(days=7)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without look-alikes
@@ -146,7 +155,15 @@ def listing(db: Session) -> list[Member]:
 
 
 def suspend(db: Session, member: Member, *, actor: Actor) -> None:
-    """End a person's work here: no sign-in, no session, no invitation from now on."""
+    """End a person's work here: no sign-in, no session, no invitation from now on.
+
+    Raises LastAdministrators if fewer than two administrators would be left: then nobody could be the second person.
+    """
+    limits.hold(db, "staff.suspend", member.role, per_seconds=60)  # of two at once, one after the other
+    if (member.role, member.state) == (ADMINISTRATOR, "active"):
+        working = (staff.c.role == ADMINISTRATOR, staff.c.state == "active", staff.c.id != member.id)
+        if (db.scalar(select(func.count()).select_from(staff).where(*working)) or 0) < FEWEST_ADMINISTRATORS:
+            raise LastAdministrators
     db.execute(update(staff).where(staff.c.id == member.id).values(state="suspended"))
     db.execute(delete(staff_invitation).where(staff_invitation.c.staff == member.id))
     sessions.end_all(db, member.id)

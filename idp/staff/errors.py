@@ -11,6 +11,13 @@ class StaffExists(Conflict):
     text = _("There is staff already. New people are invited by an administrator in the console.")
 
 
+class LastAdministrators(Conflict):
+    """Two administrators stay, so that there is always a second person."""
+
+    code = "last-administrators"
+    text = _("Two administrators have to stay. Invite another one first, with the second one's agreement.")
+
+
 class StaffUnknown(Missing):
     """No such staff member."""
 

@@ -22,6 +22,7 @@ from tests.idp.oidc.provider import CITIZEN, OTHER
 
 Hire = Callable[[str], Colleague]
 PRINTED = re.compile(r'data-code="(\d+)">([0-9 ]+)<')
+LOST = {"document": "passport", "why": "Left on the bus"}
 VALUES = ("Nino", "The Mill")
 
 
@@ -156,15 +157,20 @@ def test_a_lost_card_is_blocked_at_the_desk(clerk: Colleague, database: Database
     hand_over(database, CITIZEN)
     pages = []
     for citizen in (CITIZEN, OTHER):
-        page = clerk.post("/desk/cards/block", {"citizen": citizen}, on=clerk.get("/desk/cards/block"))
+        page = clerk.post(
+            "/desk/cards/block", {**LOST, "citizen": citizen}, on=clerk.get("/desk/cards/block")
+        )
         assert page.status == 200
         pages.append(re.sub(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]|csrf.*", "", page.text))
     assert pages[0] == pages[1]
     said = country.history(database, CITIZEN)[-1]
     assert (said["kind"], said["data"]["reason"], said["actor"]["id"]) == ("card-blocked", "lost", clerk.id)
+    assert (said["data"]["document"], said["data"]["why"]) == ("passport", "Left on the bus")
     for typed in ("", "K7QD2M9XWT4BX"):
         assert (
-            clerk.post("/desk/cards/block", {"citizen": typed}, on=clerk.get("/desk/cards/block")).status
+            clerk.post(
+                "/desk/cards/block", {**LOST, "citizen": typed}, on=clerk.get("/desk/cards/block")
+            ).status
             == 400
         )
 

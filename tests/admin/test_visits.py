@@ -22,6 +22,7 @@ from idp.tables import activation_code, desk_visit, outbox
 from registry_sync import attributes
 from registry_sync.tables import person
 from tests.admin.conftest import Colleague, Page
+from tests.admin.conftest import address as agree
 from tests.admin.orders import choose, order, pad_at
 from tests.at_counter import SEEN
 from tests.consent import country
@@ -76,8 +77,8 @@ def opens(database: Database, code: str) -> bool:
         return isinstance(activation.begin(db, CITIZEN, code, VISITOR, return_to="/my"), activation.Started)
 
 
-def test_a_letter_is_made_before_the_person(clerk: Colleague, database: Database) -> None:
-    """The clerk sees the register's person on the record, is told what the letter ends, and prints it once, to the name."""
+def test_a_letter_is_made_before_the_person(clerk: Colleague, colleague: Hire, database: Database) -> None:
+    """The clerk sees the person on the record, is told what the letter ends, prints it once, and a colleague vouches for it."""
     hand_over(database, CITIZEN)
     address = receive(clerk)
     (look,) = said(database, "staff-looked")
@@ -95,7 +96,16 @@ def test_a_letter_is_made_before_the_person(clerk: Colleague, database: Database
     assert code, printed.text
     assert re.search(r'id="letter-to">Nino Beridze<', printed.text)
     assert VISIT["office"] in printed.text
+    assert not opens(database, code[1]), "the account is in use, and one clerk alone made it"
+    vouch = re.search(r'action="(/desk/letters/\w+/vouch)"', printed.text)
+    assert vouch
+    assert 'id="letter-begins"' in printed.text
+    assert clerk.post(vouch[1], {}, on=printed).location == "/admin/approvals"
+    other = colleague("clerk")
+    agreed = other.get("/admin/approvals")
+    assert other.post(agree(agreed, "agree"), {}, on=agreed).status == 303
     assert opens(database, code[1])
+    assert clerk.post(vouch[1], {}, on=printed).status == 409
     again = clerk.post(f"{address}/print", {"compared": "yes"}, on=before)
     assert again.status == 409
     over = clerk.get(address).text
@@ -110,7 +120,7 @@ def test_a_letter_is_made_before_the_person(clerk: Colleague, database: Database
             "document": "passport",
         }
     assert CITIZEN not in str(country.history(database, "office:erti"))
-    assert "letter-made" in told(database)
+    assert "letter-waits" in told(database)
     with database.reading() as db:
         assert methods.of(db, CITIZEN).by_card, "nothing ends before the code is used"
 

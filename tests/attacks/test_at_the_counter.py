@@ -16,7 +16,7 @@ from tests.admin.conftest import Colleague, colleague
 from tests.consent import country
 from tests.idp.login.conftest import postbox
 from tests.idp.login.person import Person
-from tests.idp.login.repairs import MAIL, nino, run, settings, time
+from tests.idp.login.repairs import DAY, MAIL, Time, nino, run, settings, time
 from tests.postbox import Postbox
 
 __all__ = ["colleague", "nino", "postbox", "settings", "time"]
@@ -56,6 +56,9 @@ def test_attempt_by_a_clerk_to_make_a_letter_for_who_is_not_there(
     """The owner is told where and ends it by the link; clerk, office and document stand in the history; the account was never open."""
     clerk = colleague("clerk")
     code, _page = make(clerk, nino.citizen_id)
+    assert person().begin_activation(nino.citizen_id, code).status_code == 400, (
+        "it waits, so that the owner can"
+    )
     reader = person("192.0.2.1")
     path = link(database, postbox)
     reader.open(path)
@@ -77,7 +80,7 @@ def test_attempt_by_a_clerk_to_make_a_letter_for_who_is_not_there(
 
 
 def test_attempt_from_the_mailbox_to_keep_the_owner_out(
-    nino: Any, person: Any, colleague: Any, database: Database, postbox: Postbox
+    nino: Any, person: Any, colleague: Any, database: Database, postbox: Postbox, time: Time
 ) -> None:
     """A stranger who reads the mail ends one letter and no other; the clerk is told, and the next one opens the account."""
     clerk, stranger = colleague("clerk"), person("192.0.2.1")
@@ -95,6 +98,7 @@ def test_attempt_from_the_mailbox_to_keep_the_owner_out(
     stranger.open(path)
     stranger.send(path)
     assert person().begin_activation(nino.citizen_id, code).status_code == 400, "the newest counts"
+    time.pass_by(8 * DAY)
     person().activate_with_passkey(nino.citizen_id, third)
     assert nino.open("/my/account").status_code == 303
 

@@ -5,16 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from admin import approvals
 from core.database import Database
 from core.events import SYSTEM
 from idp import accounts
 from idp.login import activation, holding, methods
+from registry_sync import people
 from tests.admin.conftest import Browser, Colleague, Page, browser, colleague
 from tests.admin.orders import choose, order, pad_at
 from tests.at_counter import SEEN
 from tests.consent import country
-from tests.idp.login.cardholder import PIN
+from tests.idp.login.cardholder import PIN, hand_over
 from tests.idp.login.conftest import person
 from tests.idp.login.person import grow_old
 from tests.idp.login.repairs import DAY, Time, time
@@ -154,3 +157,47 @@ def test_who_is_there_gets_in_with_the_card(
         holding.turn(land)
     assert sign_in(client, card).location == "/my"
     assert country.history(land, CITIZEN)[-2]["data"].get("how", how) == how
+
+
+def test_attempt_to_read_why_staff_acted_on_somebody(land: Database, colleague: Hire) -> None:
+    """What staff wrote of somebody, and of whom, stands in no row in clear, and is gone when they are erased."""
+    activate(land)
+    why = "Her husband reads her mail."
+    ask_to_suspend(colleague("support"), why)
+    second = colleague("registrar")
+    assert why in second.get("/admin/approvals").text
+    agree(second)
+    with land.reading() as db:
+        rows = str(db.execute(select(approvals.approval)).all())
+    assert not [one for one in (why, CITIZEN) if one in rows + str(country.history(land, "office:erti"))]
+    with land.writing() as db:
+        accounts.erase(db, CITIZEN, actor=SYSTEM)
+    assert why not in second.get("/admin/approvals").text
+
+
+def test_attempt_to_block_everybodys_cards(land: Database, colleague: Hire) -> None:
+    """A clerk blocks no card without a word of why, and few in an hour."""
+    clerk = colleague("clerk")
+    hand_over(land, CITIZEN)
+    silent = {"citizen": CITIZEN, "document": "passport", "why": ""}
+    assert clerk.post("/desk/cards/block", silent, on=clerk.get("/desk/cards/block")).status == 400
+    with land.reading() as db:
+        assert methods.of(db, CITIZEN).by_card
+    wordy = {"document": "passport", "why": "Lost"}
+    statuses = [
+        clerk.post("/desk/cards/block", {**wordy, "citizen": other}, on=clerk.get("/desk/cards/block")).status
+        for other in [people.new_citizen_id() for _nobody in range(7)]
+    ]
+    assert statuses == [200] * 6 + [429]
+
+
+def test_attempt_to_be_left_alone_in_the_house(land: Database, colleague: Hire) -> None:
+    """An administrator suspends few in an hour, and never so many administrators that no second person is left."""
+    one, other, third = (colleague("administrator") for _one in range(3))
+
+    def suspend(whom: Colleague) -> int:
+        return one.post(f"/admin/staff/{whom.id}/suspend", {}, on=one.get("/admin/staff")).status
+
+    assert [suspend(third), suspend(other)] == [303, 409]
+    assert other.get("/admin/staff").status == 200
+    assert [suspend(colleague("auditor")) for _one in range(4)] == [303] * 3 + [429]
