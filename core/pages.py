@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import structlog
 from babel.dates import format_date, format_datetime, format_timedelta
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from core.refusals import Refusal
 from core.sessions import BrowserSession
 from core.settings import Settings
 
+log = structlog.get_logger("erti.pages")
 PACKAGES = ("core", "consent", "idp", "admin")
 WENT_WRONG, TOO_MANY = 400, 429
 DAYS_A_YEAR = 365
@@ -152,14 +154,17 @@ def _form_refused(request: Request, template: str, status: int, wait: int, conte
     shown = [*errors.values()] if isinstance(errors, Mapping) else []
     names = sorted({found[0] for name in errors or () if (found := _FIELD.match(name))})
     client = context.get("client", "")
-    return refused(
+    rule = refusal or f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}"
+    reference = refused(
         request,
         code="form",
         status=status,
         told=shown[0] if shown else "",
-        rule=refusal or f"{template.partition('/')[2].removesuffix('.html')}: {', '.join(names) or 'wait'}",
+        rule=rule,
         client=client if isinstance(client, str) else "",
     )
+    log.info("form came back", rule=rule, status=status, reference=reference)
+    return reference
 
 
 def _ends(request: Request, me: BrowserSession | None) -> tuple[datetime, int] | None:

@@ -85,7 +85,6 @@ def login(request: Request, database: Db, here: Here, form: Form) -> Response:
         return _page(request, database, return_to, username=username, wanted=wanted, errors=errors)
     attempt = password.attempt(database, username, secret, visitor)
     if attempt.wait:
-        _failed("password", wait=attempt.wait)
         return _page(request, database, return_to, username=username, wanted=wanted, wait=attempt.wait)
     outcome: Entered | Shut | str | None = None
     with database.writing() as db:
@@ -95,7 +94,6 @@ def login(request: Request, database: Db, here: Here, form: Form) -> Response:
         elif account:
             outcome = entry.enter(db, account, assurance.PASSWORD, visitor, before=here)
     if outcome is None:
-        _failed("password")
         errors = {"password": WRONG}
         return _page(request, database, return_to, username=username, wanted=wanted, errors=errors)
     if isinstance(outcome, str):
@@ -134,7 +132,6 @@ def code(request: Request, database: Db, here: Here, form: Form) -> Response:
             record(db, SecondFactorFailed(), actor=SYSTEM, about=[citizen_id])
     if outcome is not None:
         return browser.clear_stage(request, browser.let_in(request, browser.opened(outcome), stage.return_to))
-    _failed("recovery-code" if spare else "totp", wait=wait)
     if over:
         errors = {"password": _("The code was wrong too often. Sign in again from the start.")}
         return browser.clear_stage(request, _page(request, database, stage.return_to, errors=errors))
@@ -166,7 +163,6 @@ def recover(request: Request, database: Db, here: Here, form: Form) -> Response:
             throttle.failed(db, throttle.RECOVERY, visitor)
     if outcome is not None:
         return browser.let_in(request, browser.opened(outcome), "/my/account")
-    _failed("recovery", wait=wait)
     return _recovery_page(request, return_to, username, wait=wait, error=None if wait else WRONG_RECOVERY)
 
 
@@ -226,11 +222,6 @@ def _by_app(
         most=bounds.acr,
         held=bool(bounds.held_by),
     )
-
-
-def _failed(method: str, *, wait: int = 0) -> None:
-    # A passkey that proves nothing is a refusal, and logged as those are.
-    log.info("sign-in failed", method=method, reason="stopped" if wait else "wrong")
 
 
 def _held_stage(db: Session, request: Request) -> Stage | None:

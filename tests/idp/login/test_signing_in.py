@@ -199,7 +199,7 @@ def test_known_and_unknown_names_get_the_same_answer(nino, person) -> None:
 
 
 def test_each_failure_leaves_a_line_that_names_nobody(nino, person) -> None:
-    """A wrong password, code and recovery code, and one too many, are each a line with the method and no name or guess."""
+    """A wrong password, code or number on whichever page, and one too many, are each a line with the rule and no name or guess."""
     with structlog.testing.capture_logs() as lines:
         nino.give_password("nino", "wrong wrong wrong")
         nino.give_password("nino")
@@ -208,17 +208,23 @@ def test_each_failure_leaves_a_line_that_names_nobody(nino, person) -> None:
         nino.send("/login/code", recovery__code="0000-0000")
         nino.open("/login/recovery")
         nino.send("/login/recovery", username="nobody", recovery__code="0000-0000")
+        nino.open("/login/card")
+        nino.send("/login/card", card__number="1234 5678 9012")
+        nino.open("/recover/stop")
+        nino.send("/recover/stop", code="0000-0000-0000")
         for number in range(11):
             person(f"192.0.2.{number}").give_password("nona", "wrong wrong wrong")
-    failed = [line for line in lines if line["event"] == "sign-in failed"]
-    assert [(line["method"], line["reason"]) for line in failed[:4]] == [
-        ("password", "wrong"),
-        ("totp", "wrong"),
-        ("recovery-code", "wrong"),
-        ("recovery", "wrong"),
+    failed = [line for line in lines if line["event"] == "form came back"]
+    assert [line["rule"] for line in failed[:6]] == [
+        "login: password",
+        "code: totp-code",
+        "code: recovery-code",
+        "recovery: recovery-code",
+        "card_number: card-number",
+        "reentry_stop: code",
     ]
-    assert [line["reason"] for line in failed[4:]] == ["wrong"] * 10 + ["stopped"]
-    assert all(line.keys() == {"event", "log_level", "method", "reason"} for line in failed)
+    assert [line["rule"] for line in failed[6:]] == ["login: password"] * 10 + ["login: wait"]
+    assert all(line.keys() == {"event", "log_level", "rule", "status", "reference"} for line in failed)
 
 
 def test_known_and_unknown_names_cost_the_same_hash(nino, database, settings) -> None:
