@@ -11,12 +11,12 @@ from admin import desk as room
 from admin.desk import Before
 from consent import assurance, desk, disclosure, history, showing
 from consent.desk import Sitting
-from core import language, limits, pages
+from core import language, pages
 from core.database import Database
 from core.errors import TooMany
 from core.events import Actor
 from core.language import Lazy, _
-from core.web import Db, Form, network, see_other
+from core.web import Db, Form, see_other
 from idp import accounts
 from idp.errors import AccountLocked, OrderOver
 from idp.login import card, counter, pads, pin, throttle
@@ -27,7 +27,6 @@ from idp.login.pages.card import NO_NUMBER, WRONG, missing, proof_page
 from idp.login.pages.pins import twice
 
 router = APIRouter(prefix="/pad")
-CODES_IN_TEN_MINUTES = 30
 HOME, NOW, PROOF = "/pad", "/pad/now", "/pad/card"
 
 
@@ -41,8 +40,7 @@ def begin(request: Request) -> Response:
 def join(request: Request, database: Db, form: Form) -> Response:
     """Join this pad to the procedure whose code was typed."""
     with database.writing() as db:
-        wait = limits.hit(db, "pad", network(request), most=CODES_IN_TEN_MINUTES, per_seconds=600)
-        token = None if wait else pads.take(db, form.get("pad-code"))
+        token, wait = pads.take(db, form.get("pad-code"), browser.visitor(request))
     if wait:
         raise TooMany(retry_after=wait)
     if token is None:

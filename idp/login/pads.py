@@ -9,15 +9,18 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import clock, sessions
+from core import clock, limits, sessions
 from core.database import parts
 from idp.errors import PadTaken
 from idp.login import pin
+from idp.login.devices import Visitor
 from idp.tables import pad as table
 from keys import blind
 
 CARD, SITTING = "card", "sitting"
 DIGITS = 8
+WRONG_IN_TEN_MINUTES = 30
+JOINED, PAD_FOR = "pad:joined", 30 * 86_400
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,26 @@ def code(db: Session, ref: str) -> str:
     return f"{number % 10**DIGITS:0{DIGITS}}"
 
 
-def take(db: Session, typed: str) -> str | None:
-    """Join a pad by the code and return the token for its cookie; None for a wrong one, and one that was taken."""
+def take(db: Session, typed: str, visitor: Visitor) -> tuple[str | None, int]:
+    """Join a pad by the code; return the token for its cookie, or None for a wrong one, and the seconds to wait after too many.
+
+    Wrong codes alone are counted: those of a browser that was a pad lately by itself, those of all others with their
+    network, so that nobody in the hall keeps its pads from working.
+    """
+    pad = limits.counts(db, [(JOINED, visitor.browser)])[0].hits > 0
+    bucket, key = ("pad:known", visitor.browser) if pad else ("pad", visitor.network)
+    limits.hold(db, bucket, key, per_seconds=600)
+    if wait := limits.check(db, bucket, key, most=WRONG_IN_TEN_MINUTES):
+        return None, wait
+    token = _take(db, typed)
+    if token:
+        limits.hit(db, JOINED, visitor.browser, most=1, per_seconds=PAD_FOR)
+    else:
+        limits.hit(db, bucket, key, most=WRONG_IN_TEN_MINUTES, per_seconds=600)
+    return token, 0
+
+
+def _take(db: Session, typed: str) -> str | None:
     token = secrets.token_urlsafe(32)
     taken = db.execute(
         update(table)

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, limits
 from core.database import parts
+from core.errors import TooMany
 from core.events import SYSTEM, Actor, record
 from core.language import Lazy, _
 from idp import accounts, notify
@@ -26,6 +27,7 @@ from registry_sync import people
 
 SIGN_IN = "sign-in"
 LONGEST_NAME = 60
+ASKED_IN_TEN_MINUTES = 120  # each is a row that stays for a while
 SCOPE = "account"
 SUSPECTED = "counter did not go forward"
 _UNNAMED = _("Passkey")
@@ -97,8 +99,10 @@ def ask_new(
 ) -> str:
     """Return creation options (JSON) for another passkey of a citizen, who may have no account yet.
 
-    `key` asks for a security key rather than this device. `nameless` keeps the sign-in name to ourselves.
+    `key` asks for a security key rather than this device. `nameless` keeps the sign-in name to ourselves. Raises TooMany.
     """
+    if wait := limits.hit(db, "passkey:new", citizen_id, most=ASKED_IN_TEN_MINUTES, per_seconds=600):
+        raise TooMany(retry_after=wait)
     mine = select(table.c.credential_id, table.c.transports).where(table.c.citizen_id == citizen_id)
     known = [Known(row.credential_id, tuple(row.transports)) for row in db.execute(mine)]
     name = people.grouped(citizen_id) if nameless else shown_name(db, citizen_id)

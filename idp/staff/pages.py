@@ -112,7 +112,7 @@ def _join_page(
     request: Request, database: Database, invitation: str, *, problem: PasskeyRefused | None = None
 ) -> Response:
     try:
-        with database.writing() as db:
+        with database.reading() as db:
             member = accounts.invited(db, invitation)
             options = passkeys.options_to_join(db, member)
     except InvitationSpent as spent:
@@ -134,7 +134,7 @@ def _join_page(
 def _login_page(
     request: Request, database: Database, return_to: str, *, problem: PasskeyRefused | None = None
 ) -> Response:
-    with database.writing() as db:
+    with database.reading() as db:
         options = passkeys.options_to_sign_in(db)
     return pages.render(
         request,

@@ -1,11 +1,13 @@
 """Staff passkeys: made once with an invitation, asked at every sign-in, always with user verification."""
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from webauthn import (
     generate_authentication_options,
@@ -35,6 +37,7 @@ from idp.staff.events import StaffJoined, StaffSignedIn
 from idp.staff.tables import staff_challenge, staff_passkey
 
 CHALLENGE_LASTS = timedelta(minutes=10)
+MOMENT_BYTES, NONCE_BYTES = 8, 24
 DEVICE_BOUND = "single_device"
 REQUIRED = UserVerificationRequirement.REQUIRED
 
@@ -153,31 +156,33 @@ def sign_in(db: Session, credential: str) -> SignedIn:
 
 
 def _challenge(db: Session, use: str) -> bytes:
-    at, challenge = clock.now(), secrets.token_bytes(32)
-    db.execute(delete(staff_challenge).where(staff_challenge.c.expires_at <= at))
-    db.execute(
-        insert(staff_challenge).values(
-            challenge_hash=hashlib.sha256(challenge).hexdigest(), use=use, expires_at=at + CHALLENGE_LASTS
-        )
-    )
-    return challenge
+    """Return a challenge that says by itself for what and until when it is ours: whoever opens a page writes nothing."""
+    ends = int((clock.now() + CHALLENGE_LASTS).timestamp())
+    said = ends.to_bytes(MOMENT_BYTES) + secrets.token_bytes(NONCE_BYTES)
+    return said + _mark(db, use, said)
 
 
 def _spend(db: Session, client_data: bytes, use: str) -> bytes:
-    """Return the challenge an answer was made for, using it up; raises PasskeyRefused."""
+    """Return the challenge an answer was made for, writing down that it was used; raises PasskeyRefused."""
     said = parse_client_data_json(client_data)
     if said.cross_origin:
         raise PasskeyRefused(detail="answered in a foreign frame")
-    challenge = said.challenge
-    spent = db.execute(
-        delete(staff_challenge)
-        .where(
-            staff_challenge.c.challenge_hash == hashlib.sha256(challenge).hexdigest(),
-            staff_challenge.c.use == use,
-            staff_challenge.c.expires_at > clock.now(),
+    challenge, at = said.challenge, clock.now()
+    body, mark = challenge[: MOMENT_BYTES + NONCE_BYTES], challenge[MOMENT_BYTES + NONCE_BYTES :]
+    ends = int.from_bytes(body[:MOMENT_BYTES])
+    if not hmac.compare_digest(mark, _mark(db, use, body)) or ends <= at.timestamp():
+        raise PasskeyRefused(detail="challenge unknown or expired")
+    db.execute(delete(staff_challenge).where(staff_challenge.c.expires_at <= at))
+    used = hashlib.sha256(challenge).hexdigest()
+    try:
+        db.execute(
+            insert(staff_challenge).values(challenge_hash=used, use=use, expires_at=at + CHALLENGE_LASTS)
         )
-        .returning(staff_challenge.c.use)
-    ).first()
-    if spent is None:
-        raise PasskeyRefused(detail="challenge unknown, used or expired")
+    except IntegrityError as error:
+        raise PasskeyRefused(detail="challenge used") from error
     return challenge
+
+
+def _mark(db: Session, use: str, said: bytes) -> bytes:
+    key: bytes = parts(db).keys.secret("staff challenge")
+    return hmac.digest(key, use.encode() + b"\x00" + said, "sha256")

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from admin import approvals
+from core import limits
 from core.database import Database
 from core.events import SYSTEM
 from idp import accounts
 from idp.login import activation, holding, methods
+from idp.staff.tables import staff_challenge
 from registry_sync import people
 from tests.admin.conftest import Browser, Colleague, Page, browser, colleague
-from tests.admin.orders import choose, order, pad_at
+from tests.admin.orders import PAD_CODE, choose, order, pad_at
 from tests.at_counter import SEEN
 from tests.consent import country
 from tests.idp.login.cardholder import PIN, hand_over
@@ -201,3 +203,33 @@ def test_attempt_to_be_left_alone_in_the_house(land: Database, colleague: Hire) 
     assert [suspend(third), suspend(other)] == [303, 409]
     assert other.get("/admin/staff").status == 200
     assert [suspend(colleague("auditor")) for _one in range(4)] == [303] * 3 + [429]
+
+
+def test_attempt_to_keep_a_halls_pads_from_working(
+    land: Database, client: Any, colleague: Hire, browser: Browser
+) -> None:
+    """Wrong codes from the hall's own network stop no browser that was a pad there before."""
+    clerk = colleague("clerk")
+    address = order(clerk)
+    pad = pad_at(client, clerk, address)
+    choose(pad)
+    statuses = [
+        browser.post("/pad", {"pad-code": "0000 0000"}, on=browser.get("/pad")).status for _guess in range(31)
+    ]
+    assert statuses == [400] * 30 + [429]
+    code = PAD_CODE.search(clerk.get(order(clerk)).text)
+    assert code
+    assert pad.post("/pad", {"pad-code": code[1]}, on=pad.get("/pad")).location == "/pad/now"
+
+
+def test_attempt_to_fill_tables_by_opening_pages(land: Database, client: Any, owner: Any) -> None:
+    """The staff's sign-in writes nothing when it is opened; who is signed in gets so many challenges and no more."""
+    browser = Browser(client)
+    for _look in range(3):
+        assert browser.get("/staff/login").status == 200
+    with land.reading() as db:
+        assert db.scalar(select(func.count()).select_from(staff_challenge)) == 0
+    with land.writing() as db:
+        limits.hit(db, "passkey:new", CITIZEN, most=1, per_seconds=600, times=118)
+    statuses = [owner.open("/my/account/passkeys/new").status_code for _look in range(2)]
+    assert statuses == [200, 429]
