@@ -1,4 +1,4 @@
-"""Links in letters by which somebody who is not signed in says "this was not me": once, and for a week."""
+"""Links in letters for who is not signed in: to say "this was not me", or to be let try; each works once."""
 
 import secrets
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from core import clock, sessions
 from idp.tables import disavowal as table
 
 KEPT = timedelta(days=7)
+TRY, TRY_KEPT = "guessing", timedelta(days=1)  # the notice whose link lets a browser try
 _INSERT = insert(table)
 
 
@@ -32,23 +33,25 @@ def make(db: Session, citizen_id: str, what: str, *, sid: str = "", device: str 
     """Make a link's token for something that happens now. Only its hash is kept."""
     token, at = secrets.token_urlsafe(32), clock.now()
     suspect = Suspect(citizen_id, what, at, sid, device)
-    db.execute(_INSERT, {"token_hash": sessions.digest(token), "ends_at": at + KEPT, **vars(suspect)})
+    ends_at = at + (TRY_KEPT if what == TRY else KEPT)
+    db.execute(_INSERT, {"token_hash": sessions.digest(token), "ends_at": ends_at, **vars(suspect)})
     return token
 
 
-def find(db: Session, token: str) -> Suspect | None:
-    """Return what a link is about, or None when it was used, is too old or never was."""
+def find(db: Session, token: str, *, to_try: bool = False) -> Suspect | None:
+    """Return what a link of one of the two kinds is about, or None when it was used, is too old or never was."""
     columns = (table.c.citizen_id, table.c.what, table.c.at, table.c.sid, table.c.device)
-    row = db.execute(select(*columns).where(*_live(token))).first()
+    row = db.execute(select(*columns).where(*_live(token, to_try=to_try))).first()
     return Suspect(**row._asdict()) if row else None
 
 
-def spend(db: Session, token: str) -> Suspect | None:
-    """Use a link up and return what it is about; of several at once one is told."""
+def spend(db: Session, token: str, *, to_try: bool = False) -> Suspect | None:
+    """Use a link of one of the two kinds up and return what it is about; of several at once one is told."""
     columns = (table.c.citizen_id, table.c.what, table.c.at, table.c.sid, table.c.device)
-    row = db.execute(delete(table).where(*_live(token)).returning(*columns)).first()
+    row = db.execute(delete(table).where(*_live(token, to_try=to_try)).returning(*columns)).first()
     return Suspect(**row._asdict()) if row else None
 
 
-def _live(token: str) -> tuple[ColumnElement[bool], ...]:
-    return (table.c.token_hash == sessions.digest(token), table.c.ends_at > clock.now())
+def _live(token: str, *, to_try: bool) -> tuple[ColumnElement[bool], ...]:
+    kind = table.c.what == TRY if to_try else table.c.what != TRY
+    return (table.c.token_hash == sessions.digest(token), table.c.ends_at > clock.now(), kind)

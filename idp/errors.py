@@ -134,7 +134,7 @@ class LinkOver(Missing):
 
     code = "link-over"
     text = _(
-        "This link does not work any more: it was used, or is older than a week. Sign in and look at your sign-ins "
+        "This link does not work any more: it was used, or is too old. Sign in and look at your sign-ins "
         "there. If you cannot, go to a public service hall."
     )
 

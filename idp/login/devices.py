@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
@@ -12,7 +12,8 @@ from core.language import Lazy, _
 from idp.tables import known_device as table
 
 KNOWN_FOR = timedelta(days=365)
-_KNOWN = select(table.c.citizen_id).where(
+WELCOME, WELCOME_FOR = "letter", timedelta(days=1)  # in place of the `sid` of a sign-in
+_KNOWN = select(table.c.sid).where(
     table.c.token_hash == bindparam("token_hash"),
     table.c.citizen_id == bindparam("citizen_id"),
     table.c.ends_at > bindparam("at"),
@@ -56,11 +57,34 @@ class Visitor:
 
 
 def known(db: Session, visitor: Visitor, citizen_id: str) -> bool:
-    """Tell whether this browser was signed in to this account before (OWASP, device cookies)."""
+    """Tell whether this browser was signed in to this account before (OWASP, device cookies), or came by a letter."""
+    return _row(db, visitor, citizen_id) is not None
+
+
+def signed_in_before(db: Session, visitor: Visitor, citizen_id: str) -> bool:
+    """Tell whether this browser was signed in to this account before; one that only came by a letter was not."""
+    row = _row(db, visitor, citizen_id)
+    return row is not None and row.sid != WELCOME
+
+
+def welcome(db: Session, visitor: Visitor, citizen_id: str) -> str:
+    """Let this browser count alone at an account for a day, for whoever has the owner's letter; return the token of its cookie.
+
+    Nothing else follows: when it signs in the owner is told of a new browser. One that is known stays as it is.
+    """
+    if known(db, visitor, citizen_id):
+        return visitor.device
+    token, name = remember(db, visitor, citizen_id, sid=WELCOME)
+    mine = (table.c.citizen_id == citizen_id, table.c.device == name)
+    db.execute(update(table).where(*mine).values(ends_at=clock.now() + WELCOME_FOR))
+    return token
+
+
+def _row(db: Session, visitor: Visitor, citizen_id: str) -> Row[tuple[str | None]] | None:
     if not visitor.device:
-        return False
+        return None
     mine = {"token_hash": sessions.digest(visitor.device), "citizen_id": citizen_id, "at": clock.now()}
-    return db.execute(_KNOWN, mine).first() is not None
+    return db.execute(_KNOWN, mine).first()
 
 
 def name(db: Session, visitor: Visitor) -> str:
@@ -103,8 +127,9 @@ def forget_one(db: Session, citizen_id: str, device: str) -> str:
 
 
 def forget_since(db: Session, citizen_id: str, since: datetime, *, keep: Visitor) -> None:
-    """Forget each browser that signed in to an account since a moment, save the one that is kept."""
-    gone = delete(table).where(table.c.citizen_id == citizen_id, table.c.ends_at >= since + KNOWN_FOR)
+    """Forget each browser that signed in to an account since a moment, or came by a letter, save the one that is kept."""
+    late = or_(table.c.ends_at >= since + KNOWN_FOR, table.c.sid == WELCOME)
+    gone = delete(table).where(table.c.citizen_id == citizen_id, late)
     if keep.device:
         gone = gone.where(table.c.token_hash != sessions.digest(keep.device))
     db.execute(gone)

@@ -60,7 +60,7 @@ def enter(
     if account.state != accounts.ACTIVE:
         record(db, SignInRefused(reason=account.state), actor=actor, about=[account.citizen_id])
         return _shut(db, account, acr, amr)
-    was_known = devices.known(db, visitor, account.citizen_id)
+    was_known = devices.signed_in_before(db, visitor, account.citizen_id)
     # It may have ended since it was read: a new letter, for one, ends every session and this browser's with them.
     before = sessions.by_sid(db, before.sid) if before is not None else None
     same = before is not None and before.is_citizens and before.subject == account.citizen_id

@@ -10,7 +10,7 @@ from core import limits
 from core.database import Database, parts
 from core.errors import TooMany
 from core.events import SYSTEM, record
-from idp import notify
+from idp import disavowals, notify
 from idp.events import GuessingStopped
 from idp.login import devices
 from idp.login.devices import Visitor
@@ -174,6 +174,8 @@ def try_name(db: Session, citizen_id: str) -> None:
 def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> bool:
     """Tell the owner once a day that guessing at the account was stopped, in the history and by mail; True if this was the time.
 
+    The letter has a link with which they try all the same, from a browser that nobody knows (`devices.welcome`).
+
     A network that was stopped says nothing about an account, so nobody is told, and nothing grows with the names that
     are tried from it. For a name that is nobody's (`somebody=False`) the same is counted and nothing told.
     """
@@ -182,7 +184,7 @@ def stopped(db: Session, way: Way, subject: str, *, somebody: bool = True) -> bo
     first = limits.hit(db, f"{way.name}:told", subject, most=1, per_seconds=DAY_SECONDS) == 0
     if first and somebody:
         record(db, GuessingStopped(method=way.name), actor=SYSTEM, about=[subject])
-        notify.tell(db, subject, "guessing")
+        notify.tell(db, subject, disavowals.TRY, {"link": disavowals.make(db, subject, disavowals.TRY)})
     return first
 
 

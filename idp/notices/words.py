@@ -161,8 +161,10 @@ ADVICE: dict[str, Lazy] = {
         "signed in, somebody has a copy: look at {issuer}/my/sessions as well."
     ),
     "guessing": _(
-        "There is nothing you have to do. If it happens again, choose a sign-in name that others do not know, or use a "
-        "passkey: it cannot be guessed."
+        "There is nothing you have to do. If you want to sign in with your password in a browser that you have not used "
+        "before, and it says that you have to wait, open this page in it: {issuer}/try/{link}\nThe link works once, and for a "
+        "day; it signs nobody in. If it happens again, choose a sign-in name that others do not know, or use a passkey: it "
+        "cannot be guessed."
     ),
     "locked": _("A public service hall can tell you why, and open it again. Bring an identity document."),
     "register-name": _(

@@ -41,6 +41,7 @@ OPEN = {
     "/activate/codes": "a stage of activation, by a cookie of its own",
     "/activate/codes/file": "the same stage of activation, and its citizen signed in",
     "/not-me/{token}": "the one-time link in a letter",
+    "/try/{token}": "the one-time link in a letter, which signs nobody in",
     "/recover": "the way back by e-mail; the same for every name",
     "/recover/code": "a code from the mail, in the browser that asked",
     "/recover/finish": "a code from the mail, in the browser that asked, after the waiting time",

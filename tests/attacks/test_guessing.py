@@ -1,5 +1,6 @@
 """Attempts to guess passwords, to keep somebody out by guessing, and to learn who exists."""
 
+import json
 import random
 import statistics
 import time
@@ -12,13 +13,15 @@ from structlog.testing import capture_logs
 
 from core import limits
 from core.database import Database
-from core.events import waiting
+from core.events import Actor, waiting
 from core.limits import limit_counter
 from core.settings import Settings
+from idp import accounts
 from idp.login import devices, hashing, password, throttle
 from idp.login.devices import Visitor
 from idp.tables import card, outbox
 from idp.tables import password as table
+from keys import sealing
 from tests.idp.login.person import PASSWORD, Person
 
 WRONG = "not the right words at all"
@@ -271,3 +274,43 @@ def test_attempt_to_have_secrets_hashed_without_end(
     assert somebody.send("/my/account/password", password=f"{PASSWORD} 2").status_code == 429
     somebody.open("/my/account/card")
     assert somebody.send("/my/account/card", **pins).status_code == 429
+
+
+def link_to_try(database: Database, citizen_id: str) -> str:
+    """Return the page that the letter about guessing names."""
+    with database.reading() as db:
+        mine = (outbox.c.citizen_id == citizen_id, outbox.c.notice == "guessing")
+        sealed = db.execute(select(outbox.c.facts).where(*mine)).scalar_one()
+        said = json.loads(sealing.unseal(db, citizen_id, "account", sealed, aad=b"notice"))
+        assert said["to"] == "nino@example.com"
+    return f"/try/{said['link']}"
+
+
+def test_attempt_to_keep_the_owner_out_of_a_new_browser(
+    nino: Person, person: Any, letter: Any, database: Database
+) -> None:
+    """While strangers use up all guesses, the letter about it lets its owner in from one new browser, once, and nobody else."""
+    with database.writing() as db:
+        accounts.choose_name(db, nino.citizen_id, "nino@example.com", actor=Actor("citizen", nino.citizen_id))
+    other, (other_id, code) = person("203.0.113.200"), letter()
+    other.activate(other_id, code, name="other")
+    for name in ("nino@example.com", "other"):
+        for number in range(12):
+            guess(database, name, f"203.0.113.{number}")
+    path, fresh, late = link_to_try(database, nino.citizen_id), person("192.0.2.9"), person("192.0.2.10")
+    fresh.secret = nino.secret
+    fresh.open(path)
+    assert fresh.give_password("nino@example.com").status_code == 429, "looking does nothing"
+    fresh.open(path)
+    late.open(path)
+    assert fresh.send(path).status_code == 200
+    assert late.send(path).status_code == 404
+    assert late.open(path.replace("/try/", "/not-me/")).status_code == 404
+    assert late.give_password("nino@example.com").status_code == 429
+    assert fresh.give_password("other").status_code == 429, "it is for one account"
+    assert fresh.open("/my").status_code == 303, "and signs nobody in"
+    with database.writing() as db:
+        db.execute(outbox.delete())
+    fresh.sign_in("nino@example.com")
+    with database.reading() as db:
+        assert list(db.scalars(select(outbox.c.notice))) == ["new-device"]

@@ -41,6 +41,7 @@ ON_THE_WAY = {
     "/my/account/contact/code": "test_pages: the code of an address",
     "/my/account/confirm": "test_coming_back: confirming a new way in",
     "/not-me/{token}": "test_sessions: the letter's page",
+    "/try/{token}": "test_sessions: the page of a letter about guessing",
     "/my/history/entry/{event_id}": "test_pages: one entry",
     "/my/history/erasure/{year}": "test_pages: erasing a year",
     "/my/history/entry/{event_id}/dispute": "test_pages: disputing",

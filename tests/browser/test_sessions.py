@@ -19,7 +19,8 @@ from tests.postbox import Postbox
 from tests.service_process import Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LINK = re.compile(r"http://localhost:\d+/not-me/[\w-]+")
+LINK = re.compile(r"http://localhost:\d+/(?:not-me|try)/[\w-]+")
+GUESSES = 11  # one more than is looked at
 IDLE = 1800
 ALMOST = 29 * 60  # seconds after which the warning stands
 
@@ -124,6 +125,16 @@ def test_one_browser_ends_the_other_and_a_letter_puts_a_stranger_out(
     somebody.sign_in(letter, "/login?return_to=/my/sessions/secure")
     letter.click("#secure-password-change")
     expect(letter.locator("#password-submit")).to_be_visible()
+    for _guess in range(GUESSES):
+        stranger.goto(f"{service.issuer}/login")
+        stranger.fill("#username", somebody.name)
+        stranger.fill("#password", "not the right words at all")
+        stranger.click("#login-submit")
+    expect(stranger.locator("#wait-notice")).to_contain_text("Our e-mail about it has a link")
+    letter.goto(newest_link(service, postbox))
+    axe.look("the page of a letter about guessing", letter, script=False)
+    letter.click("#try-submit")
+    expect(letter.locator("#try-title")).to_have_text("You can try in this browser now")
     reader.close()
     elsewhere.close()
 

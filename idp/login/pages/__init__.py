@@ -1,4 +1,4 @@
-"""The citizen's pages of signing in: `/login`, `/activate`, `/my/account`, `/my/sessions` and `/not-me`."""
+"""The citizen's pages of signing in: `/login`, `/activate`, `/my/account`, `/my/sessions`, `/not-me` and `/try`."""
 
 from core import web
 from idp.login.pages import (
@@ -14,6 +14,7 @@ from idp.login.pages import (
     shut,
     stepup,
     strangers,
+    trying,
 )
 
 router = web.together(
@@ -31,5 +32,6 @@ router = web.together(
         sessions,
         shut,
         strangers,
+        trying,
     )
 )
