@@ -58,6 +58,7 @@ def events(provider: Provider, stream: str) -> list[dict[str, Any]]:
 
 def papers(provider: Provider, grant: Grant) -> list[Any]:
     """Return what the company gets to see of a grant: its standing, receipts without their proofs, and its record."""
+    provider.history()  # what was decided has its place in the ledger before anybody asks
     header = {"Authorization": f"Bearer {provider.own_token(to.COMPANY)}"}
     where = f"/grants/{grant.grant_id}"
     query = provider.token(to.COMPANY, grant_type="client_credentials", scope=QUERY_SCOPE).json()
