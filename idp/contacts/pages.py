@@ -173,6 +173,7 @@ def _code_page(request: Request, stage: Stage, *, errors: dict[str, Any] | None 
         "idp/contact_code.html",
         status=400 if errors else 200,
         address=stage.data["contact"],
+        sent="@" not in stage.data["contact"] or bool(request.app.state.settings.smtp_url),
         errors=errors or {},
     )
 

@@ -167,6 +167,11 @@ def vouch(db: Session, citizen_id: str, name: str, *, actor: Actor) -> bool:
     return True
 
 
+def opens(db: Session, citizen_id: str, code: str) -> bool:
+    """Tell whether a code that was made here still works. Not for what strangers type: nothing counts their guesses."""
+    return db.scalar(select(table.c.origin).where(*_live(db, citizen_id, code))) is not None
+
+
 def was_disowned(db: Session, citizen_id: str) -> bool:
     """Tell whether the last letter of a citizen was ended by the link in the mail about it."""
     mine = (table.c.citizen_id == citizen_id) & (table.c.ended_at.is_not(None) | table.c.firm)

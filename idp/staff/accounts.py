@@ -54,14 +54,18 @@ class Invitation:
 def bootstrap(db: Session, names: Sequence[str], *, actor: Actor) -> list[str]:
     """Invite the first two people as administrators; two, so that each can be checked by the other.
 
-    Returns their invitations' tokens in the order of the names. Raises TwoPeopleNeeded unless there are
-    two different names, StaffExists when anybody was ever invited.
+    Returns their invitations' tokens in the order of the names. Called again for the same two before either joined, it
+    makes new ones, and the earlier stop working. Raises TwoPeopleNeeded unless there are two different names,
+    StaffExists when anybody else was ever invited, or anybody joined.
     """
     given = [name.strip() for name in names]
     if len(given) != 2 or len({name.casefold() for name in given}) != 2 or not all(given):
         raise TwoPeopleNeeded
-    if db.scalar(select(func.count()).select_from(staff)):
-        raise StaffExists
+    if there := listing(db):
+        if any(one.state != "invited" for one in there) or sorted(one.name for one in there) != sorted(given):
+            raise StaffExists
+        by_name = {one.name: one for one in there}
+        return [open_invitation(db, by_name[name], actor=actor).token for name in given]
     try:
         founders = [
             propose(db, name, "administrator", member_id=f"0000000{number}")

@@ -110,6 +110,8 @@ def activate(
         return
     presence = Presence(representative, "other" if representative else "")
     with opened(found) as database, database.writing() as db:
+        if people.find(db, compact) is None:
+            raise fail(f"no such citizen: nobody here has the citizen ID {people.grouped(compact)}.")
         code = activation.make_code(db, compact, seen=None, actor=OPERATOR, presence=presence)
         if letter:
             page = activation.letter(db, compact, code, fingerprint=signer.policy_fingerprint(db))

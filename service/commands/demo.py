@@ -13,15 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated
+from urllib.parse import urlsplit
 
 import httpx
 import typer
+from rich.markup import escape
 
 from consent.ledger import signer
 from core.settings import Settings
+from registry_sync.wire import messages
 from service.commands.run import free_or_fail
 from service.commands.store import USAGE, err, fail, opened, out
+from service.commands.store import settings as read_settings
 from service.demo import country, founding
+from service.demo.mailbox import Mailbox
 from service.migrations import UnknownTables
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,6 +34,16 @@ PORTAL = REPOSITORY / "examples" / "portal"
 MARKER = "made-by-erti-demo"
 LOCK = "running"
 START_SECONDS = 60
+ACTING = "  8. Act for a child: sign out, activate the parent, sign in at the Health Insurance Fund, and choose for whom you are there."
+EVENT_EXAMPLES = (
+    """erti demo event death 38072135168 --payload '{"death_date": "2026-11-20"}'""",
+    "erti demo event death-reversed 38072135168",
+    """erti demo event name-change 38072135168 --payload '{"name": {"given_name": "Nino", "surname": "Beridze"}}'""",
+    """erti demo event birth 99000000001 --payload '{"person": {"identifier": [{"identifier_type": "UIN", "identifier_value": "99000000001"}], "name": {"given_name": "Ana", "surname": "Beridze"}, "birth_date": "2026-11-20"}}'""",
+    """erti demo event correction 38072135168 --payload '{"person": {"birth_date": "1990-05-17"}}'""",
+    """erti demo event representative 99000000001 --payload '{"relation": "parent", "representative": [{"identifier_type": "UIN", "identifier_value": "38072135168"}]}'""",
+    """erti demo event representative-ended 99000000001 --payload '{"relation": "parent", "representative": [{"identifier_type": "UIN", "identifier_value": "38072135168"}]}'""",
+)
 STOP_SECONDS = 10
 
 app = typer.Typer(
@@ -52,7 +67,9 @@ def demo(
     ] = False,
     people: Annotated[int, typer.Option(help="How many people the first start makes.", min=20)] = 500,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
-    port: Annotated[int, typer.Option(help="Port of the service; the portals take the next two.")] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port of the service; the portals take the next two.", min=1, max=65_533)
+    ] = 8000,
 ) -> None:
     """Start everything, print what to open, and run until Ctrl-C. A second start keeps the data."""
     if context.invoked_subcommand:
@@ -63,7 +80,7 @@ def demo(
     for number in (port, port + 1, port + 2):
         free_or_fail("127.0.0.1", number)
     lock = _prepare_folder(folder, fresh=fresh, address=f"http://localhost:{port}")
-    settings = Settings(
+    settings = read_settings(
         data_dir=folder.resolve(),
         issuer=f"http://localhost:{port}",
         database_url="",
@@ -85,9 +102,13 @@ def demo(
     }
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    mail = None
+    if not settings.smtp_url:
+        mail = Mailbox(settings.data_dir / founding.MAIL, _letter_came)
+        environment["ERTI_SMTP_URL"] = mail.url
     try:
         with _running(settings, environment, port, lock) as children:
-            _introduce(settings, port)
+            _introduce(settings, port, mail=mail)
             _watch(children)
     except KeyboardInterrupt:
         err.print("Stopped.")
@@ -105,18 +126,18 @@ def make_country(
     out.print(f"{folder}: {truth.civil_lines:,} civil records, {truth.tax_rows:,} tax rows")
 
 
-@app.command("event")
+@app.command("event", epilog="\n\n".join(EVENT_EXAMPLES))
 def send_event(
-    kind: Annotated[
-        str, typer.Argument(help="death, death-reversed, name-change, correction or representative.")
-    ],
+    kind: Annotated[str, typer.Argument(help=f"What happened: {', '.join(messages.KINDS)}. Examples below.")],
     identifier: Annotated[str, typer.Argument(help="National identifier; /my/data shows it.")],
     payload: Annotated[str, typer.Option(help='JSON, e.g. {"death_date": "2026-11-20"}')] = "{}",
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
     port: Annotated[int, typer.Option(help="Port of the running service.")] = 8000,
 ) -> None:
     """Let the demo's civil register tell the running service that something happened."""
-    settings = Settings(data_dir=folder.resolve(), issuer=f"http://localhost:{port}", database_url="")
+    if kind not in messages.KINDS:
+        raise fail(f"{escape(kind)} is none of {', '.join(messages.KINDS)}.", USAGE)
+    settings = read_settings(data_dir=folder.resolve(), issuer=f"http://localhost:{port}", database_url="")
     try:
         message = founding.message(settings, kind, identifier, json.loads(payload))
         answer = httpx.post(
@@ -131,7 +152,14 @@ def send_event(
         raise fail(f"{folder} holds no demo. Start it with `erti demo` first.", USAGE) from error
     except httpx.HTTPError as error:
         raise fail(f"{settings.issuer} does not answer. Start it with `erti demo` first.") from error
-    out.print(f"{answer.status_code} {answer.headers.get('erti-outcome', answer.text)}")
+    if answer.status_code != httpx.codes.ACCEPTED:
+        raise fail(f"refused with {answer.status_code}: {escape(answer.text)}")
+    outcome = answer.headers.get("erti-outcome", "")
+    out.print(f"{answer.status_code} {outcome}")
+    if outcome == "quarantined":
+        raise fail(
+            "nothing changed: the register's message is put aside until somebody looks at it: /admin shows it."
+        )
 
 
 def _refuse_if_running(folder: Path) -> None:
@@ -264,7 +292,11 @@ def _stop(children: list[Child]) -> None:
             child.process.wait()
 
 
-def _introduce(settings: Settings, port: int) -> None:
+def _letter_came(to: str, path: Path) -> None:
+    err.print(f"Mail to {escape(to)}: {escape(str(_short(path)))}", soft_wrap=True)
+
+
+def _introduce(settings: Settings, port: int, *, mail: Mailbox | None) -> None:
     with opened(settings) as database, database.writing() as db:
         people = founding.introductions(db)
         fingerprint = signer.policy_fingerprint(db)
@@ -287,6 +319,11 @@ def _introduce(settings: Settings, port: int) -> None:
         "  6. In the portal, choose “Read again now”: it is refused.",
         f"  7. Download your history and check it:  .venv/bin/erti-verify FILE --policy {_short(settings.data_dir / founding.POLICY)}",
         f"     It must name the fingerprint that the letters name: {fingerprint}",
+        *([ACTING] if any(person.note for person in people) else []),
+        "",
+        f"Mail that Erti writes to citizens becomes a file in {_short(mail.folder)}, named here as it comes."
+        if mail
+        else f"Mail goes to {urlsplit(settings.smtp_url).hostname}, as ERTI_SMTP_URL says.",
         "",
         f"Staff console: http://localhost:{port}/admin, for two people invited by",
         f"  ERTI_ISSUER={settings.issuer} ERTI_DATA_DIR={_short(settings.data_dir)} .venv/bin/erti staff bootstrap 'First Person' 'Second Person'",

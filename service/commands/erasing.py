@@ -30,9 +30,9 @@ tells how, and `erti ledger erasures` what still waits for it.
 
 Examples:
 
-erti ledger erase K7QD2M9XWT4BC --year 2019 --wish
+erti ledger erase K7QD2M9XWT4BB --year 2019 --wish
 
-erti ledger erase K7QD2M9XWT4BC --year 2026 --entry 1204 --reference 3/1234-26 --reason "City court, 2 May 2026"
+erti ledger erase K7QD2M9XWT4BB --year 2026 --entry 1204 --reference 3/1234-26 --reason "City court, 2 May 2026"
 """
 WISHED = "The citizen wishes it."
 Years = Annotated[list[int] | None, typer.Option("--year", help="A year; can be given several times.")]

@@ -65,7 +65,7 @@ def serve(
     *,
     issuer: Annotated[str | None, typer.Option(help="Public address, e.g. https://id.example.gov")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65_535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; PostgreSQL is made for several.", min=1)] = 1,
     tls_cert: Annotated[
         Path | None, typer.Option(help="PEM certificate chain, to terminate TLS here.", exists=True)
@@ -77,7 +77,7 @@ def serve(
     ] = None,
     mtls_port: Annotated[
         int | None,
-        typer.Option(help="A second port, the only one to ask for client certificates."),
+        typer.Option(help="A second port, the only one to ask for client certificates.", min=1, max=65_535),
     ] = None,
 ) -> None:
     """Serve pages, OpenID Connect and the agencies' endpoints. `erti worker` must run beside it."""

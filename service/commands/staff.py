@@ -15,7 +15,10 @@ def bootstrap(
     names: Annotated[list[str], typer.Argument(help="Names of the first two people.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")] = False,
 ) -> None:
-    """Invite the first two people. Works only while there is no staff; each invitation works once."""
+    """Invite the first two people. Works only while there is no staff; each invitation works once.
+
+    Again for the same two, before either has joined, it makes new links and the earlier ones stop working.
+    """
     found = settings()
     with opened(found) as database, database.writing() as db:
         invitations = accounts.bootstrap(db, names, actor=OPERATOR)

@@ -13,10 +13,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import importing as agencies
 from consent.ledger import signer
+from consent.tables import mandate
 from core import clock
 from core.database import Database, parts
 from core.events import SYSTEM
@@ -26,6 +28,7 @@ from idp.login import activation
 from idp.login.activation import Seen
 from idp.oidc import clients
 from idp.signals import streams, vocabulary
+from registry_sync import inbox, trust
 from registry_sync import people as persons
 from registry_sync.sources import importing
 from service import migrations
@@ -38,6 +41,8 @@ REGISTRY_KEYS = "registry-keys.json"
 REGISTRY_PRIVATE = "registry-private.json"
 POLICY = "trust-policy.txt"
 LETTERS = "letters"
+CODES = "activation-codes.json"
+MAIL = "mail"
 FOUNDED = "founded"
 SAMPLES = 3
 COUNTER = Seen(
@@ -52,14 +57,14 @@ class Introduction:
 
     citizen_id: str
     code: str | None
+    note: str = ""
 
     @property
     def line(self) -> str:
         """What to type for this citizen."""
         name = persons.grouped(self.citizen_id)
-        return f"citizen ID {name}   " + (
-            f"activation code {self.code}" if self.code else "(activated already)"
-        )
+        way_in = f"activation code {self.code}" if self.code else "(activated already)"
+        return f"citizen ID {name}   {way_in}{self.note}"
 
 
 def found(settings: Settings, *, people: int, port: int, console: Console) -> None:
@@ -80,27 +85,71 @@ def found(settings: Settings, *, people: int, port: int, console: Console) -> No
         with database.reading() as db:
             (settings.data_dir / POLICY).write_text(signer.policy_text(db), "utf-8")
         (settings.data_dir / FOUNDED).touch()
+    with database.writing() as db:
+        if _a_parent(db, []) is None:
+            _name_a_parent(db, settings)
     database.close()
 
 
-def introductions(db: Session) -> list[Introduction]:
-    """Return the sample citizens; each without an account gets a new activation code, and a letter to print."""
-    folder = parts(db).settings.data_dir / LETTERS
-    folder.mkdir(mode=0o700, exist_ok=True)
-    truth = country.read_truth(parts(db).settings.data_dir / "country")
-    made = []
-    for identifier in truth.showcase[:SAMPLES]:
-        citizen = persons.by_identifier(db, "UIN", identifier)
-        if citizen is None:
+def _name_a_parent(db: Session, settings: Settings) -> None:
+    """Let the civil register say of one child who its parent is: a bulk import says that of nobody (ADR 40)."""
+    folder = settings.data_dir / "country"
+    registers = settings.model_copy(update={"registry_keys": settings.data_dir / REGISTRY_KEYS})
+    youngest = f"{clock.now().year - settings.age_of_consent + 2}"
+    shown = country.read_truth(folder).showcase
+    for line in (folder / country.CIVIL_FILE).read_text("utf-8", errors="replace").splitlines():
+        try:
+            child = json.loads(line)
+            parent = child["parent1_identifier"]
+            identifier = child["identifier"][0]["identifier_value"]
+            fits = child["birth_date"] > youngest and parent["identifier_value"] not in shown
+        except (ValueError, LookupError, TypeError):  # some lines are broken, as in a true register
             continue
-        code = None
-        if accounts.find(db, citizen) is None:
-            code = activation.make_code(db, citizen, seen=COUNTER, actor=SYSTEM)
-            fingerprint = signer.policy_fingerprint(db)
-            page = activation.letter(db, citizen, code, fingerprint=fingerprint, office=COUNTER.office)
-            (folder / f"{citizen}.html").write_text(page, "utf-8")
-        made.append(Introduction(citizen, code))
-    return made
+        if fits and all(
+            persons.by_identifier(db, "UIN", one) for one in (identifier, parent["identifier_value"])
+        ):
+            said = message(
+                settings, "representative", identifier, {"representative": [parent], "relation": "parent"}
+            )
+            inbox.receive(db, trust.verify(registers, said.encode()))
+            if _a_parent(db, []):
+                return
+
+
+def introductions(db: Session) -> list[Introduction]:
+    """Return the sample citizens, the last a parent; each without an account has a code that works, and a letter to print."""
+    home = parts(db).settings.data_dir
+    (home / LETTERS).mkdir(mode=0o700, exist_ok=True)
+    (home / CODES).touch(mode=0o600)
+    codes: dict[str, str] = json.loads((home / CODES).read_text("utf-8") or "{}")
+    truth = country.read_truth(home / "country")
+    samples = [persons.by_identifier(db, "UIN", identifier) for identifier in truth.showcase[:SAMPLES]]
+    people = [Introduction(citizen, _code(db, citizen, codes)) for citizen in samples if citizen]
+    parent = _a_parent(db, [one.citizen_id for one in people])
+    if parent:
+        people.append(Introduction(parent, _code(db, parent, codes), "   (a parent)"))
+    (home / CODES).write_text(json.dumps(codes), "utf-8")
+    return people
+
+
+def _code(db: Session, citizen: str, codes: dict[str, str]) -> str | None:
+    """Return a code for a citizen without an account: the one of an earlier start while it works, else a new one."""
+    if accounts.find(db, citizen) is not None:
+        return None
+    if citizen not in codes or not activation.opens(db, citizen, codes[citizen]):
+        codes[citizen] = code = activation.make_code(db, citizen, seen=COUNTER, actor=SYSTEM)
+        fingerprint = signer.policy_fingerprint(db)
+        page = activation.letter(db, citizen, code, fingerprint=fingerprint, office=COUNTER.office)
+        (parts(db).settings.data_dir / LETTERS / f"{citizen}.html").write_text(page, "utf-8")
+    return codes[citizen]
+
+
+def _a_parent(db: Session, others: list[str]) -> str | None:
+    """Return somebody who acts for a child, by the register's word; the same at each start."""
+    acting = select(mandate.c.holder).where(
+        mandate.c.ground == "parent", mandate.c.state == "given", mandate.c.holder.not_in(others)
+    )
+    return db.scalar(acting.order_by(mandate.c.holder).limit(1))
 
 
 def _import(database: Database, folder: Path, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from service.commands.demo import EVENT_EXAMPLES
+from service.demo import country
 from tests import citizens
 from tests.plain_browser import PlainBrowser
 from tests.ports import free_port, within
+from tests.service.command_line import erti
 from tests.service_process import Sample
 
 pytestmark = [pytest.mark.slow]
@@ -101,7 +105,7 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
     with demo("--folder", str(tmp_path / "demo"), "--port", str(port), "--people", "40") as running:
         revenue, health, erti = re.findall(r"^\W*(http://localhost:\d+) ", running.printed, re.MULTILINE)[:3]
         letters = LETTER.findall(running.printed)
-        assert len(letters) == 3
+        assert len(letters) == 4
         browser = PlainBrowser()
         browser.open(revenue)
         browser.follow("sign-in")
@@ -125,10 +129,20 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
         portal = revenue if "Revenue" in stopped else health
         assert within(20, partial(opened_with, browser, portal, "shared-refused"))
         assert "Erti told us at" in browser.text("shared-refused")
+        browser.open(f"{erti}/my/account/contact")
+        browser.press("email-submit", email="nino@example.org")
+        assert within(20, lambda: any((tmp_path / "demo" / "mail").glob("*nino@example.org.txt")))
+        (letter,) = (tmp_path / "demo" / "mail").glob("*nino@example.org.txt")
+        (number,) = re.findall(r"\b(?:\d{8}|\d{4} \d{4})\b", letter.read_text("utf-8"))
+        browser.press("code-submit", code=number)
+        assert "nino@example.org" in browser.text("reached")
+        browser.open(portal)
         browser.press("read-again")
         assert "Refused" in browser.text("shared-refused")
         browser.close()
 
+        see_the_registers_events(tmp_path / "demo", port)
+        act_for_a_child(health, letters[3])
         children = psutil.Process(running.process.pid).children(recursive=True)
         assert running.interrupt() == 0
         assert psutil.wait_procs(children, timeout=5)[1] == []
@@ -140,6 +154,7 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
     with demo("--folder", str(tmp_path / "demo"), "--port", str(port)) as again:
         assert letters[0][0] in again.printed, "the same citizens"
         assert "activated already" in again.printed
+        assert LETTER.findall(again.printed) == letters[1:3], "codes that were not used still work"
         for words in (("--port", str(free_port())), ("--port", str(port), "--fresh")):
             with demo("--folder", str(tmp_path / "demo"), *words) as second:
                 assert second.process.wait(10) == 1
@@ -148,6 +163,32 @@ def test_a_newcomer_needs_only_what_is_printed(tmp_path: Path, port: int) -> Non
         browser.open(f"{erti}/readyz")
         browser.close()
         assert again.interrupt() == 0
+
+
+def see_the_registers_events(folder: Path, port: int) -> None:
+    """Every example that `erti demo event --help` gives works as it stands; what is refused says so and exits with 1."""
+    truth = country.read_truth(folder / "country")
+    for example in EVENT_EXAMPLES:
+        words = shlex.split(example.replace("38072135168", truth.showcase[2]))[1:]
+        told = erti(folder, *words, "--folder", str(folder), "--port", str(port))
+        assert (told.exit_code, told.stdout) == (0, "202 applied\n"), (example, told.output)
+    wrong = ("demo", "event", "name-change", truth.showcase[2], "--folder", str(folder), "--port", str(port))
+    refused = erti(folder, *wrong)
+    assert refused.exit_code == 1, refused.output
+    assert "quarantine" in refused.output
+    assert erti(folder, "demo", "event", "fire", "1").exit_code == 2
+    assert erti(folder, "demo", "--port", "70000").exit_code == 2
+
+
+def act_for_a_child(health: str, letter: tuple[str, str]) -> None:
+    """The parent who is printed signs in at the agency that parents come to, and is asked for whom they are there."""
+    browser = PlainBrowser()
+    browser.open(health)
+    browser.follow("sign-in")
+    browser.follow("login-activate")
+    citizens.activate_here(browser, Sample("", *letter))
+    assert browser.has("for-form")
+    browser.close()
 
 
 def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path, port: int) -> None:

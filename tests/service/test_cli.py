@@ -14,6 +14,7 @@ from core import clock, refusals
 from core.events import SYSTEM
 from core.settings import Settings
 from idp.staff import accounts
+from idp.staff.errors import InvitationSpent
 from service.commands import run
 from service.commands.store import opened
 from tests import mapped
@@ -235,7 +236,7 @@ def test_a_file_that_is_no_yaml_is_refused_whole(store: Path, tmp_path: Path) ->
 
 
 def test_staff_are_invited_once(tmp_path: Path) -> None:
-    """The first two people get a link each; a second bootstrap is refused."""
+    """The first two people get a link each, and new ones until somebody joined; a bootstrap of others is refused."""
     erti(tmp_path, "migrate")
     first = erti(tmp_path, "staff", "bootstrap", "Ana Keys", "Beso Audit", "--json")
     links = json.loads(first.stdout)
@@ -243,6 +244,16 @@ def test_staff_are_invited_once(tmp_path: Path) -> None:
 
     assert len(set(links.values())) == 2
     assert again.exit_code == 1
+    anew = json.loads(erti(tmp_path, "staff", "bootstrap", "Beso Audit", "Ana Keys", "--json").stdout)
+    assert set(anew) == set(links)
+    assert not set(anew.values()) & set(links.values())
+    with opened(Settings(data_dir=tmp_path)) as database, database.writing() as db:
+        with pytest.raises(InvitationSpent):
+            accounts.accept(db, links["Ana Keys"].partition("=")[2])
+        accounts.accept(db, anew["Ana Keys"].partition("=")[2])
+    assert erti(tmp_path, "staff", "bootstrap", "Ana Keys", "Beso Audit").exit_code == 1
+    unknown = erti(tmp_path, "citizens", "activate", "K7QD2M9XWT4BB")
+    assert (unknown.exit_code, "no such citizen" in unknown.stderr) == (1, True)
 
 
 def test_an_old_epoch_is_left_behind_and_destroyed(store: Path) -> None:
