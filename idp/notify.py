@@ -18,9 +18,9 @@ from core import clock, language
 from core.database import Database, parts
 from idp import atlas, disavowals
 from idp.notices import mail, place, reach, sms, words
-from idp.notices.letters import Letter
+from idp.notices.letters import Fate, Letter
 from idp.notices.words import DISAVOWABLE
-from idp.tables import account, outbox, undelivered
+from idp.tables import account, holding, outbox, reentry_wait, undelivered
 from keys import sealing
 from keys.errors import Shredded
 
@@ -35,6 +35,24 @@ IN_HAND = timedelta(minutes=5)
 _FACTS = b"notice"
 _READER = select(account.c.locks, account.c.language).where(account.c.citizen_id == bindparam("citizen_id"))
 _INSERT = insert(outbox)
+# What waits for its owner's objection begins to run when a notice of it was taken, and by nothing else: one that was
+# dropped, refused or given up tells nobody.
+UNHEARD, HEARD = 0, 1
+_HOLDING = (
+    update(holding)
+    .where(holding.c.citizen_id == bindparam("whose"), holding.c.told == UNHEARD)
+    .values(told=HEARD)
+)
+_RETURN = (
+    update(reentry_wait)
+    .where(
+        reentry_wait.c.citizen_id == bindparam("whose"),
+        reentry_wait.c.state == "waiting",
+        reentry_wait.c.told == UNHEARD,
+    )
+    .values(told=HEARD)
+)
+_HEARD = {"held": _HOLDING, "counter-held": _HOLDING, "recovery-begun": _RETURN}
 
 
 def tell(
@@ -119,10 +137,10 @@ def deliver(database: Database, *, stop: threading.Event | None = None) -> int:
     for letter in sorted(letters, key=lambda one: "@" not in one.address):
         if time.monotonic() > ends or (stop is not None and stop.is_set()):
             break
-        done = (mail if "@" in letter.address else sms).send(settings, letter)
+        fate = (mail if "@" in letter.address else sms).send(settings, letter)
         with database.writing() as db:
-            _settle(db, letter, done=done)
-        sent += done
+            _settle(db, letter, fate)
+        sent += fate is Fate.SENT
     return sent
 
 
@@ -202,14 +220,17 @@ def _missing(db: Session, letter: Letter | None) -> str:
     return "" if settings.sms_url else "no sms_url"
 
 
-def _settle(db: Session, letter: Letter, *, done: bool) -> None:
+def _settle(db: Session, letter: Letter, fate: Fate) -> None:
     mine = outbox.c.id == letter.id
-    over = letter.attempts >= (LASTING_TRIES if letter.notice in LASTING else len(RETRY_AFTER))
-    if done or over:
-        db.execute(delete(outbox).where(mine))
-    if over and not done:
+    tries = LASTING_TRIES if letter.notice in LASTING else len(RETRY_AFTER)
+    over = fate is Fate.LATER and letter.attempts >= tries
+    if fate is not Fate.LATER or over:
+        citizen_id = db.scalar(delete(outbox).where(mine).returning(outbox.c.citizen_id))
+        if fate is Fate.SENT and letter.notice in _HEARD:
+            db.execute(_HEARD[letter.notice], {"whose": citizen_id})
+    if over:
         log.error("notice given up", notice=letter.notice, attempts=letter.attempts + 1)
         db.execute(insert(undelivered).values(notice=letter.notice, given_up_at=clock.now()))
-    elif not done:
+    elif fate is Fate.LATER:
         due = clock.now() + RETRY_AFTER[min(letter.attempts, len(RETRY_AFTER) - 1)]
         db.execute(update(outbox).where(mine).values(attempts=letter.attempts + 1, due_at=due))

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, limits, sessions
@@ -29,13 +29,13 @@ from idp.login import (
 )
 from idp.login.stages import Stage
 from idp.notices import reach
-from idp.tables import account, outbox
+from idp.tables import account
 from idp.tables import card as cards
 from idp.tables import holding as table
 from idp.tables import passkey as passkeys
 from idp.tables import totp as apps
 
-BEGUN, HEARD, REMINDED = 0, 1, 2
+BEGUN, HEARD, REMINDED = notify.UNHEARD, notify.HEARD, 2
 SET_UP_A_DAY = 5  # by one session: each is told to everybody, and lets the time begin anew
 LAST_PART = 8  # the reminder goes out when an eighth of the time is left
 PUT_OFF_EVERY = timedelta(minutes=1)
@@ -190,7 +190,7 @@ def _step(db: Session, citizen_id: str) -> None:
         return
     whole, notice = timedelta(seconds=row.seconds), _notice(db, citizen_id)
     mine = update(table).where(table.c.citizen_id == citizen_id)
-    if whose.state != accounts.ACTIVE or (row.told == BEGUN and not _heard(db, row)):
+    if whose.state != accounts.ACTIVE or (row.told == BEGUN and not _reaches_nobody(db, row)):
         # An owner who is not told cannot object, and one who shut the account has objected to everything.
         db.execute(mine.values(ends_at=at + whole))
     elif row.told == BEGUN:
@@ -206,12 +206,9 @@ def _step(db: Session, citizen_id: str) -> None:
         notify.tell(db, citizen_id, f"{notice}-over")
 
 
-def _heard(db: Session, row: Row[Any]) -> bool:
-    """Tell whether one of the letters about it went out, or there is nowhere to send one."""
-    if not row.letters or not parts(db).settings.smtp_url:
-        return True
-    which = (outbox.c.citizen_id == row.citizen_id, outbox.c.notice.in_(NOTICES))
-    return int(db.scalar(select(func.count()).where(*which)) or 0) < int(row.letters)
+def _reaches_nobody(db: Session, row: Row[Any]) -> bool:
+    """Tell whether there is nowhere to send a letter about it; else the time begins when a notice of it was taken."""
+    return not row.letters or not parts(db).settings.smtp_url
 
 
 def _drop_held(db: Session, citizen_id: str, *, actor: Actor) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,12 @@ _LINKED = _(
     "signed in: {issuer}/not-me/{link}\nThe link works once, and for a week. Afterwards, sign in and look at "
     "{issuer}/my/sessions, or go to a public service hall."
 )
+
+
+class Fate(StrEnum):
+    """What a try to hand a notice over came to: it was taken, comes again, or can never be handed over."""
+
+    SENT, LATER, NEVER = "sent", "later", "never"
 
 
 @dataclass(frozen=True)

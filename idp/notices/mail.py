@@ -9,15 +9,15 @@ import structlog
 
 from core.settings import Settings
 from idp.notices import letters
-from idp.notices.letters import Letter
+from idp.notices.letters import Fate, Letter
 
 log = structlog.get_logger("erti.mail")
 TIMEOUT_SECONDS = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def send(settings: Settings, letter: Letter) -> bool:
-    """Hand a letter to the mail server; tell whether it took it. In production nothing crosses a network in clear."""
+def send(settings: Settings, letter: Letter) -> Fate:
+    """Hand a letter to the mail server; tell what came of it. In production nothing crosses a network in clear."""
     server = urlsplit(settings.smtp_url)
     host = server.hostname or "localhost"
     try:
@@ -41,8 +41,8 @@ def send(settings: Settings, letter: Letter) -> bool:
         log.warning(
             "mail failed", notice=letter.notice, attempt=letter.attempts + 1, error=type(error).__name__
         )
-        return False
-    return True
+        return Fate.LATER
+    return Fate.SENT
 
 
 def _trusting(settings: Settings) -> ssl.SSLContext:

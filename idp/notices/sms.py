@@ -9,14 +9,14 @@ from core import outbound
 from core.outbound import CallRefused
 from core.settings import Settings
 from idp.notices import letters
-from idp.notices.letters import Letter
+from idp.notices.letters import Fate, Letter
 
 log = structlog.get_logger("erti.sms")
 NEVER = 422  # this number or this text cannot be sent, now or later
 
 
-def send(settings: Settings, letter: Letter) -> bool:
-    """Hand a message to the gateway; tell whether it needs no further try.
+def send(settings: Settings, letter: Letter) -> Fate:
+    """Hand a message to the gateway; tell what came of it.
 
     Only a 2xx with a JSON object that names the message (`id`) counts as taken, so that a proxy's or a portal's
     friendly page loses nothing. The key is the same at each try: the gateway sends what it knows only once.
@@ -40,11 +40,13 @@ def send(settings: Settings, letter: Letter) -> bool:
         )
     except CallRefused as error:
         log.warning("sms failed", notice=letter.notice, attempt=letter.attempts + 1, error=error.detail)
-        return False
+        return Fate.LATER
     taken = answer.status // 100 == 2 and _names_it(answer.body)
     if not taken:
         log.warning("sms not taken", notice=letter.notice, attempt=letter.attempts + 1, status=answer.status)
-    return taken or answer.status == NEVER
+    if answer.status == NEVER:
+        return Fate.NEVER
+    return Fate.SENT if taken else Fate.LATER
 
 
 def _names_it(body: bytes) -> bool:

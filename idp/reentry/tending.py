@@ -3,20 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, sessions
-from core.database import Database, parts
+from core.database import Database
 from idp import accounts, notify
 from idp.login import waits
 from idp.notices import reach
 from idp.reentry import asks
-from idp.tables import outbox
 from idp.tables import reentry_wait as table
 
 KEPT = timedelta(days=60)
-HEARD, REMINDED, LAST, OPENED = 1, 2, 3, 4
+REMINDED, LAST, OPENED = 2, 3, 4  # after notify.HEARD
 LAST_PART = 8  # the last reminder goes out when an eighth of the time is left
 
 
@@ -58,8 +57,8 @@ def _step(db: Session, wait_id: str) -> None:
     if wait is None:
         return
     at, whole = clock.now(), timedelta(seconds=wait.seconds)
-    if wait.told < HEARD:
-        _hear(db, wait)
+    if wait.told < notify.HEARD:
+        _put_off(db, wait)
     elif wait.told < REMINDED and at >= wait.opens_at - whole / 2:
         _tell(db, wait, "recovery-goes-on", REMINDED)
     elif wait.told < LAST and at >= wait.opens_at - whole / LAST_PART:
@@ -68,16 +67,8 @@ def _step(db: Session, wait_id: str) -> None:
         _open(db, wait)
 
 
-def _hear(db: Session, wait: Row[Any]) -> None:
-    """Let the time begin when the first of the letters about it went out: an owner who is not told cannot stop it."""
-    if not parts(db).settings.smtp_url:
-        return
-    unsent = select(func.count()).where(
-        outbox.c.citizen_id == wait.citizen_id, outbox.c.notice == "recovery-begun"
-    )
-    if (db.scalar(unsent) or 0) < wait.letters:
-        db.execute(update(table).where(table.c.id == wait.id).values(told=HEARD))
-        return
+def _put_off(db: Session, wait: Row[Any]) -> None:
+    """Let the time begin anew until one of the notices about it was taken: an owner who is not told cannot stop it."""
     opens_at = clock.now() + timedelta(seconds=wait.seconds)
     moved = {"opens_at": opens_at, "closes_at": opens_at + waits.OPEN_FOR}
     db.execute(update(table).where(table.c.id == wait.id).values(moved))

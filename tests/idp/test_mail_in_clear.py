@@ -5,7 +5,7 @@ from aiosmtpd.controller import Controller
 
 from core.settings import Settings
 from idp.notices import mail
-from idp.notices.letters import Letter
+from idp.notices.letters import Fate, Letter
 from tests.ports import free_port
 from tests.postbox import Postbox
 
@@ -29,7 +29,7 @@ def test_in_production_no_letter_crosses_a_network_in_clear(host: str, mode: str
         settings = Settings(
             issuer="https://id.erti.example", mode=mode, smtp_url=f"smtp://{host}:{server.port}"
         )
-        assert mail.send(settings, LETTER) is taken
+        assert (mail.send(settings, LETTER) is Fate.SENT) is taken
         assert len(box.letters) == taken
     finally:
         server.stop()

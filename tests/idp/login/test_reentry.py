@@ -262,7 +262,7 @@ def test_while_mail_does_not_go_out_the_time_does_not_run(nino, person, database
     run(database)
     assert "Somebody wants" in postbox.to(OTHER)[-1]["Subject"], "and the letter was not given up"
     with database.reading() as db:
-        assert db.scalar(select(reentry_wait.c.told)) == tending.HEARD
+        assert db.scalar(select(reentry_wait.c.told)) == notify.HEARD
 
 
 def test_only_at_a_counter(nino, person, database, postbox, time) -> None:

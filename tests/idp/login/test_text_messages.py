@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from core import clock, language
-from core.events import Actor
+from core.events import SYSTEM, Actor
 from core.settings import Settings
 from idp import notify
 from idp.contacts import addresses, book
 from idp.errors import AddressUnfit, NumberUnfit
+from idp.login import holding, waits
 from idp.notices import letters, words
 from idp.notices.letters import Letter
-from idp.tables import outbox
+from idp.reentry import tending
+from idp.tables import outbox, reentry_wait
 from tests.postbox import TAKEN, Gateway, Postbox
 
 NUMBER = "+995555123456"
@@ -101,6 +103,34 @@ def test_a_number_that_cannot_be_reached_is_given_up_at_once(database, told, gat
         notify.tell(db, told, "password-set")
     notify.deliver(database)
     assert due(database) == 0
+
+
+@pytest.mark.parametrize(("answer", "heard"), [(TAKEN, True), ((422, b"{}"), False), ((500, b""), False)])
+def test_a_wait_begins_when_a_notice_was_taken(database, told, gateway, answer, heard) -> None:
+    """A message that the gateway refused for good, or that was given up, tells nobody: the time does not run."""
+    gateway.answer = answer
+    with database.writing() as db:
+        waits.begin(db, told)
+        db.execute(update(outbox).values(attempts=notify.LASTING_TRIES))
+    notify.deliver(database)
+    assert due(database) == 0
+    tending.turn(database)
+    with database.reading() as db:
+        assert db.scalar(select(reentry_wait.c.told)) == (notify.HEARD if heard else notify.UNHEARD)
+
+
+def test_one_letter_is_enough_where_the_gateway_is_dead(database, told, gateway, postbox) -> None:
+    """What is held back begins to run with the e-mail, whatever becomes of the text message."""
+    gateway.answer = (500, b"")
+    with database.writing() as db:
+        book.add(db, told, "nino@example.com", actor=Actor("citizen", told))
+        db.execute(outbox.delete())
+        holding.begin_at_counter(db, told, actor=SYSTEM)
+    notify.deliver(database)
+    assert len(postbox.to("nino@example.com")) == 1
+    assert due(database) == 1
+    with database.reading() as db:
+        assert holding.of(db, told).told == holding.HEARD
 
 
 @pytest.mark.parametrize("lang", ["en", "ka"])
