@@ -1,8 +1,5 @@
 """Somebody goes to a counter: the account they paused is opened at once, and a letter brings them back when all is lost."""
 
-import os
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -40,7 +37,6 @@ def test_the_counter_is_the_last_way_back(
     desk = browser.new_context(locale="en-GB")
     clerk = hire(desk, town).page
     receive(clerk, town, sample)
-    _shot(clerk, "visit-paused")
     clerk.check("#opening")
     clerk.click("#visit-open")
     expect(clerk.locator("#visit-opened")).to_be_visible()
@@ -50,13 +46,11 @@ def test_the_counter_is_the_last_way_back(
 
     receive(clerk, town, sample)
     expect(clerk.locator("#visit-says")).to_contain_text("Every passkey, password, app, card")
-    _shot(clerk, "visit")
     visit = clerk.url
     clerk.check("#compared")
     clerk.click("#letter-print")
     expect(clerk.locator("#letter-to")).to_have_text(LUKA.at_health)
     axe.look("a letter, shown once", clerk)
-    _shot(clerk, "letter")
     assert clerk.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1, "one page"
     code = clerk.locator("#letter-code").inner_text()
     clerk.click("#letter-vouch")
@@ -77,11 +71,3 @@ def test_the_counter_is_the_last_way_back(
     mine.choose_password(printed)
     expect(page).to_have_url(f"{town.erti}/my")
     desk.close()
-
-
-def _shot(page: Page, name: str) -> None:
-    if folder := os.environ.get("SHOTS"):
-        for width in (390, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
-        (Path(folder) / f"{name}.pdf").write_bytes(page.pdf(prefer_css_page_size=True))
