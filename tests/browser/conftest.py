@@ -51,7 +51,7 @@ def phone_without_script(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @contextlib.contextmanager
-def found_town(folder: Path, database_url: str = "") -> Iterator[Town]:
+def found_town(folder: Path, database_url: str = "", **settings: str) -> Iterator[Town]:
     """The service and both portals on localhost, with a small country in it; SQLite unless told otherwise."""
     port, revenue, health = free_port(), free_port(), free_port()
     homes = {
@@ -61,6 +61,7 @@ def found_town(folder: Path, database_url: str = "") -> Iterator[Town]:
     service = service_process.prepare(
         folder, issuer=f"http://localhost:{port}", homes=homes, database_url=database_url
     )
+    service.extra |= settings
     with service_process.running(service, port=port):
         for client_id, file in (("revenue-portal", "revenue.toml"), ("health-portal", "health.toml")):
             service.start_portal(client_id, file, homes[client_id])

@@ -31,16 +31,28 @@ def sign_in(client: TestClient, database: Database, citizen: str) -> None:
     client.cookies.set("__Host-erti_session", secret, domain="id.erti.example")
 
 
-def message(key: ECKey, kind: str, payload: dict[str, Any]) -> str:
-    """Return what the civil register says of that person, as a signed event (RFC 8417)."""
+def uin(number: str) -> list[dict[str, str]]:
+    """Return somebody's number in the DCI shape."""
+    return [{"identifier_type": "UIN", "identifier_value": number}]
+
+
+def message(
+    key: ECKey,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    number: str = NUMBER,
+    issuer: str = "https://id.erti.example",
+    ago: int = 0,
+) -> str:
+    """Return what the civil register says of a person, as a signed event (RFC 8417) of some seconds `ago`."""
     at = clock.seconds(clock.now())
-    identifier = [{"identifier_type": "UIN", "identifier_value": NUMBER}]
     content = {
         "iss": "civil",
-        "aud": "https://id.erti.example",
+        "aud": issuer,
         "iat": at,
-        "toe": at - (60 if kind == "death" else 0),
-        "jti": f"{kind}-{at}",
-        "events": {f"urn:erti:registry:{kind}": {"identifier": identifier, **payload}},
+        "toe": at - (ago or (60 if kind == "death" else 0)),
+        "jti": f"{kind}-{number}-{at}",
+        "events": {f"urn:erti:registry:{kind}": {"identifier": uin(number), **payload}},
     }
     return jwt.encode({"alg": "ES256", "typ": "secevent+jwt", "kid": "civil-1"}, content, key)
