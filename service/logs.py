@@ -35,8 +35,9 @@ class _StandardError(io.TextIOBase):
         return sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Pass a flush on."""
-        sys.stderr.flush()
+        """Pass a flush on; at the very end of a process there is nowhere to pass it."""
+        if sys.stderr is not None:
+            sys.stderr.flush()
 
 
 def start(log_format: str) -> None:

@@ -84,6 +84,9 @@ find_python() {
   done
 }
 python=$(find_python)
+if [ -z "$python" ] && [ -n "${PYTHON:-}" ]; then
+  stop "PYTHON names $PYTHON, which is not there or is no Python 3.11 or newer."
+fi
 if [ -z "$python" ]; then
   found=$(python3 --version 2>/dev/null || echo "no Python 3 at all")
   stop "Python 3.11 or newer is needed, and this machine has $found." \

@@ -286,6 +286,7 @@ def test_few_codes_left_are_said(nino, database) -> None:
     assert 'id="codes-few"' not in nino.open("/my/account").text
     nino.send("/my/account/codes/new")
     page = nino.open("/my/account/codes").text
+    assert 'id="languages"' not in page, "a page that is shown once has no link that throws it away"
     file = nino.browser.get("/my/account/codes/file")
     assert file.headers["cache-control"] == "no-store"
     assert "attachment" in file.headers["content-disposition"]

@@ -271,3 +271,13 @@ def test_letters_are_in_the_language_that_was_chosen(nino, database, postbox) ->
 def _waiting(database) -> int:
     with database.reading() as db:
         return int(db.scalar(select(func.count()).select_from(outbox)) or 0)
+
+
+def test_a_service_without_mail_does_not_say_that_it_sent_some(nino, app) -> None:
+    """Where no mail server is named the page for the code says so, in place of where the code went."""
+    ask(nino, "nino@example.org")
+    assert "We sent a code" in nino.open(f"{HOME}/code").text
+    app.state.settings = app.state.settings.model_copy(update={"smtp_url": ""})
+    page = nino.open(f"{HOME}/code").text
+    assert 'id="sends-no-mail"' in page
+    assert "We sent a code" not in page

@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote
 
 import pyotp
 import pytest
@@ -468,3 +469,11 @@ def test_what_is_over_is_purged(nino, database: Database) -> None:
         db.execute(update(stage).values(ends_at=clock.now()))
     with database.writing() as db:
         assert stages.purge(db) >= 1
+
+
+def test_another_language_does_not_lose_the_way_back(nino) -> None:
+    """The links to other languages keep where a form leads back to, after a wrong answer too."""
+    page = nino.give_password("nino", "wrong but long enough", return_to="/my/history?page=2").text
+    ways = re.findall(r'href="/language/(\w+)\?return_to=([^"]*)"', page)
+    assert {language for language, _way in ways} == {"en", "ka"}
+    assert {unquote(unquote(way)) for _language, way in ways} == {"/login?return_to=/my/history?page=2"}
