@@ -1,10 +1,11 @@
 """The notices: what each says in a letter, what is to be done about it, and what it says in a text message."""
 
 from core.language import Lazy, _
-from idp.notices import printed
+from idp.notices import printed, returning
 
 NOTICES: dict[str, Lazy] = {
     **printed.NOTICES,
+    **returning.NOTICES,
     "activated": _("Your Erti account was opened with an activation code."),
     "passkey-added": _("A passkey was added to your Erti account."),
     "passkey-removed": _("A passkey was removed from your Erti account."),
@@ -156,6 +157,7 @@ _HELD = _(
 # What to do about it, where it is more than to look at the account.
 ADVICE: dict[str, Lazy] = {
     **printed.ADVICE,
+    **returning.ADVICE,
     "passkey-clone": _(
         "That passkey no longer signs in. Open {issuer}/my/account, remove it and make a new one. If it was not you who "
         "signed in, somebody has a copy: look at {issuer}/my/sessions as well."
@@ -254,6 +256,7 @@ ADVICE: dict[str, Lazy] = {
 # Each says what happened: who reads only this knows whether to open it.
 SUBJECTS: dict[str, Lazy] = {
     **printed.SUBJECTS,
+    **returning.SUBJECTS,
     "activated": _("Your Erti account was opened"),
     "passkey-added": _("A passkey was added to your Erti account"),
     "passkey-removed": _("A passkey was removed from your Erti account"),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from core import clock, limits, sessions
 from core.errors import Refused
 from idp import accounts, notify
+from idp.accounts import Account
 from idp.login import codes, waits
 from idp.login.throttle import DAY_SECONDS
 from idp.notices import reach
@@ -90,13 +91,29 @@ def purge(db: Session) -> None:
 def _send(db: Session, citizen_id: str) -> None:
     account = accounts.hold(db, citizen_id)
     addresses = reach.trusted(db, citizen_id)
-    if account.state != accounts.ACTIVE or not addresses or waits.only_at_counter(db, citizen_id):
+    instead = _instead(db, account)
+    if not addresses or instead is None:
         return
     if limits.hit(db, "reentry:hour", citizen_id, most=AN_HOUR, per_seconds=3600):
         return
     if limits.hit(db, "reentry:day", citizen_id, most=A_DAY, per_seconds=DAY_SECONDS):
         return
+    if instead:
+        notify.tell(db, citizen_id, instead, to=addresses)
+        return
     code, until = codes.draw(waits.GROUPS), clock.now() + LIFE
     index = blind.index(db, "idp.reentry-proof", f"{citizen_id}\x00{codes.read(code)}")
     db.execute(insert(proofs).values(code_index=index, citizen_id=citizen_id, ends_at=until))
     notify.tell(db, citizen_id, "recovery-code", {"code": code, "until": clock.wire(until)}, to=addresses)
+
+
+def _instead(db: Session, account: Account) -> str | None:
+    """Return what is told to an owner who cannot come back this way; empty if they can, None if nothing is to be told."""
+    if account.state == accounts.ACTIVE:
+        return "return-counter" if waits.only_at_counter(db, account.citizen_id) else ""
+    if account.state != accounts.LOCKED or accounts.DECEASED in account.locks:
+        return None
+    # The weightiest first: what staff or a register did is not undone by what the owner can do.
+    if not set(account.locks) <= accounts.OWN_WISH:
+        return "return-locked"
+    return "return-closing" if accounts.CLOSING in account.locks else "return-paused"

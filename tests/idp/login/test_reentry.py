@@ -44,6 +44,30 @@ def finish(somebody: Person, postbox: Postbox):
     return somebody.send("/recover/finish", code=CODE.search(postbox.newest(MAIL))[1])
 
 
+LOCKED = "Your Erti account cannot be given back by e-mail now"
+
+
+@pytest.mark.usefixtures("time")
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (accounts.PAUSED, "It is paused"),
+        (accounts.CLOSING, "It is about to be closed"),
+        (accounts.SUSPENDED, "It is suspended or rests"),
+        (accounts.DECEASED, ""),
+    ],
+)
+def test_who_cannot_come_back_by_mail_is_told_why(nino, person, database, postbox, reason, said) -> None:
+    """The checked address hears why there is no code, and where to go; nobody writes to somebody who has died."""
+    with database.writing() as db:
+        accounts.lock(db, nino.citizen_id, reason=reason, actor=SYSTEM, until=clock.now())
+    run(database)
+    before = len(postbox.letters)
+    asked(person("203.0.113.9"), nino.citizen_id)
+    run(database)
+    assert [said in one.get_content() for one in postbox.letters[before:]] == ([True, True] if said else [])
+
+
 def test_who_lost_everything_comes_back_after_waiting(nino, person, database, postbox, time) -> None:
     """Code, waiting time with three tellings everywhere, second code, new passkey: the same citizen, at low assurance, and all else is over."""
     with database.writing() as db:
@@ -204,7 +228,7 @@ def test_unknown_names_look_the_same(nino, person, database, postbox, time) -> N
             ]
         )
     assert all(one == pages[0] for one in pages)
-    assert len(postbox.letters) == before
+    assert [str(one["Subject"]) for one in postbox.letters[before:]] == 2 * [LOCKED], "one to each address"
     with database.reading() as db:
         assert db.scalar(select(func.count()).select_from(reentry_ask)) == 4
 
@@ -273,9 +297,14 @@ def test_only_at_a_counter(nino, person, database, postbox, time) -> None:
     run(database)
     assert "has to go to a counter" in postbox.newest(OTHER)
     before = len(postbox.letters)
-    asked(person("203.0.113.9"), nino.citizen_id)
-    run(database)
-    assert len(postbox.letters) == before
+    for _time in range(2):
+        asked(person("203.0.113.9"), nino.citizen_id)
+        run(database)
+    said = "Your Erti account is given back at a counter, as you chose"
+    assert [str(one["Subject"]) for one in postbox.letters[before:]] == 2 * [said], (
+        "one to each address an hour"
+    )
+    assert not CODE.search(postbox.letters[-1].get_content())
     time.pass_by(660)
     nino.open("/my/account/contact")
     assert nino.send("/my/account/reentry", counter="").headers["location"].startswith("/login")
