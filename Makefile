@@ -16,7 +16,7 @@ help:  ## Show this list
 	@printf '\nPython 3.11 or newer is all that must be there. CONTRIBUTING.md tells the rest.\n'
 
 run: setup-run  ## Start the service and two example portals with sample citizens (FRESH=1 starts over, PORT=9000 moves it)
-	@exec $(VENV)/erti demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(if $(PORT),--port $(PORT)) $(ARGS)
+	@exec $(VENV)/python -m service demo $(if $(filter 1 yes true,$(FRESH)),--fresh) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-test  ## Run all tests this machine allows (STRICT=1: fail if any could not run; ARGS="-k door")
 	@$(if $(filter 1 yes true,$(STRICT)),ERTI_TEST_STRICT=1) $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

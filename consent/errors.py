@@ -194,5 +194,9 @@ class FileRefused(Invalid):
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         lines = [str(mistake) for mistake in mistakes]
-        super().__init__("\n".join(lines), detail=f"{len(lines)} mistakes", mistakes=lines)
+        super().__init__(
+            "\n".join(lines),
+            detail="1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes",
+            mistakes=lines,
+        )
         self.mistakes = tuple(mistakes)
