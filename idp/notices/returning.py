@@ -1,8 +1,16 @@
-"""What is told to an owner who asks to come back by e-mail while that cannot be: why, and where to go."""
+"""What is told of whether an account is given back by e-mail, and to who asks for it while that cannot be: why, and where to go."""
 
 from core.language import Lazy, _
 
 NOTICES: dict[str, Lazy] = {
+    # No line begins with "From ": mail programs put ">" before it (RFC 4155, appendix A).
+    "counter-only": _(
+        "Whoever has lost every way into your Erti account has to go to a counter from now on."
+    ),
+    "mail-again": _(
+        "Whoever has lost every way into your Erti account may come back with a code by e-mail from now on, after a "
+        "waiting time."
+    ),
     "return-counter": _(
         "Somebody said that they cannot get into your Erti account any more. You chose that it is given back at a counter "
         "only, so there is no code by e-mail."

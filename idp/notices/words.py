@@ -93,14 +93,6 @@ NOTICES: dict[str, Lazy] = {
     "contact-undone": _(
         "A change of your addresses and numbers at Erti was taken back, and every sign-in was ended."
     ),
-    # No line begins with "From ": mail programs put ">" before it (RFC 4155, appendix A).
-    "counter-only": _(
-        "Whoever has lost every way into your Erti account has to go to a counter from now on."
-    ),
-    "mail-again": _(
-        "Whoever has lost every way into your Erti account may come back with a code by e-mail from now on, after a "
-        "waiting time."
-    ),
     "recovery-code": _(
         "Somebody said that they cannot get into your Erti account any more. If it is you, type this code on the "
         "page that asks for it:\n\n{code}"
