@@ -55,7 +55,7 @@ SUBJECTS: dict[str, Lazy] = {
     "counter-held-soon": _("Reminder: a card for your Erti account was made at a counter"),
     "counter-held-over": _("The card from the counter works"),
     "letter-made": _("A letter that opens your Erti account was printed"),
-    "letter-waits": _("A letter that opens your Erti account was printed"),
+    "letter-waits": _("A letter that is to open your Erti account was printed"),
     "code-made": _("A code that opens your Erti account was made"),
     "letter-ended": _("A letter for your Erti account no longer works"),
 }

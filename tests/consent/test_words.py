@@ -29,6 +29,7 @@ PACKAGES = (
     "consent",
     "consent.ledger",
     "idp",
+    "idp.login",
     "idp.oidc",
     "idp.signals",
     "idp.staff",
