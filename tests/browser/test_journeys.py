@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -19,27 +18,23 @@ from core import clock
 from core.database import Database
 from core.events import SYSTEM
 from core.sessions import browser_session
-from idp.login import activation
+from idp.login import locks
 from idp.tables import account_lock
-from registry_sync import people
 from service.app import open_house
 from tests import citizens
-from tests.at_counter import SEEN
-from tests.browser import axe, steps
-from tests.browser.authenticators import KEY, PHONE, Authenticator, Reader
+from tests.browser import axe
+from tests.browser.authenticators import KEY, PHONE, Reader
 from tests.browser.colleague import hire
 from tests.browser.conftest import Town, found_town
-from tests.browser.mailing import MAIL_TAKES, check_address, letter
-from tests.citizens import App
+from tests.browser.mailing import MAIL_TAKES
+from tests.browser.somebody import HOME, Device, Somebody, let_time_pass, newcomer
 from tests.flows import register
 from tests.ports import within
 from tests.postbox import Gateway, Postbox, sms_gateway
-from tests.service_process import Sample, Service
+from tests.service_process import Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-HOME = "/my/account"
 HIGH = "urn:erti:loa:high"
-ELEVEN = timedelta(minutes=11)
 WHY = "Two people use this account."
 NUMBER = "+995555123456"
 SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -62,13 +57,13 @@ def civil() -> ECKey:
 def town(
     tmp_path_factory: pytest.TempPathFactory, postbox: Postbox, gateway: Gateway, civil: ECKey
 ) -> Iterator[Town]:
-    """The service and both portals; it mails, sends texts and hears the register, and the health portal asks for the most."""
+    """The service and both portals; it mails, sends texts and hears the register, and the revenue portal asks for the most."""
     folder = tmp_path_factory.mktemp("town")
     keys = folder / "registries.json"
     keys.write_text(json.dumps({"keys": [{**civil.as_dict(private=False), "iss": "civil"}]}))
     ways = {"ERTI_SMTP_URL": postbox.url, "ERTI_SMS_URL": gateway.url, "ERTI_SMS_SECRET": "not-for-logs"}
     with found_town(folder, ERTI_REGISTRY_KEYS=str(keys), **ways) as founded:
-        asked = [one for one in founded.service.document["purposes"] if one["id"] == "health-sign-in"]
+        asked = [one for one in founded.service.document["purposes"] if one["id"] == "revenue-sign-in"]
         database = open_house(founded.service.settings)
         with database.writing() as db:
             importing.load(db, {"purposes": [one | {"acr": HIGH} for one in asked]}, actor=SYSTEM)
@@ -82,88 +77,6 @@ def house(town: Town) -> Iterator[Database]:
     opened = open_house(town.service.settings)
     yield opened
     opened.close()
-
-
-@dataclass
-class Device:
-    """One browser of somebody's, and the passkey device beside it."""
-
-    page: Page
-    reader: Authenticator | None
-    erti: str
-
-    def open(self, path: str) -> None:
-        """Open a page of the service."""
-        self.page.goto(self.erti + path)
-
-    def at(self, path: str) -> None:
-        """Come to a page."""
-        expect(self.page).to_have_url(self.erti + path)
-
-    def touch(self) -> None:
-        """Press the button for a passkey, with the owner there again."""
-        assert self.reader
-        self.reader.present(touched=True)
-        self.page.click("#passkey-login")
-
-    def sign_out(self) -> None:
-        """Sign out here."""
-        self.open("/logout")
-        self.page.click("#logout-confirm")
-        expect(self.page.locator("#nav-logout")).to_have_count(0)
-
-    def back(self, somebody: "Somebody", return_to: str = HOME) -> None:
-        """Sign in: with the passkey, which is suggested and taken, or with password and code."""
-        self.open(f"/login?return_to={return_to}")
-        if self.reader is None:
-            somebody.sign_in(self.page)
-
-
-@dataclass
-class Somebody:
-    """A person with a letter of the counter."""
-
-    sample: Sample
-    address: str
-    app: App | None = None
-    codes: list[str] = field(default_factory=list)
-
-    @property
-    def shown(self) -> str:
-        """The citizen ID as pages show it."""
-        return people.grouped(self.sample.citizen_id)
-
-    def settle(self, device: Device, *, password: bool = False) -> None:
-        """Open the account here: with a passkey, or with password and app where there is no device or both are wanted."""
-        page = device.page
-        device.open("/activate")
-        steps.give_letter(page, self.sample)
-        if device.reader:
-            page.click("#passkey-create")
-        else:
-            self.app = steps.choose_password(page)
-        expect(page.locator("#recovery-codes li")).to_have_count(10)
-        self.codes = page.locator("#recovery-codes li").all_text_contents()
-        page.click("#codes-kept")
-        device.at("/my")
-        if device.reader and password:
-            device.open(HOME)
-            self.app = steps.choose_password(page, "#password-change")
-            device.at(HOME)
-
-    def reachable(self, device: Device, town: Town, postbox: Postbox) -> "Somebody":
-        """Have an address checked."""
-        check_address(device.page, town.service, postbox, self.address)
-        return self
-
-    def sign_in(self, page: Page) -> None:
-        """Type name, password and code."""
-        assert self.app
-        steps.sign_in(page, self.sample.citizen_id, self.app)
-
-    def read(self, postbox: Postbox, subject: str) -> str:
-        """Wait for a letter with this subject, and return its text."""
-        return " ".join(letter(postbox, self.address, subject).get_content().split())
 
 
 @pytest.fixture
@@ -187,27 +100,6 @@ def take(browser: Browser, town: Town) -> Iterator[Callable[..., Device]]:
 Take = Callable[..., Device]
 
 
-def newcomer(house: Database, name: str) -> Somebody:
-    """Somebody whom the register came to know, with a letter of the counter."""
-    claims = {
-        "given_name": name,
-        "family_name": "Mtsvane",
-        "name": f"{name} Mtsvane",
-        "birthdate": "1990-05-01",
-    }
-    with house.writing() as db:
-        citizen = people.enrol(db, claims, source="civil")
-        code = activation.make_code(db, citizen, seen=SEEN, actor=SYSTEM)
-    return Somebody(Sample("", citizen, code), f"{name.lower()}@example.org")
-
-
-def let_time_pass(house: Database, somebody: Somebody) -> None:
-    """Let more than ten minutes go by since somebody signed in."""
-    mine = browser_session.c.subject == somebody.sample.citizen_id
-    with house.writing() as db:
-        db.execute(update(browser_session).where(mine).values(auth_time=clock.now() - ELEVEN))
-
-
 def announce(
     town: Town, civil: ECKey, kind: str, payload: dict[str, Any], *, number: str, ago: int = 0
 ) -> None:
@@ -228,14 +120,14 @@ def test_an_agency_that_asks_for_more_gets_only_what_is_missing(
     mine.sign_out()
     mine.reader.present(touched=False)
     page = mine.page
-    page.goto(town.revenue)
+    page.goto(town.health)
     page.click("#sign-in")
     somebody.sign_in(page)
     page.click("#consent-allow")
     expect(page.locator("#signed-in-name")).to_have_text("Keti Mtsvane")
-    page.goto(town.health)
+    page.goto(town.revenue)
     page.click("#sign-in")
-    expect(page.locator("#stepup-lead")).to_contain_text("Health insurance online asks for more certainty")
+    expect(page.locator("#stepup-lead")).to_contain_text("Tax account asks for more certainty")
     expect(page.locator("#username, #password, #totp-code"), "known already").to_have_count(0)
     assert axe.overflow(page) == 0
     mine.touch()
@@ -272,9 +164,7 @@ def test_a_sensitive_act_asks_for_the_passkey_again_and_goes_on(take: Take, hous
     let_time_pass(house, somebody)
     page.click("#pause-submit")
     mine.at(f"/login?return_to={HOME}/pause")
-    expect(page.locator("#nav-logout, #passkey-login").first).to_be_visible()
-    with house.reading() as db:
-        assert db.execute(select(account_lock.c.reason)).scalars().all().count("paused") == 0
+    assert not locked(house, somebody), "not yet"
     mine.touch()
     mine.at(f"{HOME}/pause")
     page.click("#pause-submit")
@@ -300,7 +190,7 @@ def test_staff_suspend_an_account_and_take_it_back(
     """By two people; the citizen is put out, told by letter, reads the reason at the sign-in, and signs in once two took it back."""
     mine, somebody = take(), newcomer(house, "Manana")
     somebody.settle(mine)
-    somebody.reachable(mine, town, postbox)
+    somebody.reachable(mine)
     desks = browser.new_context(locale="en-GB"), browser.new_context(locale="en-GB")
     asker, other = hire(desks[0], town, "support").page, hire(desks[1], town, "registrar").page
     decide(town, asker, other, somebody, "suspend", WHY)
@@ -346,7 +236,7 @@ def test_a_new_name_is_shown_once(take: Take, town: Town, civil: ECKey, postbox:
     """The register's word changes the name; a letter says so without either name, and one's page until it was read."""
     mine, somebody = take(), Somebody(town.service.sample(0), "renamed@example.org")
     somebody.settle(mine)
-    somebody.reachable(mine, town, postbox)
+    somebody.reachable(mine)
     announce(town, civil, "name-change", {"name": {"given_name": "Tamta"}}, number=somebody.sample.uin)
     told = somebody.read(postbox, "A register changed your name")
     assert not {"Tamta", "Nino"} & set(re.findall(r"\w+", told))
@@ -366,7 +256,7 @@ def test_a_register_closes_gently(take: Take, town: Town, civil: ECKey, postbox:
     """A guardian for everything, or a death, puts the account at rest with plain words and no blame; a guardian's end opens it."""
     mine, somebody = take(), Somebody(town.service.sample(1), "guarded@example.org")
     somebody.settle(mine)
-    somebody.reachable(mine, town, postbox)
+    somebody.reachable(mine)
     number, page = somebody.sample.uin, mine.page
     acts: dict[str, Any] = {
         "representative": register.uin(town.service.truth.showcase[4]),
@@ -390,6 +280,56 @@ def rests(page: Page) -> None:
     expect(page.locator("#main")).to_contain_text("Nothing is lost")
     expect(page.locator("#main")).not_to_contain_text(re.compile("dea(d|th)|guardian|wrong", re.IGNORECASE))
     expect(page.locator("#nav-logout")).to_have_count(0)
+
+
+@SCRIPT
+def test_a_mandate_from_offer_to_end(
+    take: Take, town: Town, house: Database, postbox: Postbox, script: bool
+) -> None:
+    """Given in one browser, accepted and used in another, taken back in the first; each step is told the other by letter, and then it is over."""
+    giver, holder = take(script=script), take(script=script)
+    gives, holds = newcomer(house, f"Givi{script:d}"), newcomer(house, f"Holda{script:d}")
+    for device, somebody in ((giver, gives), (holder, holds)):
+        somebody.settle(device)
+        somebody.reachable(device)
+    giver.open("/my/mandates/new")
+    page = giver.page
+    page.fill("#holder", holds.sample.citizen_id)
+    page.fill("#until", (clock.now() + timedelta(days=30)).date().isoformat())
+    page.get_by_label("Everything at Health Insurance Fund").check()
+    page.click("#mandate-submit")
+    expect(page.locator("#given")).to_contain_text("not accepted yet")
+    assert "/my/mandates" in gives.read(postbox, "Somebody was offered the right to act for you")
+    assert gives.shown not in holds.read(postbox, "You were offered the right to act for somebody")
+
+    holder.open("/my/mandates")
+    expect(holder.page.locator("#offers")).to_contain_text(gives.shown)
+    holder.page.click("[id^=accept-]")
+    expect(holder.page.locator("#held")).to_contain_text("Everything at Health Insurance Fund")
+    gives.read(postbox, "Somebody may act for you from now on")
+    page.reload()
+    expect(page.locator("#given")).to_contain_text(holds.shown)
+    expect(page.locator("#given")).not_to_contain_text("not accepted yet")
+
+    at_agency = holder.page
+    at_agency.goto(town.health)
+    at_agency.click("#sign-in")
+    at_agency.get_by_role("button", name=f"For Givi{script:d} Mtsvane").click()
+    at_agency.click("#consent-allow")
+    expect(at_agency.locator("#citizen-id")).to_have_text(gives.sample.citizen_id)
+    expect(at_agency.locator("#acting-id")).to_have_text(holds.sample.citizen_id)
+    giver.open("/my/history")
+    expect(page.locator("#main")).to_contain_text(f"{holds.shown} signed in at Health Insurance Fund for you")
+
+    giver.open("/my/mandates")
+    page.click("[id^=end-]")
+    expect(page.locator("#over")).to_contain_text(holds.shown)
+    holds.read(postbox, "A right to act for another is over")
+    at_agency.goto(town.health)
+    at_agency.click("#read-again")
+    expect(at_agency.locator("#shared-refused")).to_be_visible()
+    holder.open("/my/mandates")
+    expect(holder.page.locator("#held")).to_have_count(0)
 
 
 def test_a_mobile_number_is_checked_and_told(take: Take, house: Database, gateway: Gateway) -> None:
@@ -471,7 +411,7 @@ def test_a_paused_account_opens_after_its_wait(
     """A recovery code begins the wait, a letter tells of it, nobody gets in meanwhile; when it is over the passkey signs in as before."""
     mine, somebody = take(), newcomer(house, "Nana")
     somebody.settle(mine)
-    somebody.reachable(mine, town, postbox)
+    somebody.reachable(mine)
     page = mine.page
     mine.open(f"{HOME}/pause")
     page.click("#pause-submit")
@@ -486,14 +426,20 @@ def test_a_paused_account_opens_after_its_wait(
     whose = account_lock.c.citizen_id == somebody.sample.citizen_id
     with house.writing() as db:
         db.execute(update(account_lock).where(whose).values(ends_at=clock.now() - timedelta(seconds=1)))
-    one_more_worker(town.service, lambda: somebody.read(postbox, "Your Erti account can be used again"))
+    one_more_worker(town.service, lambda: not locked(house, somebody))
     mine.back(somebody)
     expect(page.locator("#account-facts")).to_contain_text(somebody.shown)
 
 
-def one_more_worker(service: Service, until: Callable[[], object]) -> None:
-    """Let a worker begin, which does at once what others do once a minute."""
+def locked(house: Database, somebody: Somebody) -> bool:
+    """Tell whether anything keeps the account shut."""
+    with house.reading() as db:
+        return bool(locks.of(db, somebody.sample.citizen_id))
+
+
+def one_more_worker(service: Service, happens: Callable[[], bool]) -> None:
+    """Let a worker begin, which does at once what others do once a minute, until something came true."""
     worker = service.start(sys.executable, "-m", "service", "worker")
-    until()
+    assert within(MAIL_TAKES, happens)
     worker.terminate()
     worker.wait(20)
