@@ -52,7 +52,7 @@ _RETURN = (
     )
     .values(told=HEARD)
 )
-_HEARD = {"held": _HOLDING, "counter-held": _HOLDING, "recovery-begun": _RETURN}
+_HEARD = {"held": _HOLDING, "held-counter": _HOLDING, "counter-held": _HOLDING, "recovery-begun": _RETURN}
 
 
 def tell(

@@ -42,6 +42,7 @@ PUT_OFF_EVERY = timedelta(minutes=1)
 BY_TIME, BY_MAIL, DISAVOWED = "time", "mail", "disavowed"
 BY_OWNER, BY_OFFICIAL = "owner", "official"
 NOTICES = ("held", "counter-held")
+ONLY_COUNTER = "held-counter"
 HELD = (passkeys, apps, cards)
 
 
@@ -93,6 +94,14 @@ def holds(db: Session, citizen_id: str, *, sid: str = "") -> bool:
         if db.execute(select(one.c.citizen_id).where(*which)).first() is not None:
             return True
     return False
+
+
+def rests(db: Session, citizen_id: str) -> bool:
+    """Tell whether no time lets begin what a recovery code set up: its owner gets the account back at a counter only.
+
+    It begins to wait when the owner takes that choice back. A clerk's card is a counter's word, and waits as always.
+    """
+    return waits.only_at_counter(db, citizen_id) and _notice(db, citizen_id) == NOTICES[0]
 
 
 def may_confirm(db: Session, session: BrowserSession) -> bool:
@@ -167,15 +176,20 @@ def turn(database: Database) -> None:
     at = clock.now()
     with database.reading() as db:
         running = db.execute(select(table, account.c.state).join(account)).all()
-        due = [row.citizen_id for row in running if _due(row, at) or not holds(db, row.citizen_id)]
+        due = [
+            row.citizen_id
+            for row in running
+            if _due(row, at, shut=row.state != accounts.ACTIVE or rests(db, row.citizen_id))
+            or not holds(db, row.citizen_id)
+        ]
     for citizen_id in due:
         with database.writing() as db:
             _step(db, citizen_id)
 
 
-def _due(row: Row[Any], at: datetime) -> bool:
+def _due(row: Row[Any], at: datetime, *, shut: bool) -> bool:
     whole = timedelta(seconds=row.seconds)
-    if row.state != accounts.ACTIVE:
+    if shut:
         return bool(row.ends_at < at + whole - PUT_OFF_EVERY)
     return bool(at >= row.ends_at - {HEARD: whole / LAST_PART, REMINDED: timedelta(0)}.get(row.told, whole))
 
@@ -190,9 +204,10 @@ def _step(db: Session, citizen_id: str) -> None:
         return
     whole, notice = timedelta(seconds=row.seconds), _notice(db, citizen_id)
     mine = update(table).where(table.c.citizen_id == citizen_id)
-    if whose.state != accounts.ACTIVE or (row.told == BEGUN and not _reaches_nobody(db, row)):
+    shut = whose.state != accounts.ACTIVE or rests(db, citizen_id)
+    if shut or (row.told == BEGUN and not _reaches_nobody(db, row)):
         # An owner who is not told cannot object, and one who shut the account has objected to everything.
-        db.execute(mine.values(ends_at=at + whole))
+        db.execute(mine.values(ends_at=at + whole, told=min(row.told, HEARD)))
     elif row.told == BEGUN:
         db.execute(mine.values(told=HEARD))
     elif row.told == HEARD and at >= row.ends_at - whole / LAST_PART:
@@ -200,7 +215,7 @@ def _step(db: Session, citizen_id: str) -> None:
         db.execute(mine.values(told=REMINDED, ends_at=ends_at))
         notify.tell(db, citizen_id, f"{notice}-soon", {"until": clock.wire(ends_at)})
     elif row.told == REMINDED and at >= row.ends_at:
-        for one in HELD:
+        for one in (cards,) if waits.only_at_counter(db, citizen_id) else HELD:
             db.execute(update(one).where(one.c.citizen_id == citizen_id).values(held_by=""))
         _end(db, citizen_id, how=BY_TIME, notice=notice, actor=SYSTEM)
         notify.tell(db, citizen_id, f"{notice}-over")
@@ -241,7 +256,10 @@ def _begin(db: Session, citizen_id: str, *, at_counter: bool, actor: Actor) -> N
     db.execute(insert(table).values(citizen_id=citizen_id, **values))
     record(db, HoldBegan(ends_at=ends_at, at_counter=at_counter), actor=actor, about=[citizen_id])
     facts = {"until": clock.wire(ends_at), "longer": longer}
-    notify.tell(db, citizen_id, NOTICES[at_counter], facts, to=told)
+    if not at_counter and waits.only_at_counter(db, citizen_id):
+        notify.tell(db, citizen_id, ONLY_COUNTER, to=told)
+    else:
+        notify.tell(db, citizen_id, NOTICES[at_counter], facts, to=told)
 
 
 def _notice(db: Session, citizen_id: str) -> str:
@@ -251,5 +269,6 @@ def _notice(db: Session, citizen_id: str) -> str:
 
 
 def _end(db: Session, citizen_id: str, *, how: str, actor: Actor, notice: str = NOTICES[0]) -> None:
-    forget(db, citizen_id)
+    if not holds(db, citizen_id):  # else it goes on for what a clerk's card does not let begin
+        forget(db, citizen_id)
     record(db, HoldEnded(how=how, at_counter=notice == NOTICES[1]), actor=actor, about=[citizen_id])

@@ -3,6 +3,11 @@
 from core.language import Lazy, _
 
 NOTICES: dict[str, Lazy] = {
+    "held-counter": _(
+        "With a recovery code a new way to sign in to your Erti account was set up. It shows nothing and signs in nowhere, "
+        "however long it waits, because you chose that your account is given back at a counter only. It begins to wait when "
+        "you, signed in safely, take that choice back."
+    ),
     # No line begins with "From ": mail programs put ">" before it (RFC 4155, appendix A).
     "counter-only": _(
         "Whoever has lost every way into your Erti account has to go to a counter from now on."
@@ -41,6 +46,7 @@ ADVICE: dict[str, Lazy] = {
     ),
 }
 SUBJECTS: dict[str, Lazy] = {
+    "held-counter": _("A recovery code set up a way into your Erti account that does not begin"),
     "return-counter": _("Your Erti account is given back at a counter, as you chose"),
     "return-paused": _("Your paused Erti account is given back at a counter"),
     "return-closing": _("Your Erti account that will be closed is given back at a counter"),

@@ -236,6 +236,7 @@ ADVICE: dict[str, Lazy] = {
     ),
     "held": _HELD,
     "held-soon": _HELD,
+    "held-counter": _HELD,
     "held-code": _(
         "It works once, until {until}. If it was not you, tell it to nobody, whoever asks, and use the link in our "
         "e-mail about the new way to sign in to say that it was not you."
@@ -344,6 +345,7 @@ SHORT: dict[str, Lazy] = {
     ),
     "held": _HELD_SHORT,
     "held-soon": _HELD_SHORT,
+    "held-counter": _HELD_SHORT,
     "held-over": _("Erti: what was set up with a recovery code opens your account from now on."),
     "recovery-begun": _STOP_SHORT,
     "recovery-goes-on": _STOP_SHORT,
@@ -373,6 +375,7 @@ DISAVOWABLE = frozenset({
     "activated", "passkey-added", "passkey-removed", "password-set", "password-removed", "totp-added", "codes-made",
     "code-used", "name-changed", "new-device", "held", "held-soon", "card-issued", "card-pin-changed", "card-blocked",
     "card-removed", "alerts-changed", "mandate-offered", "letter-made", "letter-waits", "code-made", "counter-held", "counter-held-soon",
+    "held-counter",
 })  # fmt: skip
 # What another person did: the browser that it came from is theirs, and none of the reader's business.
 BY_ANOTHER = frozenset({"child-activated", "mandate-offer", "mandate-given", "mandate-ended"})

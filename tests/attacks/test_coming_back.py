@@ -273,6 +273,41 @@ def test_attempt_to_delay_the_owner_by_false_objections(
     assert set_up_and_told(person("203.0.113.11"), nino, 4, database, postbox)[0] == 3
 
 
+def test_attempt_to_wait_where_the_owner_chose_the_counter(
+    nino: Any, person: Any, database: Database, postbox: Postbox, time: Time
+) -> None:
+    """What a found recovery code sets up never begins where the owner chose the counter; once that is taken back the whole time runs."""
+    me = Actor("citizen", nino.citizen_id)
+    with database.writing() as db:
+        waits.choose(db, nino.citizen_id, at_counter=True, actor=me)
+    thief = person("203.0.113.9")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    assert 'id="repair-counter"' in thief.open("/my/account").text
+    add_passkey(thief)
+
+    def days(many: int) -> bool:
+        for _part in range(many):
+            time.pass_by(DAY)
+            holding.turn(database)
+            run(database)
+        with database.reading() as db:
+            return holding.holds(db, nino.citizen_id)
+
+    run(database)
+    page = thief.open("/my/account").text
+    assert 'id="held-counter"' in page
+    assert 'id="held-until"' not in page
+    assert "however long it waits" in " ".join(postbox.newest(MAIL).split())
+    assert days(10)
+    thief.use_passkey()
+    assert kind_and_level(database, thief)[0] == REPAIR
+    assert not [one for one in postbox.to(MAIL) if "begins to open" in " ".join(one.get_content().split())]
+    with database.writing() as db:
+        waits.choose(db, nino.citizen_id, at_counter=False, actor=me)
+    assert days(6), "the time begins when the choice is taken back"
+    assert not days(2)
+
+
 @pytest.mark.parametrize("by", ["owner", "staff"])
 def test_attempt_to_wait_while_the_account_is_shut(
     nino: Any, person: Any, database: Database, postbox: Postbox, time: Time, by: str

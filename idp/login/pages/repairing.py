@@ -11,7 +11,7 @@ from core.errors import TooMany
 from core.language import _
 from core.sessions import BrowserSession
 from core.web import Db, Form, Owner, clear_session, see_other
-from idp.login import holding, methods, stages, throttle
+from idp.login import holding, methods, stages, throttle, waits
 from idp.login.pages import browser
 from idp.login.stages import Stage
 
@@ -37,6 +37,7 @@ def page(
         running = holding.of(db, me.subject)
         may_confirm = holding.may_confirm(db, me)
         mine = holding.holds(db, me.subject, sid=me.sid)
+        only_at_counter = waits.only_at_counter(db, me.subject)
     return pages.render(
         request,
         "idp/repair.html",
@@ -46,6 +47,7 @@ def page(
         own_password=found.own_password,
         ends_at=running.ends_at if running else None,
         longer=running is not None and running.longer,
+        only_at_counter=only_at_counter,
         mine=mine,
         may_confirm=may_confirm,
         fresh=methods.fresh(me),

@@ -3,9 +3,10 @@ import re
 import pytest
 from sqlalchemy import select
 
+from core import clock
 from core.events import SYSTEM, waiting
 from idp import accounts
-from idp.login import holding, methods, waits
+from idp.login import card, holding, methods, pin, printing, waits
 from tests.authenticator import Authenticator
 from tests.idp.login.person import ISSUER
 from tests.idp.login.repairs import (
@@ -109,6 +110,36 @@ def test_the_time_waits_for_the_letter_and_for_a_shut_account(nino, person, data
     with database.reading() as db:
         assert not holding.holds(db, nino.citizen_id)
     assert "opens your Erti account from now on" in postbox.newest(MAIL)
+
+
+def test_a_clerks_card_begins_where_the_owner_chose_the_counter(nino, person, database, time) -> None:
+    """A card from a counter begins in its time where the account is given back at a counter only; what a code set up beside it does not."""
+    with database.writing() as db:
+        waits.choose(db, nino.citizen_id, at_counter=True, actor=SYSTEM)
+    thief = person("203.0.113.9")
+    come_in(thief, nino.citizen_id, nino.codes[0])
+    add_passkey(thief)
+    verifier = pin.prepare(database.parts, "40719326")
+    how = printing.Issue(printing.DESK, "Hall", "S-1", "passport")
+    with database.writing() as db:
+        printing.issue(db, nino.citizen_id, how, verifier=verifier, actor=SYSTEM, held=True)
+        holding.begin_at_counter(db, nino.citizen_id, actor=SYSTEM)
+    run(database)
+    for _day in range(9):
+        time.pass_by(DAY)
+        holding.turn(database)
+    with database.reading() as db:
+        assert card.of(db, nino.citizen_id).held_by == ""
+        assert [bool(one.held_by) for one in methods.of(db, nino.citizen_id).passkeys] == [False, True]
+        assert holding.rests(db, nino.citizen_id)
+        assert holding.of(db, nino.citizen_id).ends_at > clock.now()
+    with database.writing() as db:
+        waits.choose(db, nino.citizen_id, at_counter=False, actor=SYSTEM)
+    for _day in range(9):
+        time.pass_by(DAY)
+        holding.turn(database)
+    with database.reading() as db:
+        assert not holding.holds(db, nino.citizen_id)
 
 
 def test_a_held_password_bars_nobody_from_the_codes(nino, person) -> None:
