@@ -19,6 +19,7 @@ from core.database import Database, parts
 from idp import atlas, disavowals
 from idp.notices import mail, place, reach, sms, words
 from idp.notices.letters import Fate, Letter
+from idp.notices.short import SHORT
 from idp.notices.words import DISAVOWABLE
 from idp.tables import account, holding, outbox, reentry_wait, undelivered
 from keys import sealing
@@ -76,7 +77,7 @@ def tell(
     if reader is not None and "deceased" in reader.locks:
         return
     chosen = reach.everywhere(db, citizen_id) if to is None else to
-    places = [one for one in chosen if "@" in one or notice in words.SHORT]
+    places = [one for one in chosen if "@" in one or notice in SHORT]
     said = {
         **(facts or {}),
         "at": clock.wire(clock.now()),

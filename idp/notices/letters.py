@@ -15,7 +15,8 @@ from babel.dates import format_datetime
 from core import language
 from core.language import _
 from core.settings import Settings
-from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, REMINDERS, SHORT, SUBJECTS
+from idp.notices.short import SHORT
+from idp.notices.words import ADVICE, DATA_NOTICES, NOTICES, REMINDERS, SUBJECTS
 
 _STAFF = _("Staff of Erti")
 _MORE = _("and {more} more")
@@ -77,7 +78,7 @@ def compose(settings: Settings, letter: Letter) -> EmailMessage:
 
 
 def short(settings: Settings, letter: Letter) -> str:
-    """Write a text message in its reader's language: two segments at most, and no address to be led to."""
+    """Write a text message in its reader's language: two segments at most. An address in it is one to type: none is a link."""
     with _speaking(letter.language):
         return str(SHORT[letter.notice].format(**_said(settings, letter)))
 
@@ -125,7 +126,8 @@ def _said(settings: Settings, letter: Letter) -> dict[str, str]:
     facts, when = letter.facts, _when(settings)
     moments = {name: when(facts[name]) if facts.get(name) else "" for name in ("at", "until")}
     texts = {name: str(facts.get(name, "")) for name in ("what", "code", "link")}
-    return {**moments, **texts, "issuer": settings.issuer}
+    host = settings.issuer.partition("://")[2]
+    return {**moments, **texts, "issuer": settings.issuer, "host": host}
 
 
 def _when(settings: Settings) -> Callable[[datetime], str]:

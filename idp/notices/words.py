@@ -1,4 +1,4 @@
-"""The notices: what each says in a letter, what is to be done about it, and what it says in a text message."""
+"""The notices: what each says in a letter, and what is to be done about it."""
 
 from core.language import Lazy, _
 from idp.notices import printed, returning
@@ -311,62 +311,6 @@ SUBJECTS: dict[str, Lazy] = {
     "recovery-finish": _("Come back into your Erti account"),
     "recovery-stopped": _("The way back into your Erti account was stopped"),
     "recovered": _("Your Erti account was opened with new ways to sign in"),
-}
-_STOP_SHORT = _(
-    "Erti: somebody wants into your account by e-mail. Not you? Sign in to Erti; stop code {code}"
-)
-_HELD_SHORT = _(
-    "Erti: a recovery code set up a new way into your account. Not you? Sign in as always and remove it."
-)
-# What is told by text message as well, in two segments at most (GSM 03.38: 306 characters, or 134 of other alphabets).
-SHORT: dict[str, Lazy] = {
-    **printed.SHORT,
-    "contact-code": _(
-        "Erti code: {code}, until {until}. Type it only where you asked for it; tell it to nobody."
-    ),
-    "contact-checked": _("Erti: from now on this number is told when something about your account changes."),
-    "contact-added": _(
-        "Erti: an address or number was added to your account. Not you? Erti’s page for undoing, code {code}"
-    ),
-    "contact-removed": _(
-        "Erti: an address or number was removed from your account. Not you? Erti’s page for undoing, code {code}"
-    ),
-    "contact-gone": _(
-        "Erti: an address or number was removed from your account. Not you? Go to a public service hall."
-    ),
-    "contact-undone": _(
-        "Erti: a change of your addresses was taken back. Sign in as always and look at your account."
-    ),
-    "counter-only": _(
-        "Erti: your account is now given back at a counter only. Not you? Sign in as always and look."
-    ),
-    "mail-again": _(
-        "Erti: your account may be given back by e-mail again. Not you? Sign in as always and look."
-    ),
-    "held": _HELD_SHORT,
-    "held-soon": _HELD_SHORT,
-    "held-counter": _HELD_SHORT,
-    "held-over": _("Erti: what was set up with a recovery code opens your account from now on."),
-    "recovery-begun": _STOP_SHORT,
-    "recovery-goes-on": _STOP_SHORT,
-    "recovery-soon": _STOP_SHORT,
-    "recovery-open": _STOP_SHORT,
-    "recovery-stopped": _("Erti: the way back into your account by e-mail was stopped."),
-    "recovered": _(
-        "Erti: your account has new ways to sign in. Not you? Go to a public service hall at once."
-    ),
-    "activated": _(
-        "Erti: your account was opened with an activation code. Not you? Go to a public service hall."
-    ),
-    "passkey-added": _(
-        "Erti: a passkey was added to your account. Not you? Sign in as always and remove it."
-    ),
-    "password-set": _(
-        "Erti: your password was changed. Not you? Sign in as always, or go to a public service hall."
-    ),
-    "code-used": _(
-        "Erti: a recovery code was used. Not you? Sign in as always, or go to a public service hall."
-    ),
 }
 # What holds a code that is over before long: sent late it is of no use.
 CODES = frozenset({"contact-code", "held-code", "recovery-code", "recovery-finish"})

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from core import clock
+from core.events import Actor
 from core.settings import Settings
 from idp import notify
 from idp.contacts import book, checks
@@ -105,6 +106,17 @@ def test_a_code_by_text_message_lives_ten_minutes(nino, database, postbox, gatew
         ends = db.scalars(select(stage.c.ends_at).order_by(stage.c.ends_at)).all()
     minutes = [round((one - clock.now()).total_seconds() / 60) for one in ends]
     assert minutes == [10, 30]
+
+
+def test_who_gave_but_a_number_is_told_what_it_does_not_do(nino, database) -> None:
+    """A number brings nobody back: the page says so, until an e-mail address stands beside it."""
+    assert 'id="no-mail-address"' not in nino.open(HOME).text
+    with database.writing() as db:
+        book.add(db, nino.citizen_id, "+995555123456", actor=Actor("citizen", nino.citizen_id))
+    assert 'id="no-mail-address"' in nino.open(HOME).text
+    with database.writing() as db:
+        book.add(db, nino.citizen_id, OLD, actor=Actor("citizen", nino.citizen_id))
+    assert 'id="no-mail-address"' not in nino.open(HOME).text
 
 
 def test_another_browser_cannot_use_the_code(nino, person, database, postbox) -> None:

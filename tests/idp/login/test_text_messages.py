@@ -12,13 +12,14 @@ from idp import notify
 from idp.contacts import addresses, book
 from idp.errors import AddressUnfit, NumberUnfit
 from idp.login import holding, waits
-from idp.notices import letters, words
+from idp.notices import letters, short, words
 from idp.notices.letters import Letter
 from idp.reentry import tending
 from idp.tables import outbox, reentry_wait
 from tests.postbox import TAKEN, Gateway, Postbox
 
 NUMBER = "+995555123456"
+HOUSE = "https://erti.government.test"
 # GSM 03.38 without its extension, as far as our texts use it; one other letter makes a message UCS-2.
 GSM = set("@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 GSM |= set("ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà\n")
@@ -58,7 +59,7 @@ def test_a_notice_goes_to_the_gateway_with_secret_and_key(database, told, gatewa
     """The gateway is shown the secret and a key of the message, and gets number and text; the log gets neither."""
     with database.writing() as db:
         notify.tell(db, told, "password-set")
-        notify.tell(db, told, "totp-added")
+        notify.tell(db, told, "card-few")
     assert notify.deliver(database) == 1, "of the second there is no text message"
     ((headers, content),) = gateway.calls
     assert headers["Authorization"] == "Bearer not-for-logs"
@@ -133,15 +134,38 @@ def test_one_letter_is_enough_where_the_gateway_is_dead(database, told, gateway,
         assert holding.of(db, told).told == holding.HEARD
 
 
+def test_who_has_but_a_telephone_hears_of_it(database, told, gateway) -> None:
+    """A number is told of all that somebody else can have done, and of what shuts its owner out."""
+    notices = sorted(words.DISAVOWABLE | {"closing", "paused", "reopening", "suspended"})
+    with database.writing() as db:
+        for notice in notices:
+            notify.tell(db, told, notice)
+    assert notify.deliver(database) == len(notices)
+    assert {content["to"] for _headers, content in gateway.calls} == {NUMBER}
+
+
+@pytest.mark.parametrize("notice", ["recovery-begun", "contact-added"])
+def test_a_code_that_stops_something_says_where_it_is_typed(tmp_path, person, notice) -> None:
+    """The message names the page under our own name, and pages on which one looks for it lead there as well."""
+    message = Letter(1, 0, NUMBER, "en", notice, {"code": "WWWW-WWWW-WWWW"})
+    text = letters.short(Settings(data_dir=tmp_path, issuer=HOUSE), message)
+    page = text.partition("erti.government.test")[2].partition(",")[0]
+    somebody = person()
+    assert f'href="{page}"' in somebody.open("/login").text
+    assert f'href="{page}"' in somebody.open("/recover").text
+    assert 'name="code"' in somebody.open(page).text
+
+
 @pytest.mark.parametrize("lang", ["en", "ka"])
-@pytest.mark.parametrize("notice", sorted(words.SHORT))
+@pytest.mark.parametrize("notice", sorted(short.SHORT))
 def test_a_text_message_has_two_segments_at_most(tmp_path, notice, lang) -> None:
-    """With the longest code in it, each fits into two segments, and leads to no address."""
+    """With the longest code in it, each fits into two segments; what stands in it of an address is to be typed."""
     facts = {"code": "WWWW-WWWW-WWWW", "until": datetime(2026, 9, 28, 22, 58, tzinfo=UTC)}
-    text = letters.short(Settings(data_dir=tmp_path), Letter(1, 0, NUMBER, lang, notice, facts))
+    text = letters.short(Settings(data_dir=tmp_path, issuer=HOUSE), Letter(1, 0, NUMBER, lang, notice, facts))
     assert len(text) <= (306 if set(text) <= GSM else 134), len(text)
     assert "://" not in text
     assert "www." not in text
+    assert "{" not in text
     assert language.current() == "en"
 
 
