@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Column, LargeBinary, Row, String, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from admin import themself
 from admin.errors import ApprovalOver, ApprovalUnknown, NotYourRole, SecondPersonNeeded
 from admin.events import ApprovalAsked, ApprovalDecided
 from admin.permissions import Official, of
@@ -69,7 +70,11 @@ class Approval:
 
 
 def ask(db: Session, action: str, subject: Mapping[str, Any], *, reason: str, official: Official) -> Approval:
-    """Write down what an official wants done, for somebody else to agree to. `action` is a key of DEEDS."""
+    """Write down what an official wants done, for somebody else to agree to. `action` is a key of DEEDS.
+
+    Raises SomebodyElseHasTo for a way into an account that may be the official's own.
+    """
+    _refuse_own(db, action, subject, official)
     return _ask(db, action, subject, reason=reason, actor=official.actor)
 
 
@@ -83,10 +88,11 @@ def agree(db: Session, wanted: Approval, *, official: Official) -> str:
 
     Returns what the deed has to say, shown once: an invitation's token, or an empty text. Raises
     SecondPersonNeeded to whoever asked, ApprovalOver when it was decided or is too old, or when
-    whoever asked may not ask any more.
+    whoever asked may not ask any more, SomebodyElseHasTo as `ask` does.
     """
     if wanted.asked_by == official.id:
         raise SecondPersonNeeded
+    _refuse_own(db, wanted.action, wanted.subject, official)
     if wanted.asked_by != COMMAND_LINE.id:
         _check_asker(db, wanted)
     _decide(db, wanted, "done", official=official)
@@ -153,6 +159,11 @@ def _ask(db: Session, action: str, subject: Mapping[str, Any], *, reason: str, a
     db.execute(insert(approval).values(**(vars(wanted) | clear | sealed)))
     record(db, ApprovalAsked(approval=wanted.id, action=action, **clear), actor=actor)
     return wanted
+
+
+def _refuse_own(db: Session, action: str, subject: Mapping[str, Any], official: Official) -> None:
+    if DEEDS[action].never_own:
+        themself.refuse(db, official, subject[CITIZEN])
 
 
 def _check_asker(db: Session, wanted: Approval) -> None:
@@ -272,11 +283,15 @@ def _publish(db: Session, subject: Mapping[str, Any], actor: Actor) -> str:
 
 @dataclass(frozen=True)
 class Deed:
-    """Something that takes two people: the permission that both need, how it is done, what a refusal undoes."""
+    """Something that takes two people: the permission that both need, how it is done, what a refusal undoes.
+
+    `never_own`: it is about a citizen, and neither of the two may be called as they are.
+    """
 
     permission: str
     do: Callable[[Session, Mapping[str, Any], Actor], str]
     drop: Callable[[Session, Mapping[str, Any], Actor], None] | None = None
+    never_own: bool = False
 
 
 EXEMPT_CHILD, VOUCH = "exempt-child", "vouch"
@@ -290,7 +305,7 @@ DEEDS: dict[str, Deed] = {
     "invalidate-grant": Deed("grants-invalidate", _invalidate_grant),
     "suspend-account": Deed("accounts-suspend", _suspend),
     "reinstate-account": Deed("accounts-suspend", _reinstate),
-    VOUCH: Deed("ways-in-vouch", _vouch),
+    VOUCH: Deed("ways-in-vouch", _vouch, never_own=True),
     EXEMPT_CHILD: Deed("children-exempt", _exempt_child),
     "invalidate-purpose": Deed("grants-invalidate", _invalidate_purpose),
 }

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin import approvals, company
+from admin import approvals, company, themself
 from admin.frame import show
 from admin.permissions import BlocksCards, IssuesCards, Official
 from consent import guardians
@@ -47,6 +47,7 @@ def order(request: Request, database: Db, official: IssuesCards, form: Form) -> 
         return _form(request, official, typed=typed, errors=errors)
     _throttle(database, "card.order", official, most=CARDS_AN_HOUR)
     with database.writing() as db:
+        themself.refuse(db, official, citizen)
         made = counter.begin(
             db,
             clerk=official.id,
@@ -104,6 +105,7 @@ def print_card(request: Request, database: Db, official: IssuesCards, form: Form
     if errors and found.state == counter.READY:
         return _order_page(request, database, official, found, typed=typed, errors=errors)
     with database.writing() as db:
+        themself.refuse(db, official, found.citizen)
         found, printed = counter.complete(
             db,
             order_id,

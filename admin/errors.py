@@ -46,7 +46,7 @@ class NothingShown(Refused):
 
 
 class SomebodyElseHasTo(Refused):
-    """Nobody makes a letter for themself; whoever bears the clerk's name goes to a colleague."""
+    """Nobody makes a letter or a card for themself, or vouches for one; whoever bears the clerk's name goes to a colleague."""
 
     code = "somebody-else-has-to"
     text = _("This person has your name. Let a colleague do it, also if it is a namesake.")

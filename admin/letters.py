@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin import approvals, company
+from admin import approvals, company, themself
 from admin.cards import LONGEST_OFFICE, NO_CITIZEN
-from admin.errors import SomebodyElseHasTo
 from admin.frame import show
 from admin.permissions import ExemptsChildren, Official, PrintsLetters
 from consent import disclosure, guardians, showing
@@ -142,11 +141,10 @@ def print_letter(
         errors = _unproved(typed) | (_missing(db, visit, typed, presence) if child else {})
     if errors and not visit.is_over:
         return _visit_page(request, database, official, visit, typed=typed, errors=errors)
-    if _bears_your_name(official, facts):
-        raise SomebodyElseHasTo
     to = _addressee(facts) + facts.get(ADDRESS, [])
     posted = child and ADDRESS in facts
     with database.writing() as db:
+        themself.refuse(db, official, visit.citizen)
         code = visits.letter(db, visit, presence, posted=posted, actor=official.actor)
         fingerprint = signer.policy_fingerprint(db)
         sheet = activation.sheet(db, visit.citizen, code, fingerprint=fingerprint, office=visit.office)
@@ -186,14 +184,12 @@ def open_again(
     """Open an account that its citizen paused, or was closing, at once; every way to sign in stays."""
     with database.reading() as db:
         visit = visits.of_clerk(db, visit_id, clerk=official.id)
-        facts = visits.facts(db, visit)
     errors = _unproved({"compared": form.get("compared")})
     if errors and not visit.is_over:
         wrong = {"opening": errors["compared"]}
         return _visit_page(request, database, official, visit, typed={}, errors=wrong)
-    if _bears_your_name(official, facts):
-        raise SomebodyElseHasTo
     with database.writing() as db:
+        themself.refuse(db, official, visit.citizen)
         visits.open_again(db, visit, actor=official.actor)
     return see_other(f"/desk/letters/{visit.id}")
 
@@ -239,12 +235,6 @@ def _addressee(facts: Mapping[str, list[str]]) -> list[str]:
     return [one for one in whole if one]
 
 
-def _bears_your_name(official: Official, facts: Mapping[str, list[str]]) -> bool:
-    """Tell whether somebody is called as the clerk is: it may be the clerk, and a namesake loses nothing by a colleague."""
-    theirs = set(" ".join(_addressee(facts)).casefold().split())
-    return bool(theirs) and theirs <= set(official.member.name.casefold().split())
-
-
 def _throttle(database: Database, official: Official) -> None:
     with database.writing() as db:
         waits = [
@@ -269,7 +259,7 @@ def _visit_page(
         facts = visits.facts(db, visit)
         child = guardians.is_minor(db, visit.citizen)
         alone = child and isinstance(children.bar(db, visit.citizen, children.ALONE), NobodyActs)
-        bar = visits.bar(db, visit.citizen)
+        bar = "own" if themself.may_be(db, official, visit.citizen) else visits.bar(db, visit.citizen)
         disowned = activation.was_disowned(db, visit.citizen)
     return show(
         request,
@@ -282,7 +272,7 @@ def _visit_page(
         document=DOCUMENTS[visit.document],
         facts_known=[(showing.label(name), ", ".join(facts[name])) for name in facts],
         account=account,
-        bar="own" if _bears_your_name(official, facts) else bar,
+        bar=bar,
         disowned=disowned,
         child=child,
         alone=alone and official.may("children-exempt"),

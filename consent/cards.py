@@ -17,14 +17,14 @@ _BY_TELEPHONE = _("none: by telephone")
 
 def _ordered(data: Data, _names: Names) -> Said:
     title = _("A clerk at {office} began to make a card for you").format(office=data["office"])
-    return Said(str(title), _who(data))
+    return Said(str(title), clerk_and_document(data))
 
 
 def _issued(data: Data, _names: Names) -> Said:
     if data["origin"] == "self":
         return Said(str(_("You printed a card for signing in")))
     title = _("A card for signing in was printed for you at {office}").format(office=data["office"])
-    return Said(str(title), _who(data))
+    return Said(str(title), clerk_and_document(data))
 
 
 def _used(data: Data, _names: Names) -> Said:
@@ -45,14 +45,15 @@ def _blocked(data: Data, _names: Names) -> Said:
     else:
         said = _("Your card was blocked")
     why = ((str(_("Why")), str(data["why"])),) if data.get("why") else ()
-    return Said(str(said), (*_who(data), *why) if data.get("clerk") else (), "bad")
+    return Said(str(said), (*clerk_and_document(data), *why) if data.get("clerk") else (), "bad")
 
 
 def _just(title: Lazy) -> Sentence:
     return lambda _data, _names: Said(str(title))
 
 
-def _who(data: Data) -> tuple[tuple[str, str], ...]:
+def clerk_and_document(data: Data) -> tuple[tuple[str, str], ...]:
+    """Return which clerk it was, and what document they looked at, as details of an entry."""
     document = (
         _BY_TELEPHONE if data["document"] == CALLED else DOCUMENTS.get(data["document"], data["document"])
     )

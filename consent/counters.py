@@ -1,6 +1,6 @@
 """What entries about a visit at a counter say: a letter that opens the account, and an account that was opened again."""
 
-from consent.cards import DOCUMENTS
+from consent.cards import clerk_and_document
 from consent.said import Data, Names, Said, Sentence
 from core.language import Lazy, _
 
@@ -15,17 +15,12 @@ _EARLIER = _("An activation code was printed for you at a counter")
 
 def _letter(data: Data, _names: Names) -> Said:
     title = _LETTERS.get(data.get("origin", ""), _EARLIER).format(office=data.get("office", ""))
-    return Said(str(title), _who(data) if data.get("clerk") else ())
+    return Said(str(title), clerk_and_document(data) if data.get("clerk") else ())
 
 
 def _opened(data: Data, _names: Names) -> Said:
     title = _("A clerk at {office} compared you with a document and opened your account again")
-    return Said(str(title.format(office=data["office"])), _who(data))
-
-
-def _who(data: Data) -> tuple[tuple[str, str], ...]:
-    document = DOCUMENTS.get(data["document"], data["document"])
-    return ((str(_("Clerk")), str(data["clerk"])), (str(_("Document looked at")), str(document)))
+    return Said(str(title.format(office=data["office"])), clerk_and_document(data))
 
 
 KINDS: dict[str, tuple[str, Sentence]] = {

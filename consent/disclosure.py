@@ -18,9 +18,11 @@ from consent.ledger.errors import RequestReused
 from consent.ledger.sequencer import Integrated, Refused
 from consent.mandates import Mandate
 from consent.resolving import ResolveAsk, resolve
+from consent.staff_asks import StaffAsk, UnmatchedAsk
 from core import limits
 from core.database import Database
 from core.events import OFFICE, Actor, record
+from keys.errors import Shredded
 from registry_sync import attributes, people
 from registry_sync.attributes import Envelope
 from registry_sync.catalogue import CATALOGUE
@@ -36,6 +38,7 @@ __all__ = [
     "Uncovered",
     "UnmatchedAsk",
     "former_name",
+    "is_called",
     "own",
     "release",
     "release_all",
@@ -62,27 +65,6 @@ class Released:
     values: dict[str, Envelope]
     receipt: Integrated
     withheld: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class StaffAsk:
-    """What a member of staff asks of the door: one citizen, with office and reason."""
-
-    staff: str
-    office: str
-    reason: str
-    citizen: str
-    attributes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnmatchedAsk:
-    """What a member of staff asks of the door about a record that is nobody's yet, by its quarantine ID."""
-
-    staff: str
-    office: str
-    reason: str
-    record: str
 
 
 @dataclass(frozen=True)
@@ -203,6 +185,20 @@ def _actor(found: Situation) -> Actor:
 def own(db: Session, citizen: str, names: Iterable[str]) -> dict[str, Envelope]:
     """Return a citizen's values for the citizen's own session. No entry; never for a helper or a clerk."""
     return attributes.read(db, citizen, names)
+
+
+def is_called(db: Session, citizen: str, name: str) -> bool:
+    """Tell whether the name that the registers hold of somebody has no other words than `name`. No value leaves, so no entry.
+
+    The caller owes that `name` is the asker's own: whoever could choose it might guess a citizen's.
+    """
+    try:
+        held = attributes.read(db, citizen, ("name", "given_name", "family_name"))
+    except Shredded:
+        return False
+    parts = ("name",) if "name" in held else ("given_name", "family_name")
+    theirs = {word for part in parts if part in held for word in str(held[part].value).casefold().split()}
+    return bool(theirs) and theirs <= set(name.casefold().split())
 
 
 def former_name(db: Session, citizen: str) -> Envelope | None:

@@ -348,7 +348,9 @@ counter_only = Table(
     Column("since", Moment, nullable=False),
 )
 
-# What goes with a citizen who is erased: all that names one, save the account itself, which stays empty.
+# What goes with a citizen who is erased: all that names one by `citizen_id`, save the account itself, which stays empty.
+# `card_order` and `desk_visit` stay until they are purged, a day after the quarter of an hour that they last: what
+# clerks do is theirs as well, and the closed account and the destroyed key leave nothing to make of them.
 OF_SOMEBODY = (
     account_lock,
     activation_code,

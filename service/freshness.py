@@ -48,6 +48,7 @@ ACTS: Acts = MappingProxyType(
         ("GET", "/desk/letters"): "",
         ("POST", "/desk/letters"): "/desk/letters",
         ("POST", "/desk/letters/exempt"): "/desk/letters",
+        ("POST", "/desk/letters/end"): "/desk/letters",
         ("POST", "/desk/letters/{visit_id}/print"): "",
         ("POST", "/desk/letters/{visit_id}/vouch"): "/desk/letters",
         ("POST", "/desk/letters/{visit_id}/open"): "/desk/letters",

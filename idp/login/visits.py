@@ -108,7 +108,9 @@ def close(db: Session, visit: Visit) -> None:
 
 
 def purge(db: Session) -> None:
-    """Delete visits that were over a day ago."""
+    """Forget what was shown in visits whose time ran out, and delete those that were over a day ago."""
+    ran_out = (table.c.expires_at <= clock.now()) & table.c.facts_sealed.is_not(None)
+    db.execute(update(table).where(ran_out).values(facts_sealed=None))
     db.execute(delete(table).where(table.c.expires_at <= clock.now() - KEPT))
 
 

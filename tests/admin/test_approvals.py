@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from admin import approvals
-from admin.errors import ApprovalOver
+from admin.errors import ApprovalOver, SomebodyElseHasTo
 from admin.permissions import of
 from core import clock
 from core.database import Database
 from keys import rotation
 from tests.admin.conftest import Colleague, Page, address
+from tests.consent import country
+from tests.idp.oidc.provider import CITIZEN
 
 Hire = Callable[[str], Colleague]
 
@@ -107,6 +109,26 @@ def test_no_request_outlives_the_job_of_who_asked(colleague: Hire, database: Dat
     assert boss.post(f"/admin/staff/{first.id}/suspend", {}, on=boss.get("/admin/staff")).status == 303
     assert second.post(address(page, "agree"), {}, on=page).status == 409
     assert signing(database) == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_vouches_for_themself(colleague: Hire, database: Database) -> None:
+    """For a citizen who is called as the clerk is, neither of the two asks or agrees to let a letter work at once."""
+    first, second = colleague("clerk"), colleague("clerk")
+    with database.writing() as db:
+        country.found(db)
+        country.be_born(db, CITIZEN)
+        subject = {"citizen": CITIZEN, "letter": "L"}
+        approvals.ask(db, approvals.VOUCH, subject, reason="passport", official=of(db, first.id))
+        country.attributes.put(db, CITIZEN, "civil", {"name": "CLERK Test"}, as_of="2026-02-01")
+    page = second.get("/admin/approvals")
+    refused = second.post(address(page, "agree"), {}, on=page)
+    assert (refused.status, "This person has your name" in refused.text) == (403, True)
+    with pytest.raises(SomebodyElseHasTo), database.writing() as db:
+        approvals.ask(db, approvals.VOUCH, subject, reason="passport", official=of(db, first.id))
+    with database.reading() as db:
+        (left,) = approvals.listing(db)
+    assert left.open
 
 
 @pytest.mark.parametrize("role", ["administrator", "registrar", "key-officer", "support", "clerk"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from core import clock
 from core.database import Database
@@ -142,6 +142,24 @@ def test_nobody_gets_a_card_whom_the_register_does_not_know(client: Any, clerk: 
     address = order(clerk, citizen=OTHER)
     choose(pad_at(client, clerk, address))
     assert clerk.post(f"{address}/print", {}, on=clerk.get(address)).status == 403
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_makes_a_card_for_themself(client: Any, clerk: Colleague, database: Database) -> None:
+    """Whoever is called as the clerk is goes to a colleague: no card is begun, nor is one printed that was begun before."""
+    begun = order(clerk)
+    choose(pad_at(client, clerk, begun))
+    with database.writing() as db:
+        country.attributes.put(db, CITIZEN, "civil", {"name": "CLERK Test"}, as_of="2026-02-01")
+    refused = [
+        clerk.post("/desk/cards", ORDER, on=clerk.get("/desk/cards")),
+        clerk.post(f"{begun}/print", {}, on=clerk.get(begun)),
+    ]
+    for page in refused:
+        assert (page.status, "This person has your name" in page.text) == (403, True)
+    with database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(card_order)) == 1
+        assert card.of(db, CITIZEN) is None
 
 
 def test_who_may_make_and_block_cards(colleague: Hire) -> None:

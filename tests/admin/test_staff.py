@@ -31,7 +31,6 @@ NO_NEED = {
     "/admin/sources/{source}/{record_id}/retry": "takes in what a registry sent, as it is",
     "/admin/sources/{source}/{record_id}/dismiss": "sets aside what a registry can send again",
     "/admin/sources/{source}/{record_id}/unmask": "a look, with its reason in the log",
-    "/desk/letters/end": "ends something",
     "/desk": "the citizen has to confirm it",
     "/desk/{sitting_id}/read": "the citizen confirmed it minutes ago",
     "/desk/{sitting_id}/close": "ends something",

@@ -224,6 +224,10 @@ def test_a_visit_belongs_to_one_clerk_and_ends(clerk: Colleague, colleague: Hire
         assert make_late(clerk, address, on[address]) == 409
         assert "Nino" not in clerk.get(address).text
     with database.writing() as db:
+        assert db.scalar(select(func.count(desk_visit.c.facts_sealed))) == 1
+        visits.purge(db)
+        assert db.scalar(select(func.count(desk_visit.c.facts_sealed))) == 0
+        assert db.scalar(select(func.count()).select_from(desk_visit)) == 2
         db.execute(update(desk_visit).values(expires_at=clock.now() - timedelta(days=2)))
         visits.purge(db)
         assert not db.scalar(select(func.count()).select_from(desk_visit))

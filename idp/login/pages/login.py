@@ -2,7 +2,6 @@
 
 import json
 
-import structlog
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -39,7 +38,6 @@ from idp.login.pages.browser import JsonText
 from idp.login.stages import Stage
 
 router = browser.router()
-log = structlog.get_logger("erti.sign-in")
 WRONG = _("The sign-in name or the password is not right. Check both and try again.")
 WRONG_CODE = _(
     "That code is not right, or was used already. Wait for the next one in your app and try again."
