@@ -78,6 +78,12 @@ def tell(
         return
     chosen = reach.everywhere(db, citizen_id) if to is None else to
     places = [one for one in chosen if "@" in one or notice in SHORT]
+    # Codes are counted where they are asked for, and what begins a waiting time must be taken.
+    if places and notice not in words.CODES and notice not in _HEARD:
+        places = reach.spared(db, citizen_id, places, notice)
+        if not places:
+            log.info("notice not sent", notice=notice, reason="enough for an unchecked address")
+            return
     said = {
         **(facts or {}),
         "at": clock.wire(clock.now()),

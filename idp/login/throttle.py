@@ -162,6 +162,12 @@ def succeeded(db: Session, way: Way, subject: str, visitor: Visitor, *, known: b
     limits.forget(db, [(f"{way.name}:{who}", key), (f"{way.name}:{who}:day", key)])
 
 
+def new_codes(db: Session, citizen_id: str) -> None:
+    """Count a new sheet of recovery codes, of which letters tell. Raises TooMany after CHOSEN_A_DAY."""
+    if wait := limits.hit(db, "codes", citizen_id, most=CHOSEN_A_DAY, per_seconds=DAY_SECONDS):
+        raise TooMany(retry_after=wait)
+
+
 def try_name(db: Session, citizen_id: str) -> None:
     """Count a sign-in name before it is looked at: who is told that it is taken learns that somebody has it.
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, limits
 from core.database import parts
 from idp.tables import account
 from idp.tables import contact as table
@@ -16,6 +16,7 @@ from keys.errors import Shredded
 
 SCOPE = "account"
 MAIL, PHONE = "mail", "phone"
+UNCHECKED_A_DAY, DAY_SECONDS = 10, 86_400
 _OF = select(table).where(table.c.citizen_id == bindparam("citizen_id")).order_by(table.c.checked_at)
 _DOUBT = update(table).where(table.c.citizen_id == bindparam("whose"), table.c.taken_back.is_(False))
 _DOUBT = _DOUBT.values(doubted=True, told_until=None)
@@ -83,6 +84,22 @@ def everywhere(db: Session, citizen_id: str) -> list[str]:
     if not settled and (named := sign_in_address(db, citizen_id)):
         mails.insert(0, named)
     return list(dict.fromkeys([*mails, *(one.address for one in known if one.kind == PHONE)]))
+
+
+def spared(db: Session, citizen_id: str, places: list[str], notice: str) -> list[str]:
+    """Return `places` without the addresses that nobody checked, or that were removed, where they were sent enough today.
+
+    Anybody may name a stranger's address. The first of each kind of notice a day goes out all the same: whoever is in
+    the account cannot keep the owner from hearing of one change by making many others.
+    """
+    checked = {one.address for one in kept(db, citizen_id)}
+    return [one for one in places if "@" not in one or one in checked or _may_write(db, one, notice)]
+
+
+def _may_write(db: Session, address: str, notice: str) -> bool:
+    many = limits.hit(db, "unchecked", address, most=UNCHECKED_A_DAY, per_seconds=DAY_SECONDS)
+    again = limits.hit(db, f"unchecked:{notice}", address, most=1, per_seconds=DAY_SECONDS)
+    return not (many and again)
 
 
 def heeded(db: Session, citizen_id: str) -> list[str]:

@@ -122,6 +122,24 @@ def test_attempt_to_silence_the_owner_by_another_name(
     assert "owner@example.org" in told(database)
 
 
+def test_attempt_to_flood_an_address_that_nobody_checked(
+    person: Any, letter: Any, database: Database
+) -> None:
+    """Whose address a stranger gave as a sign-in name gets ten letters a day and the first of each kind; and twenty sheets of codes a day are made."""
+    thief = person()
+    citizen, code = letter()
+    thief.activate(citizen, code, name="victim@example.org")
+    told(database)
+    thief.open("/my/account")
+    answers = [thief.send("/my/account/codes/new").status_code for _time in range(21)]
+    assert answers == [303] * 20 + [429]
+    assert len(told(database).get("victim@example.org", [])) <= reach.UNCHECKED_A_DAY
+    with database.writing() as db:
+        for _time in range(3):
+            notify.tell(db, citizen, "passkey-removed")
+    assert [one["notice"] for one in told(database)["victim@example.org"]] == ["passkey-removed"]
+
+
 def test_attempt_to_undo_by_an_address_that_was_taken_back(nino: Person, database: Database) -> None:
     """An address whose addition the owner took back hears of changes, and gets no code that undoes them or stops a way back."""
     me = Actor("citizen", nino.citizen_id)

@@ -191,6 +191,7 @@ def make_codes(request: Request, database: Db, me: Citizen, form: Form) -> Respo
     if not _may(database, me):
         return see_other(AGAIN)
     with database.writing() as db:
+        throttle.new_codes(db, me.subject)
         made = recovery.make(db, me.subject, acr=me.acr, actor=_self(me))
         token = stages.begin(db, stages.CHANGE, me.subject, return_to=HOME, data={"codes": made})
     return browser.set_stage(request, see_other(f"{HOME}/codes"), token)
