@@ -27,7 +27,7 @@ from idp.events import (
     AccountLocked as WasLocked,
 )
 from idp.notices import reach
-from idp.tables import OF_SOMEBODY, account_lock, outbox
+from idp.tables import OF_SOMEBODY, account_lock, activation_code, outbox
 from idp.tables import account as table
 from keys import blind, sealing
 from keys.errors import Shredded
@@ -152,6 +152,8 @@ def activate(
     if known and known.state != ACTIVE:
         _open(db, citizen_id, reason=(*known.locks, CLOSED)[0], why=None, actor=actor)
     again = known is not None and known.was_activated
+    # Whoever came in by another way leaves no letter behind that was printed for who had no account yet.
+    db.execute(delete(activation_code).where(activation_code.c.citizen_id == citizen_id))
     if known:
         at_counter = COUNTER_AGAIN if again else COUNTER
         proofed = {"proofing": at_counter if seen else OPERATOR, "proofed_at": clock.now()}

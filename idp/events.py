@@ -161,7 +161,8 @@ class Disavowed(Event):
     """The citizen said that a sign-in or a change was not theirs. `sids`: the sessions that ended for it.
 
     `since`: where it was not known which browser it had been, all that signed in from then on were signed out but
-    the session `kept`. `letter`: said by the link in a letter, by somebody who was not signed in.
+    the session `kept`. `letter`: said by the link in a letter, by somebody who was not signed in. `began`: the earliest
+    moment at which it can have begun; None where nobody had come in.
     """
 
     kind: ClassVar[str] = "disavowed"
@@ -169,6 +170,7 @@ class Disavowed(Event):
     what: str
     sids: tuple[str, ...]
     since: datetime | None = None
+    began: datetime | None = None
     kept: str = ""
     letter: bool = False
 

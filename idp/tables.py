@@ -108,7 +108,7 @@ recovery_code = Table(
     Column("code_index", LargeBinary, primary_key=True),
     _owner(),
     Column("used_at", Moment),
-    Column("bound_acr", String(64), nullable=False, server_default=LEVELS[1]),  # at which it was made
+    Column("bound_acr", String(64), nullable=False, server_default=LEVELS[0]),  # at which it was made
 )
 
 card = Table(

@@ -23,6 +23,7 @@ from idp.events import (
     AccountRegained,
     AccountReopened,
     CardBlocked,
+    CardIssued,
     CardPinChanged,
     CardRemoved,
     ChildActivated,
@@ -192,7 +193,8 @@ def a_new_beginning_ends_offers(db: Session, event: AccountActivated | AccountRe
 
 def disavowal_ends_mandates(db: Session, event: Disavowed, actor: Actor) -> None:
     """What a stranger offered is over, also where somebody has accepted it."""
-    mandates.end_offers(db, event.citizen, since=event.since, reason="disavowed", actor=actor)
+    if event.began:
+        mandates.end_offers(db, event.citizen, since=event.began, reason="disavowed", actor=actor)
 
 
 def session_takes_its_tokens(db: Session, event: SessionEnded, _actor: Actor) -> None:
@@ -225,8 +227,8 @@ def a_copied_passkey_ends_offline_access(db: Session, event: PasskeyCloneSuspect
         tokens.end_offline(db, citizen, by=assurance.BY_PASSKEY)
 
 
-def a_blocked_card_ends_offline_access(db: Session, event: CardBlocked, _actor: Actor) -> None:
-    """The same of who has found or stolen a card."""
+def a_blocked_card_ends_offline_access(db: Session, event: CardBlocked | CardIssued, _actor: Actor) -> None:
+    """The same of who has found or stolen a card, and of one that a new one takes the place of."""
     if citizen := card.citizen_of(db, event.card):
         tokens.end_offline(db, citizen, by=assurance.BY_CARD)
 
@@ -298,6 +300,7 @@ HANDLERS: Handlers = {
     CardRemoved: [another_way_in_ends_offline_access],
     CardPinChanged: [another_way_in_ends_offline_access],
     CardBlocked: [a_blocked_card_ends_offline_access],
+    CardIssued: [a_blocked_card_ends_offline_access],
     # Told first: afterwards nobody holds a sign-in of the citizen any more.
     AccountLocked: [
         telling.account_locked,

@@ -30,7 +30,7 @@ def begin(db: Session, citizen_id: str, address: str) -> str:
     Whether others have the address is neither asked nor answered: couples and carers share one. An address that was
     sent as much as one may be within an hour is sent no more, without a word of it. Raises ContactsFull.
     """
-    if len(reach.kept(db, citizen_id)) >= book.MOST:
+    if sum(one.address != address for one in reach.kept(db, citizen_id)) >= book.MOST:
         raise ContactsFull
     most = LETTER_LASTS if "@" in address else MESSAGE_LASTS
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"

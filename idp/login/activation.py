@@ -117,6 +117,7 @@ def make_code(
     person = people.find(db, citizen_id)
     if person is None or person.state != "living":
         raise NotLiving
+    limits.hold(db, "activation", citizen_id, per_seconds=60)  # of two clerks at once, one after the other
     known = accounts.find(db, citizen_id)
     if known and not known.opens_at_a_counter:
         raise AccountLocked(detail=known.state)
@@ -126,7 +127,6 @@ def make_code(
     begins_at = holding.begins_at(db, citizen_id) if alone and in_use else None
     if begins_at:
         expires_at += begins_at - clock.now()
-    limits.hold(db, "activation", citizen_id, per_seconds=60)  # of two clerks at once, one after the other
     old = db.execute(
         delete(table).where(table.c.citizen_id == citizen_id).returning(table.c.ended_at, table.c.firm)
     ).first()
@@ -178,9 +178,14 @@ def was_disowned(db: Session, citizen_id: str) -> bool:
     return db.execute(select(table.c.citizen_id).where(mine)).first() is not None
 
 
-def disown(db: Session, citizen_id: str) -> bool:
-    """End a letter by the link in the mail about it; tell whether it is over. One made after another was ended so stays."""
-    mine = (table.c.citizen_id == citizen_id) & ~table.c.firm
+def disown(db: Session, citizen_id: str, *, by_owner: bool) -> bool:
+    """End a letter by the link in the mail about it; tell whether it is over.
+
+    One made after another was ended so stays, unless it is sure that its owner says so.
+    """
+    mine = table.c.citizen_id == citizen_id
+    if not by_owner:
+        mine &= ~table.c.firm
     db.execute(update(table).where(mine, table.c.ended_at.is_(None)).values(ended_at=clock.now()))
     live = (table.c.citizen_id == citizen_id) & table.c.ended_at.is_(None)
     return db.execute(select(table.c.citizen_id).where(live)).first() is None

@@ -33,6 +33,7 @@ GROUP = 4
 MOST_PIN_TRIES = 5
 LOST, GUESSED, DISAVOWED = "lost", "guessed", "disavowed"
 ISSUED = "card-issued"  # what is told of it, and stands in the history
+TOLD = frozenset({ISSUED, "counter-held", "counter-held-soon"})
 SAME_MOMENT = timedelta(minutes=1)  # a card is a little older than the letter about it
 COUNTER = "counter"  # by what a card is held back; no session is called so
 _NEXT = select(card_code.c.number, card_code.c.code_index).order_by(card_code.c.number).limit(1)
@@ -247,7 +248,7 @@ def disavow(db: Session, suspect: Suspect, *, actor: Actor, keep: BrowserSession
     if mine is None:
         return False
     since = mine.origin == OWN and mine.issued_at >= suspect.at - SAME_MOMENT
-    very = suspect.what == ISSUED and mine.issued_at <= suspect.at + SAME_MOMENT
+    very = suspect.what in TOLD and mine.issued_at <= suspect.at + SAME_MOMENT
     return (since or very) and block(db, suspect.citizen_id, reason=DISAVOWED, actor=actor, keep=keep)
 
 

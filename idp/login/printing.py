@@ -9,9 +9,11 @@ from stdnum import damm
 
 from core import clock
 from core.events import Actor, record
+from core.sessions import BrowserSession
 from idp import accounts, notify
 from idp.errors import CardMissing
 from idp.events import CardIssued
+from idp.login import assurance
 from idp.login.card import (
     CODE_DIGITS,
     COUNT,
@@ -52,9 +54,18 @@ class Issue:
 
 
 def issue(
-    db: Session, citizen_id: str, how: Issue, *, verifier: str | None, actor: Actor, held: bool = False
+    db: Session,
+    citizen_id: str,
+    how: Issue,
+    *,
+    verifier: str | None,
+    actor: Actor,
+    held: bool = False,
+    keep: BrowserSession | None = None,
 ) -> Printed:
-    """Make a new card and return what to print; an older one ends here, and only keyed hashes are kept.
+    """Make a new card and return what to print; only keyed hashes are kept.
+
+    An older one ends here, with every session that came by a card but the one to `keep`.
 
     `verifier` is the PIN's, from `pin.prepare`; None keeps the PIN of a card that is neither blocked nor held back.
     `held`: it is held back, and told by `holding`. Raises AccountMissing, and CardMissing if there is no PIN to keep.
@@ -66,6 +77,8 @@ def issue(
             raise CardMissing
         verifier = str(before.pin_verifier)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
+    if before is not None:
+        accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
     number, index = _new_number(db)
     card_id, blocking = secrets.token_hex(8), _digits(CODE_DIGITS)
     db.execute(

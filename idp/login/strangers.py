@@ -45,12 +45,12 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     here = speaker.session if speaker.session and speaker.session.subject == citizen_id else None
     live = {one.sid for one in sessions.of(db, citizen_id)}
     mine = [one for one in sessions.every(db, citizen_id) if one.is_citizens]
-    since = None
+    since, began = None, suspect.at - timedelta(seconds=parts(db).settings.session_seconds)
     if device:
         named = {suspect.sid, devices.forget_one(db, citizen_id, device)}
         ending = [one for one in mine if one.sid in named]
     else:
-        since = suspect.at - timedelta(seconds=parts(db).settings.session_seconds)
+        since = began
         devices.forget_since(db, citizen_id, since, keep=speaker.visitor)
         ending = [one for one in mine if here is None or one.sid != here.sid]
     stages.end_all(db, stages.SECOND_FACTOR, citizen_id)
@@ -65,6 +65,7 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
         what=suspect.what,
         sids=tuple(sorted({one.sid for one in ending} | ({suspect.sid} - {""}))),
         since=since,
+        began=began,
         kept=here.sid if here and since else "",
         letter=speaker.letter,
     )
@@ -73,13 +74,20 @@ def put_out(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) ->
     return any(one.sid in live for one in ending)
 
 
+def is_unused_letter(db: Session, suspect: Suspect) -> bool:
+    """Tell whether this is about a letter by which nobody has come in since."""
+    account = accounts.find(db, suspect.citizen_id)
+    unused = account is None or account.proofed_at is None or account.proofed_at <= suspect.at
+    return suspect.what in LETTERS and unused
+
+
 def end_letter(db: Session, suspect: Suspect, speaker: Speaker, *, actor: Actor) -> bool:
     """End a letter that somebody asked for at a counter in the citizen's name; recorded, and told if it ended.
 
     Nobody came in by it yet, so nobody is signed out. False if it stands (`activation.disown`).
     """
     citizen_id = suspect.citizen_id
-    ended = activation.disown(db, citizen_id)
+    ended = activation.disown(db, citizen_id, by_owner=objections.sure(speaker.session, citizen_id))
     event = Disavowed(citizen=citizen_id, what=suspect.what, sids=(), letter=speaker.letter)
     record(db, event, actor=actor, about=[citizen_id])
     if ended:

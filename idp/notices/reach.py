@@ -19,7 +19,7 @@ MAIL, PHONE = "mail", "phone"
 UNCHECKED_A_DAY, DAY_SECONDS = 10, 86_400
 _OF = select(table).where(table.c.citizen_id == bindparam("citizen_id")).order_by(table.c.checked_at)
 _DOUBT = update(table).where(table.c.citizen_id == bindparam("whose"), table.c.taken_back.is_(False))
-_DOUBT = _DOUBT.values(doubted=True, told_until=None)
+_DOUBT = _DOUBT.values(doubted=True)
 _NAME = select(account.c.name_sealed).where(account.c.citizen_id == bindparam("citizen_id"))
 
 
@@ -111,9 +111,12 @@ def heeded(db: Session, citizen_id: str) -> list[str]:
 def doubt(db: Session, citizen_id: str) -> None:
     """Let no address from before a new letter be good for coming back until its owner checks it again.
 
-    Whoever was in before may have added some and removed others: what was removed of late is told again as well.
+    Whoever was in before may have added some and removed others: what was removed of late is told for as long again.
     """
     db.execute(_DOUBT, {"whose": citizen_id})
+    until = clock.now() + timedelta(days=parts(db).settings.contact_undo_days)
+    removed = update(table).where(table.c.citizen_id == citizen_id, table.c.told_until > clock.now())
+    db.execute(removed.where(table.c.taken_back.is_(False)).values(told_until=until))
 
 
 def trusted(db: Session, citizen_id: str) -> list[str]:

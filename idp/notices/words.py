@@ -181,9 +181,6 @@ ADVICE: dict[str, Lazy] = {
     "suspended": _("Sign in to read why and what you can do, or ask at a public service hall."),
     "guarded": _("If this is not right, any public service hall takes the time to look at it with you."),
     "of-age": _("Look at what they allowed, and keep or stop it: {issuer}/my/sharing"),
-    "mandate-offered": _(
-        "See for whom and for what it is, and take it back if you did not want it: {issuer}/my/mandates"
-    ),
     "mandate-offer": _(
         "Accept it only if you know this person and agreed on it. Look at it here: {issuer}/my/mandates"
     ),

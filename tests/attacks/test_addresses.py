@@ -92,7 +92,7 @@ def test_attempt_to_keep_an_address_over_a_new_letter(
         code = activation.make_code(db, nino.citizen_id, seen=SEEN, actor=SYSTEM)
     owner = person("203.0.113.10")
     owner.activate_with_passkey(nino.citizen_id, code)
-    time.pass_by(8 * DAY)
+    time.pass_by(6 * DAY)
     with database.writing() as db:
         book.purge(db)
         assert set(reach.everywhere(db, nino.citizen_id)) == {HERS, MAIL}

@@ -150,7 +150,7 @@ def test_attempt_to_accept_what_a_stranger_offered(
         elif way == "suspended":
             locks.suspend(db, nino.citizen_id, why="A stranger was in.", actor=STAFF)
         else:
-            said = Disavowed(citizen=nino.citizen_id, what="passkey-added", sids=(), since=began)
+            said = Disavowed(citizen=nino.citizen_id, what="passkey-added", sids=("s",), began=began)
             record(db, said, actor=SYSTEM, about=[nino.citizen_id])
     if way == "letter":
         person("203.0.113.10").activate_with_passkey(nino.citizen_id, code)

@@ -44,7 +44,9 @@ def make(request: Request, database: Db, me: Citizen, form: Form) -> Response:
         raise TooMany(retry_after=wait)
     verifier = None if keeps else pin.prepare(database.parts, digits)
     with database.writing() as db:
-        printed = printing.issue(db, me.subject, Issue(printing.SELF), verifier=verifier, actor=_self(me))
+        printed = printing.issue(
+            db, me.subject, Issue(printing.SELF), verifier=verifier, actor=_self(me), keep=me
+        )
     return pages.render(
         request,
         "idp/card_printed.html",

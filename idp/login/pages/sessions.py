@@ -129,7 +129,7 @@ def disavow(request: Request, database: Db, me: Citizen, form: Form, event_id: s
         found = _suspicious(db, me, event_id)
         sid = _sid(found)
         suspect = Suspect(me.subject, found.kind, found.at or me.created_at, sid="" if sid == me.sid else sid)
-        letter = found.kind == strangers.PRINTED
+        letter = strangers.is_unused_letter(db, suspect)
         end = strangers.end_letter if letter else strangers.put_out
         ended = end(db, suspect, Speaker(browser.visitor(request), me), actor=_self(me))
     if letter:

@@ -24,6 +24,7 @@ def ask(request: Request, database: Db, here: Here, token: str) -> Response:
     with database.reading() as db:
         suspect = disavowals.find(db, token)
         session = places.of_sid(db, suspect.citizen_id, suspect.sid) if suspect else None
+        letter = suspect is not None and strangers.is_unused_letter(db, suspect)
     if suspect is None:
         raise LinkOver
     return pages.render(
@@ -34,7 +35,7 @@ def ask(request: Request, database: Db, here: Here, token: str) -> Response:
         device=devices.words(session.user_agent) if session else "",
         near=places.near(database.parts.settings, session.network) if session else None,
         action=f"{HOME}/{token}",
-        letter=suspect.what in strangers.LETTERS,
+        letter=letter,
     )
 
 
@@ -46,7 +47,7 @@ def disavow(request: Request, database: Db, here: Here, form: Form, token: str) 
         suspect = disavowals.spend(db, token)
         if suspect is not None:
             speaker = Speaker(browser.visitor(request), here, letter=True)
-            letter = suspect.what in strangers.LETTERS
+            letter = strangers.is_unused_letter(db, suspect)
             end = strangers.end_letter if letter else strangers.put_out
             ended = end(db, suspect, speaker, actor=SYSTEM)
     if suspect is None:

@@ -9,7 +9,7 @@ revision: str = "0036"
 down_revision: str | None = "0035"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
-SUBSTANTIAL = "http://eidas.europa.eu/LoA/substantial"
+LOW = "urn:erti:loa:low"  # nobody knows any more with how much the codes of before were made
 
 
 def _no(name: str) -> sa.Column[bool]:
@@ -18,7 +18,7 @@ def _no(name: str) -> sa.Column[bool]:
 
 def upgrade() -> None:
     """Apply."""
-    bound: sa.Column[str] = sa.Column("bound_acr", sa.String(64), nullable=False, server_default=SUBSTANTIAL)
+    bound: sa.Column[str] = sa.Column("bound_acr", sa.String(64), nullable=False, server_default=LOW)
     op.add_column("account_recovery_code", bound)
     for name in ("taken_back", "doubted"):
         op.add_column("account_contact", _no(name))
