@@ -206,12 +206,18 @@ def give_back(db: Session, citizen: str, *, actor: Actor) -> None:
         )
 
 
-def expire(db: Session) -> int:
-    """Note in the histories which mandates have run out; they stop counting at that moment anyway."""
-    at = clock.now()
-    stale = and_(table.c.state == "offered", table.c.offered_at <= at - OFFER_LASTS)
-    over = and_(table.c.state.in_(("offered", "given")), table.c.expires_at <= at)
-    found = _ALL.where(or_(over, stale)).order_by(table.c.id).limit(EXPIRED_AT_ONCE)
+def givers_of_expired(db: Session) -> list[str]:
+    """Return of whom mandates or offers have run out that no history says so of yet; of many some."""
+    found = select(table.c.giver).where(_run_out()).distinct().order_by(table.c.giver)
+    return list(db.scalars(found.limit(EXPIRED_AT_ONCE)))
+
+
+def expire(db: Session, giver: str) -> int:
+    """Note in the histories which mandates of a giver have run out; they stop counting at that moment anyway.
+
+    An end may give the giver's account back, so whoever calls this holds the account before.
+    """
+    found = _ALL.where(table.c.giver == giver, _run_out()).order_by(table.c.id)
     held = [_mandate(row) for row in db.execute(found.with_for_update(skip_locked=True))]
     for one in held:
         _end(db, one, state="expired", reason="expired", actor=SYSTEM)
@@ -282,6 +288,12 @@ def _end_those(db: Session, which: ColumnElement[bool], *, reason: str, actor: A
     found = _ALL.where(which, table.c.state.in_(("offered", "given"))).order_by(table.c.id)
     for one in _read(db, found.with_for_update()):
         _end(db, one, state="ended", reason=reason, actor=actor)
+
+
+def _run_out() -> ColumnElement[bool]:
+    at = clock.now()
+    stale = and_(table.c.state == "offered", table.c.offered_at <= at - OFFER_LASTS)
+    return or_(and_(table.c.state.in_(("offered", "given")), table.c.expires_at <= at), stale)
 
 
 def _own(giver: str) -> ColumnElement[bool]:

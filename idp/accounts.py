@@ -124,6 +124,14 @@ def hold(db: Session, citizen_id: str) -> HeldAccount:
     return HeldAccount(*_facts(db, row))
 
 
+def hold_any(db: Session, citizen_id: str) -> None:
+    """Keep others from changing an account until this transaction ends, where there is one.
+
+    Whoever changes mandates, sessions or waits of a citizen as well does this first, as signed-in citizens do (ADR 42).
+    """
+    db.execute(_HOLD, {"citizen_id": citizen_id})
+
+
 def stands(db: Session, session: sessions.BrowserSession) -> bool:
     """Tell whether a session that was read earlier still stands, and keep it and its account so until this commits.
 

@@ -63,6 +63,7 @@ def death_closes_gently(db: Session, event: CitizenDied, actor: Actor) -> None:
 
 def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Actor) -> None:
     """Parents act for children, and guardians for their wards, because a register says so."""
+    accounts.hold_any(db, event.citizen)  # before mandates, as everybody who changes both
     guardians.state(
         db,
         citizen=event.citizen,
@@ -83,6 +84,7 @@ def a_register_says_who_acts(db: Session, event: RepresentativeStated, actor: Ac
 
 def a_register_says_who_acts_no_more(db: Session, event: RepresentativeEnded, actor: Actor) -> None:
     """What a register takes back ends at once; a ward whose last guardian that was has the account back."""
+    accounts.hold_any(db, event.citizen)  # as above
     guardians.end(db, citizen=event.citizen, acts=event.representative, relation=event.relation, actor=actor)
     if event.relation == guardians.GUARDIAN and not mandates.of_ground(
         db, guardians.GUARDIAN, giver=event.citizen
@@ -110,6 +112,7 @@ def an_end_gives_back(db: Session, event: MandateEnded, actor: Actor) -> None:
 def another_birthday_is_reckoned_with(db: Session, event: AttributesChanged, actor: Actor) -> None:
     """Parents act until the birthday that the register says now."""
     if "birthdate" in event.attributes:
+        accounts.hold_any(db, event.citizen)  # as above
         guardians.reckon(db, event.citizen, actor=actor)
 
 
@@ -248,7 +251,7 @@ def parents_hear_of_a_childs_account(db: Session, event: AccountActivated, actor
     """Who acts for a child by birth or law is told that the child can sign in now."""
     if not guardians.is_minor(db, event.citizen):
         return
-    # Not held: who takes a mandate away holds it, and then the account, which is held here already.
+    # Not held: who takes one away by a register's word holds the account before it, and that is held here already.
     for holder in sorted({one.holder for one in children.acting(db, event.citizen)}):
         told = ChildActivated(citizen=event.citizen, representative=holder)
         events.record(db, told, actor=actor, about=[holder])

@@ -15,7 +15,7 @@ from consent.ledger import clearing, erasure, journal, logs, signer, tiles
 from core import limits, refusals, sessions
 from core.database import Database
 from core.errors import Problem
-from idp import notify
+from idp import accounts, notify
 from idp.contacts import book
 from idp.login import counter, holding, locks, objections, stages, visits
 from idp.oidc import tokens
@@ -78,7 +78,12 @@ def _shorten_journal(database: Database) -> None:
 def _expire(database: Database) -> None:
     with database.writing() as db:
         endings.expire(db)
-        mandates.expire(db)
+    with database.reading() as db:
+        givers = mandates.givers_of_expired(db)
+    for giver in givers:
+        with database.writing() as db:
+            accounts.hold_any(db, giver)
+            mandates.expire(db, giver)
 
 
 def _tend_locks(database: Database) -> None:

@@ -67,7 +67,9 @@ def agree(db: Session, citizen: str, way: str, presence: Presence, *, posted: bo
         return
     those = acting(db, citizen)
     relation = next((one.ground for one in those if one.holder == presence.representative), BY_OFFICE)
-    db.execute(delete(table).where(table.c.citizen_id == citizen))  # it was for once
+    used = delete(table).where(table.c.citizen_id == citizen).returning(table.c.citizen_id)  # it was for once
+    if db.execute(used).first() is None and not those:
+        raise NobodyActs
     event = ChildsWayIn(
         citizen=citizen,
         way=way,

@@ -87,7 +87,11 @@ def stop(db: Session, citizen_id: str, *, how: str, actor: Actor) -> bool:
 def stop_by_code(db: Session, typed: str) -> bool:
     """Stop what a code from a letter or text message, as typed, was sent about; tell whether it was one."""
     citizen_id = stoppable(db, typed)
-    return bool(citizen_id) and stop(db, citizen_id, how="code", actor=SYSTEM)
+    if not citizen_id:
+        return False
+    accounts.hold(db, citizen_id)
+    # Asked again: another wait may have taken its place meanwhile, which this code does not stop.
+    return bool(stoppable(db, typed)) and stop(db, citizen_id, how="code", actor=SYSTEM)
 
 
 def stoppable(db: Session, typed: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import Database
@@ -18,6 +19,7 @@ from idp.login.devices import Visitor
 from idp.tables import activation_code, card, outbox
 from registry_sync import people
 from registry_sync.events import CitizenDied, RepresentativeEnded, RepresentativeStated
+from tests import meanwhile
 from tests.admin.conftest import Browser, Colleague, Page
 from tests.admin.orders import choose, order, pad_at
 from tests.at_counter import SEEN
@@ -266,3 +268,23 @@ def test_others_print_no_letters(colleague: Hire, browser: Browser, family: dict
     for role in ("auditor", "registrar", "support", "administrator"):
         assert colleague(role).get("/desk/letters").status == 403
     assert browser.get("/desk/letters").status == 303
+
+
+def test_one_exemption_is_for_one_way_in(database: Database, family: dict[str, str]) -> None:
+    """Where a letter and a card are made at once by one agreement of a second official, one of them is refused."""
+    nobody(database, family)
+    with database.writing() as db:
+        children.waive(db, CHILD, agreed_by="S-1")
+
+    def agree(db: Session, way: str) -> None:
+        children.agree(db, CHILD, way, children.ALONE, posted=False, actor=CIVIL)
+
+    def card() -> None:
+        with database.writing() as db:
+            agree(db, children.CARD)
+
+    with database.writing() as db:
+        agree(db, children.LETTER)
+        made = meanwhile.begun(card)
+    with pytest.raises(NobodyActs):
+        made.result(timeout=30)

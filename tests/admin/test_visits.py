@@ -21,6 +21,7 @@ from idp.staff import accounts as staff
 from idp.tables import activation_code, desk_visit, outbox
 from registry_sync import attributes
 from registry_sync.tables import person
+from tests import meanwhile
 from tests.admin.conftest import Colleague, Page
 from tests.admin.conftest import address as agree
 from tests.admin.orders import choose, order, pad_at
@@ -275,3 +276,24 @@ def test_of_two_letters_at_once_one_opens(clerk: Colleague, database: Database) 
         one.join()
     assert not problems
     assert sorted(opens(database, code) for code in made) == [False, True]
+
+
+def test_a_word_for_one_letter_is_none_for_the_next(clerk: Colleague, database: Database) -> None:
+    """A second official's word that comes while another letter is printed lets neither of them work at once."""
+    with database.writing() as db:
+        accounts.activate(db, CITIZEN, handle=accounts.new_handle(), language="en", actor=ME)
+        activation.make_code(db, CITIZEN, seen=SEEN, actor=SYSTEM, alone=True)
+        first = activation.waiting(db, CITIZEN)
+        assert first
+
+    def vouch() -> bool:
+        with database.writing() as db:
+            return activation.vouch(db, CITIZEN, first[1], actor=SYSTEM)
+
+    with database.writing() as db:
+        activation.make_code(db, CITIZEN, seen=SEEN, actor=SYSTEM, alone=True)
+        vouched = meanwhile.begun(vouch)
+    assert not vouched.result(timeout=30)
+    assert not said(database, "hold-ended")
+    with database.reading() as db:
+        assert activation.waiting(db, CITIZEN)

@@ -228,8 +228,10 @@ def test_what_has_run_out_is_said(pair: Database) -> None:
         late = clock.now() - timedelta(days=40)
         db.execute(update(tables.mandate).where(tables.mandate.c.id == waiting.id).values(offered_at=late))
         db.execute(update(tables.mandate).where(tables.mandate.c.id != waiting.id).values(expires_at=late))
-        assert mandates.expire(db) == 2
-        assert mandates.expire(db) == 0
+        assert mandates.givers_of_expired(db) == [GIVER]
+        assert mandates.expire(db, GIVER) == 2
+        assert mandates.expire(db, GIVER) == 0
+        assert not mandates.givers_of_expired(db)
     reasons = [facts["data"].get("reason") for facts in history(pair, GIVER)]
     assert reasons.count("expired") == 2
     assert [facts["data"].get("reason") for facts in history(pair, HOLDER)].count("expired") == 1

@@ -22,7 +22,7 @@ from idp.tables import outbox
 from registry_sync import people, tables
 from registry_sync.events import CitizenDied, RepresentativeEnded, RepresentativeStated
 from registry_sync.wire.shapes import Identity
-from tests import factories
+from tests import factories, meanwhile
 from tests.at_counter import SEEN
 from tests.flows.register import message, sign_in
 
@@ -127,6 +127,27 @@ def test_a_guardian_decides_and_what_was_taken_comes_back(
     assert allow(database, citizen).is_live
 
 
+@pytest.mark.parametrize("event", [RepresentativeStated, RepresentativeEnded])
+def test_a_registers_word_waits_for_whoever_holds_the_account(
+    database: Database, citizen: str, event: Any
+) -> None:
+    """A register's word about a ward comes after what holds the ward's account and then the mandates: neither stops the other."""
+    open_account(database, citizen)
+    facts = {"citizen": citizen, "source": "civil", "representative": another(database)}
+    facts |= {"relation": "guardian", "as_of": "2026-01-01"}
+    say(database, RepresentativeStated(**facts, scope="all"))
+    word = event(**facts) if event is RepresentativeEnded else event(**facts, scope="decisions")
+    with database.writing() as db:
+        accounts.hold(db, citizen)
+        said = meanwhile.begun(lambda: say(database, word))
+        assert mandates.of_ground(db, "guardian", giver=citizen)
+    said.result(timeout=30)
+    with database.reading() as db:
+        account = accounts.find(db, citizen)
+    assert account
+    assert account.state == "active"
+
+
 @pytest.mark.parametrize("before", ["no account", "a letter", "a closed account"])
 def test_a_ward_in_everything_opens_no_account(
     database: Database,
@@ -201,7 +222,7 @@ def test_the_young_decide_from_their_birthday_on(
     assert grown
     monkeypatch.setattr(clock, "now", lambda: grown + timedelta(seconds=1))
     with database.writing() as db:
-        assert mandates.expire(db) == 1
+        assert mandates.expire(db, citizen) == 1
     assert "of-age" in told(database, citizen)
     with database.reading() as db:
         assert not mandates.of_ground(db, "parent", giver=citizen)

@@ -13,6 +13,7 @@ from idp.contacts import book
 from idp.login import activation, waits
 from idp.reentry import asks, tending
 from idp.tables import outbox, reentry_ask, reentry_proof, reentry_wait
+from tests import meanwhile
 from tests.at_counter import SEEN
 from tests.consent import country
 from tests.idp.login.person import Person
@@ -308,3 +309,20 @@ def test_only_at_a_counter(nino, person, database, postbox, time) -> None:
     time.pass_by(660)
     nino.open("/my/account/contact")
     assert nino.send("/my/account/reentry", counter="").headers["location"].startswith("/login")
+
+
+def test_who_stops_a_wait_by_code_waits_for_the_account(nino, person, database, postbox, time) -> None:
+    """The code from a letter comes after what holds the account and ends its sessions: neither stops the other."""
+    begun(person("203.0.113.9"), database, postbox, nino.citizen_id)
+    code = STOP.search(postbox.newest(OTHER))[1]
+
+    def stop() -> bool:
+        with database.writing() as db:
+            return waits.stop_by_code(db, code)
+
+    with database.writing() as db:
+        accounts.hold(db, nino.citizen_id)
+        accounts.end_sessions(db, nino.citizen_id, reason="security", actor=SYSTEM)
+        stopped = meanwhile.begun(stop)
+        assert waits.stop(db, nino.citizen_id, how="locked", actor=SYSTEM)
+    assert not stopped.result(timeout=30), "it was stopped already"
