@@ -65,8 +65,7 @@ def issue(
 ) -> Printed:
     """Make a new card and return what to print; only keyed hashes are kept.
 
-    An older one ends here, with every session that came by a card but the one to `keep`.
-
+    An older one ends here, with every session that came by it but the one to `keep`.
     `verifier` is the PIN's, from `pin.prepare`; None keeps the PIN of a card that is neither blocked nor held back.
     `held`: it is held back, and told by `holding`. Raises AccountMissing, and CardMissing if there is no PIN to keep.
     """
@@ -77,8 +76,7 @@ def issue(
             raise CardMissing
         verifier = str(before.pin_verifier)
     db.execute(delete(table).where(table.c.citizen_id == citizen_id))
-    if before is not None:
-        accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
+    accounts.end_sessions(db, citizen_id, reason="security", actor=actor, keep=keep, by=assurance.BY_CARD)
     number, index = _new_number(db)
     card_id, blocking = secrets.token_hex(8), _digits(CODE_DIGITS)
     db.execute(
