@@ -299,7 +299,7 @@ def test_a_mandate_from_offer_to_end(
     page.get_by_label("Everything at Health Insurance Fund").check()
     page.click("#mandate-submit")
     expect(page.locator("#given")).to_contain_text("not accepted yet")
-    assert "/my/mandates" in gives.read(postbox, "Somebody was offered the right to act for you")
+    assert "/not-me/" in gives.read(postbox, "Somebody was offered the right to act for you")
     assert gives.shown not in holds.read(postbox, "You were offered the right to act for somebody")
 
     holder.open("/my/mandates")
