@@ -38,7 +38,6 @@ MOST_IN_BATCH = 256
 MOST_WAITING_IN_BATCH = 500
 LEAST_BULK_IN_BATCH = 64
 MOST_QUEUED = 4096
-PEEK_SECONDS = 0.25  # how long an event waits at most that nobody waits for; who does rings (`drain`)
 IDLE_SECONDS = 0.075
 MOST_REST_SECONDS = 1.0
 LOCKED_SECONDS = 0.01
@@ -216,7 +215,7 @@ class Sequencer:
 
     def take_waiting(self) -> int:
         """Take one batch of waiting events into the ledger; returns how many."""
-        self._peek_at = time.monotonic() + PEEK_SECONDS
+        self._peek_at = time.monotonic() + IDLE_SECONDS
         with self._database.reading() as db:
             rows = db.execute(_PEEK, {"most": MOST_WAITING_IN_BATCH}).all()
             if not rows:
