@@ -220,3 +220,26 @@ def test_what_happened_is_in_the_citizens_history(database, letter, person) -> N
         "recovery-codes-made",
         "session-began",
     ]
+
+
+def test_an_account_that_is_opened_leaves_no_letter_behind(born, database) -> None:
+    """A letter printed for somebody who had no account does not open the one that another way has opened since."""
+    citizen_id = born()
+    with database.writing() as db:
+        code = activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
+        assert activation.opens(db, citizen_id, code)
+        accounts.activate(db, citizen_id, handle=accounts.new_handle(), language="en", actor=SYSTEM)
+        assert not activation.opens(db, citizen_id, code)
+
+
+def test_an_owner_who_is_surely_there_ends_every_letter(born, database) -> None:
+    """Of two letters a mail's reader ends the first alone; an owner who signed in with two factors ends the second too."""
+    citizen_id = born()
+    with database.writing() as db:
+        activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
+        assert activation.disown(db, citizen_id, by_owner=False)
+        code = activation.make_code(db, citizen_id, seen=SEEN, actor=SYSTEM)
+        assert not activation.disown(db, citizen_id, by_owner=False)
+        assert activation.opens(db, citizen_id, code)
+        assert activation.disown(db, citizen_id, by_owner=True)
+        assert not activation.opens(db, citizen_id, code)
